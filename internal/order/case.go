@@ -1,0 +1,99 @@
+package order
+
+import "time"
+
+// CaseKind is why a shipment that nobody waits for is under way.
+type CaseKind string
+
+// A duplicate shipment comes from a supplier that had lost the units; an over-shipment is more
+// than it was ever asked for.
+const (
+	DuplicateShipment CaseKind = "duplicate_shipment"
+	OverShipment      CaseKind = "over_shipment"
+)
+
+// CaseStatus is how far a case is.
+type CaseStatus string
+
+// A case is opened, the supplier is asked to intercept the parcel, and it ends intercepted or
+// absorbed as a loss. Deciding waits for a person.
+const (
+	CaseOpened       CaseStatus = "opened"
+	CaseIntercepting CaseStatus = "intercepting"
+	CaseDeciding     CaseStatus = "deciding"
+	CaseIntercepted  CaseStatus = "intercepted"
+	CaseAbsorbed     CaseStatus = "absorbed_as_loss"
+)
+
+// Case is a parcel, or a part of one, that was shipped although the units were no longer the
+// supplier's to ship. It never counts as shipped for the customer's order.
+type Case struct {
+	Key      string        `json:"key"`
+	Kind     CaseKind      `json:"kind"`
+	Status   CaseStatus    `json:"status"`
+	PO       string        `json:"po"`
+	Carrier  string        `json:"carrier"`
+	Tracking string        `json:"tracking"`
+	Lines    []ShippedLine `json:"lines"`
+	Value    int64         `json:"value"` // at the supplier's unit cost, minor units
+}
+
+// Open is true while the case waits for something.
+func (c *Case) Open() bool { return c.Status != CaseIntercepted && c.Status != CaseAbsorbed }
+
+// Case finds a case by key; nil when there is none.
+func (s *State) Case(key string) *Case {
+	for i := range s.Cases {
+		if s.Cases[i].Key == key {
+			return &s.Cases[i]
+		}
+	}
+	return nil
+}
+
+// openCase adds surplus units of a parcel to its case.
+func (s *State) openCase(po *PurchaseOrder, carrier, tracking string, line int, quantity int64, now time.Time) {
+	key := po.Number + "/" + tracking
+	c := s.Case(key)
+	if c == nil {
+		s.Cases = append(s.Cases, Case{
+			Key: key, Kind: OverShipment, Status: CaseOpened, PO: po.Number, Carrier: carrier, Tracking: tracking,
+		})
+		c = &s.Cases[len(s.Cases)-1]
+	}
+	c.Lines = addLine(c.Lines, line, quantity)
+	if pl := po.line(line); pl != nil {
+		c.Value += quantity * pl.UnitCost
+		if pl.Units.Cancelled+pl.Units.Rerouted+pl.Units.Rejected > 0 {
+			c.Kind = DuplicateShipment
+		}
+	}
+	s.tell(now, "%s shipped %d of line %d that are no longer its to ship (%s): intercept first",
+		po.Terms.Name, quantity, line, po.Number)
+	s.Unrecorded = true
+}
+
+// caseUnstoppable decides a case whose parcel cannot be stopped.
+func (s *State) caseUnstoppable(c *Case, why string, now time.Time) {
+	if c.Value <= s.Policy.AbsorbUpTo {
+		s.closeCase(c, CaseAbsorbed, "written off: "+why, now)
+		return
+	}
+	c.Status = CaseDeciding
+	s.raise(now, "case/"+c.Key, "parcel %s of %s could not be stopped (%s): decide with resolve_case", c.Tracking, c.PO, why)
+}
+
+func (s *State) closeCase(c *Case, status CaseStatus, how string, now time.Time) {
+	c.Status = status
+	s.lower("case/" + c.Key)
+	s.tell(now, "Case %s: %s", c.Key, how)
+	s.Unrecorded = true
+}
+
+// ResolveCase is a person's decision on a case: absorb it, or take it as intercepted because the
+// goods came back.
+func (s *State) ResolveCase(key string, status CaseStatus, now time.Time) {
+	if c := s.Case(key); c != nil && c.Open() {
+		s.closeCase(c, status, "decided by an operator: "+string(status), now)
+	}
+}

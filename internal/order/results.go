@@ -1,0 +1,349 @@
+package order
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// Verdict is what validation found.
+type Verdict struct {
+	Currency string `json:"currency"`
+	Country  string `json:"country"`
+	Policy   Policy `json:"policy"`
+	Lines    []Line `json:"lines"` // Line, SKU and Ordered
+	// Doubts hold the order for a person; none lets it pass. No personal data.
+	Doubts []string `json:"doubts,omitempty"`
+}
+
+// ValidatedWith takes the verdict of validation.
+func (s *State) ValidatedWith(v Verdict, now time.Time) {
+	s.done(StepValidate, "")
+	s.Currency, s.Country, s.Policy, s.Lines = v.Currency, v.Country, v.Policy, v.Lines
+	for i := range s.Lines {
+		s.Lines[i].Unassigned = s.Lines[i].Ordered
+	}
+	s.Validated = true
+	early := s.Early
+	s.Early = nil
+	for _, r := range early {
+		s.Cancel(r, now)
+	}
+	if len(v.Doubts) == 0 || s.allCancelled() {
+		return
+	}
+	s.Hold = &Hold{
+		Reasons: v.Doubts, Since: now,
+		EscalateAt: now.Add(v.Policy.ReviewEscalateAfter), CancelAt: now.Add(v.Policy.ReviewCancelAfter),
+	}
+	s.raise(now, "review", "held for review: %s", strings.Join(v.Doubts, "; "))
+}
+
+// NewPO is a purchase order that routing decided on and reserved stock for.
+type NewPO struct {
+	Number   string   `json:"number"`
+	Supplier string   `json:"supplier"`
+	Terms    Terms    `json:"terms"`
+	Lines    []POLine `json:"lines"` // Line, SKU, Quantity and UnitCost
+}
+
+// Routing is a routing decision as it reaches the order.
+type Routing struct {
+	Decision int     `json:"decision"`
+	POs      []NewPO `json:"purchaseOrders,omitempty"`
+	// NoOffer says in words why the remaining units found no supplier.
+	NoOffer string `json:"noOffer,omitempty"`
+}
+
+// Routed takes a routing decision for the units it was asked about: its purchase orders, and what
+// found no offer. Units that came free while it was made are routed next.
+func (s *State) Routed(asked []ShippedLine, r Routing, now time.Time) {
+	s.done(StepRoute, "")
+	s.Supply.Decisions = r.Decision
+	assigned := map[int]int64{}
+	for _, n := range r.POs {
+		for i := range n.Lines {
+			assigned[n.Lines[i].Line] += n.Lines[i].Quantity
+		}
+		s.addPurchaseOrder(n, now)
+	}
+	var left []ShippedLine
+	for _, a := range asked {
+		left = addLine(left, a.Line, min(a.Quantity-assigned[a.Line], s.line(a.Line).Unassigned))
+	}
+	if len(left) == 0 {
+		s.Supply = Supply{Decisions: r.Decision}
+		return
+	}
+	s.noOffer(left, r.NoOffer, now)
+}
+
+func (s *State) addPurchaseOrder(n NewPO, now time.Time) {
+	po := PurchaseOrder{Number: n.Number, Supplier: n.Supplier, Phase: Created, Terms: n.Terms}
+	for _, nl := range n.Lines {
+		// A cancellation may have taken units while the decision was made.
+		l := s.line(nl.Line)
+		take := min(nl.Quantity, l.Unassigned)
+		l.Unassigned -= take
+		nl.Units = Units{Pending: take, Cancelled: nl.Quantity - take}
+		po.Lines = append(po.Lines, nl)
+	}
+	s.POs = append(s.POs, po)
+	s.tell(now, "%s ships %s as %s", n.Terms.Name, describe(po.Lines), n.Number)
+}
+
+func (s *State) noOffer(left []ShippedLine, why string, now time.Time) {
+	if s.Policy.Backorder != BackorderWait || (!s.Supply.Until.IsZero() && !now.Before(s.Supply.Until)) {
+		s.cancelUnassigned(left, "no supplier can ship them: "+why, now)
+		return
+	}
+	if s.Supply.Since.IsZero() {
+		s.Supply.Since = now
+		s.Supply.Until = now.Add(s.Policy.BackorderWaitAtMost)
+		s.notice(Notice{Key: "backordered/order", Kind: NoticeBackordered, Lines: left})
+	}
+	// Ten looks at the stock over the whole wait, but not more often than a feed could bring news.
+	pause := min(max(s.Policy.BackorderWaitAtMost/10, time.Second), 6*time.Hour)
+	s.Supply.TryAt = now.Add(pause)
+	if s.Supply.TryAt.After(s.Supply.Until) {
+		s.Supply.TryAt = s.Supply.Until
+	}
+	s.tell(now, "No supplier for %d units (%s): trying again until %s", count(left), why, Clock(s.Supply.Until))
+	s.Unrecorded = true
+}
+
+func (s *State) cancelUnassigned(left []ShippedLine, why string, now time.Time) {
+	for _, u := range left {
+		l := s.line(u.Line)
+		l.Unassigned -= u.Quantity
+		l.Cancelled += u.Quantity
+	}
+	s.Supply = Supply{Decisions: s.Supply.Decisions}
+	s.notice(Notice{Key: "cancelled/no-offer", Kind: NoticeCancelled, Lines: left})
+	s.tell(now, "%d units are cancelled: %s", count(left), why)
+	s.Unrecorded = true
+}
+
+// DispatchOutcome is what is known after a send.
+type DispatchOutcome string
+
+// What a send can end in.
+const (
+	DispatchSubmitted DispatchOutcome = "submitted"
+	DispatchUnknown   DispatchOutcome = "unknown"
+	DispatchRefused   DispatchOutcome = "refused"
+	DispatchAbsent    DispatchOutcome = "absent" // a look-up found that the supplier does not have it
+	// DispatchConflict: the supplier holds the number with other content, which it must not ship.
+	DispatchConflict DispatchOutcome = "conflict"
+)
+
+// Dispatch is the result of sending a purchase order, or of looking it up afterwards.
+type Dispatch struct {
+	Outcome   DispatchOutcome `json:"outcome"`
+	Reference string          `json:"reference,omitempty"`
+	Reason    string          `json:"reason,omitempty"`
+	SentAt    time.Time       `json:"sentAt,omitzero"`
+	AckDueAt  time.Time       `json:"ackDueAt,omitzero"`
+	RemindAt  []time.Time     `json:"remindAt,omitempty"`
+	ShipDueAt time.Time       `json:"shipDueAt,omitzero"`
+	Ack       *Acknowledgment `json:"ack,omitempty"`
+}
+
+// maxSends bounds the deliberate sends of one purchase order: after a look-up that found nothing it
+// goes out once more, and no more.
+const maxSends = 2
+
+// Dispatched takes the result of a send or a look-up.
+func (s *State) Dispatched(number string, d Dispatch, now time.Time) {
+	s.done(StepDispatch, number)
+	s.done(StepLookUp, number)
+	po := s.PO(number)
+	if po.AckDueAt.IsZero() && !d.AckDueAt.IsZero() {
+		po.SentAt, po.AckDueAt, po.RemindAt, po.ShipDueAt = d.SentAt, d.AckDueAt, d.RemindAt, d.ShipDueAt
+	}
+	if po.Phase == Submitted || po.Phase == Failed {
+		return // its answer came by another way in the meantime
+	}
+	switch d.Outcome {
+	case DispatchSubmitted:
+		po.Phase, po.Reference = Submitted, d.Reference
+		s.tell(now, "%s has %s", po.Terms.Name, number)
+		if d.Ack != nil {
+			s.applyAcknowledgment(d.Ack, now)
+		}
+	case DispatchUnknown:
+		po.Phase = DeliveryUnknown
+		s.tell(now, "No answer from %s to %s: asking whether it arrived", po.Terms.Name, number)
+	case DispatchAbsent:
+		s.absent(po, now)
+	case DispatchConflict:
+		s.withdrawAll(po, "the supplier holds the number with other content", now)
+	case DispatchRefused:
+		s.failed(po, d.Reason, now)
+	}
+}
+
+// absent: the supplier does not have the purchase order, as far as it knows. A send may still be
+// under way, so giving up is a cancellation, which the supplier remembers.
+func (s *State) absent(po *PurchaseOrder, now time.Time) {
+	if po.openWithdrawal() == nil && po.Sends < maxSends {
+		po.Phase = Created
+		s.tell(now, "%s does not have %s: sending it once more", po.Terms.Name, po.Number)
+		return
+	}
+	s.withdrawAll(po, "it never arrived at the supplier", now)
+}
+
+// withdrawAll asks everything back that the supplier has not answered for, and treats the purchase
+// order as sent: the answer to the cancellation decides.
+func (s *State) withdrawAll(po *PurchaseOrder, why string, now time.Time) {
+	po.Phase = Submitted
+	var asks []ask
+	for i := range po.Lines {
+		asks = append(asks, ask{po.Lines[i].Line, po.Lines[i].Units.Pending, []UnitState{Pending}})
+	}
+	s.withdraw(po, why, ThenReroute, asks, now)
+}
+
+// failed ends a purchase order that its supplier certainly does not have.
+func (s *State) failed(po *PurchaseOrder, why string, now time.Time) {
+	po.Phase = Failed
+	s.tell(now, "%s was not taken by %s: %s", po.Number, po.Terms.Name, why)
+	for i := range po.Withdrawals {
+		if w := &po.Withdrawals[i]; w.open() {
+			s.confirm(po, w, Confirmed, now)
+		}
+	}
+	for i := range po.Lines {
+		pl := &po.Lines[i]
+		if n := pl.Units.draw(Rejected, pl.Quantity, Pending); n > 0 {
+			s.release(po, pl, n, why, now)
+		}
+	}
+	s.Unrecorded = true
+}
+
+// Answer is what came of asking a supplier for units, or to intercept a parcel.
+type Answer struct {
+	// Outcome is accepted, rejected or pending.
+	Outcome   string    `json:"outcome"`
+	Reason    string    `json:"reason,omitempty"`
+	ConfirmBy time.Time `json:"confirmBy,omitzero"` // for pending: when the answer is due
+}
+
+// The outcomes of asking a supplier.
+const (
+	AnswerAccepted = "accepted"
+	AnswerRejected = "rejected"
+	AnswerPending  = "pending"
+)
+
+// Withdrawn takes the direct answer to a withdrawal.
+func (s *State) Withdrawn(number, key string, a Answer, now time.Time) {
+	s.done(StepWithdraw, key)
+	po := s.PO(number)
+	w := po.Withdrawal(key)
+	if !w.open() {
+		return // the answer came by another way in the meantime
+	}
+	switch a.Outcome {
+	case AnswerAccepted:
+		s.confirm(po, w, Confirmed, now)
+	case AnswerRejected:
+		s.refuse(po, w, a.Reason, now)
+	default:
+		w.Status, w.ConfirmBy = Awaiting, a.ConfirmBy
+		s.tell(now, "%s will answer the cancellation of %s by %s", po.Terms.Name, number, Clock(a.ConfirmBy))
+	}
+}
+
+// RepeatedCancellation: the supplier was told again that a late acknowledgment is refused.
+func (s *State) RepeatedCancellation(number string) {
+	s.done(StepRepeatCancel, number)
+	s.PO(number).LateAck = LateAckAnswered
+	s.Unrecorded = true
+}
+
+// Intercepted takes the answer to a request to stop a parcel.
+func (s *State) Intercepted(key string, a Answer, now time.Time) {
+	s.done(StepIntercept, key)
+	c := s.Case(key)
+	if c == nil || !c.Open() {
+		return
+	}
+	switch a.Outcome {
+	case AnswerAccepted:
+		s.closeCase(c, CaseIntercepted, "the supplier stops the parcel", now)
+	case AnswerRejected:
+		s.caseUnstoppable(c, a.Reason, now)
+	default:
+		c.Status = CaseDeciding
+		s.raise(now, "case/"+c.Key, "%s does not say whether parcel %s was stopped: decide with resolve_case", c.PO, c.Tracking)
+	}
+}
+
+// Refunded: the price of these units went back.
+func (s *State) Refunded(lines []ShippedLine, text string, now time.Time) {
+	s.done(StepRefund, "")
+	s.Refunds++
+	for _, u := range lines {
+		s.line(u.Line).Refunded += u.Quantity
+	}
+	s.tell(now, "%s", text)
+}
+
+// Recorded: the decisions up to the snapshot are in Postgres, and its notices in the outbox.
+func (s *State) Recorded(notices int) {
+	s.done(StepRecord, "")
+	s.Notices = slices.Clone(s.Notices[notices:])
+}
+
+// SettledNow: the ledger is closed.
+func (s *State) SettledNow(text string, now time.Time) {
+	s.done(StepSettle, "")
+	s.Settled = true
+	s.tell(now, "%s", text)
+}
+
+// Stalled notes that a step could not be done for so long that a person should know. It stays
+// under way until Again.
+func (s *State) Stalled(step Step, why string, now time.Time) {
+	s.raise(now, stalledKey(step), "%s keeps failing and is tried again: %s", step.Kind, why)
+}
+
+// Again makes a stalled step due again.
+func (s *State) Again(step Step) {
+	s.done(step.Kind, step.Subject)
+	s.unbegin(step)
+}
+
+// Resumed notes that a step that had stalled went through.
+func (s *State) Resumed(step Step) { s.lower(stalledKey(step)) }
+
+func stalledKey(step Step) string { return "stalled/" + string(step.Kind) + "/" + step.Subject }
+
+// AddressTaken ends the taking of a new address.
+func (s *State) AddressTaken() { s.done(StepAddress, "") }
+
+// Recover makes a recorded state ready to go on from in a new run: what was under way then is not
+// any more, and a send that was is one nobody knows the end of.
+func (s *State) Recover() {
+	s.Busy = nil
+	s.Settled = false
+	for i := range s.POs {
+		po := &s.POs[i]
+		if po.Phase == Sending {
+			po.Phase = DeliveryUnknown
+		}
+		for j := range po.Withdrawals {
+			if po.Withdrawals[j].Status == Asking {
+				po.Withdrawals[j].Status = Wanted
+			}
+		}
+	}
+	for i := range s.Cases {
+		if s.Cases[i].Status == CaseIntercepting {
+			s.Cases[i].Status = CaseOpened
+		}
+	}
+}
