@@ -1,0 +1,164 @@
+package catalog
+
+import (
+	"strings"
+
+	"github.com/dropline/dropline/internal/money"
+	"github.com/dropline/dropline/internal/sla"
+)
+
+// Platform is the software that a storefront runs on.
+type Platform string
+
+// PlatformGeneric is any client of our API.
+const (
+	PlatformGeneric Platform = "generic"
+	PlatformShopify Platform = "shopify"
+)
+
+// Storefront is the shop that sold the goods.
+type Storefront struct {
+	ID         string   `json:"id"`
+	Name       string   `json:"name"`
+	Platform   Platform `json:"platform"`
+	Currencies []string `json:"currencies"`
+	// URL is the base of the platform's API, required for Shopify; RefundURL takes refunds,
+	// required for the generic platform.
+	URL       string `json:"url,omitempty"`
+	RefundURL string `json:"refund_url,omitempty"`
+	// SecretEnv authenticates what we send, WebhookSecretEnv what we receive.
+	SecretEnv        string `json:"secret_env"`
+	WebhookSecretEnv string `json:"webhook_secret_env"`
+	// Sender is the address that notifications to customers come from.
+	Sender string `json:"sender"`
+	Policy Policy `json:"policy"`
+}
+
+// Policy is what a storefront wants done without being asked. Its terms are elapsed ones,
+// because a storefront has no calendar. Lists of amounts hold one for every currency.
+type Policy struct {
+	Capture   Capture   `json:"capture"`
+	Backorder Backorder `json:"backorder"`
+	Review    Review    `json:"review"`
+	// A held order escalates, and later is cancelled, after these terms.
+	ReviewEscalateAfter sla.Term `json:"review_escalate_after"`
+	ReviewCancelAfter   sla.Term `json:"review_cancel_after"`
+	// A parcel is delayed, and later lost, after these terms without a scan.
+	DelayedAfter      sla.Term          `json:"delayed_after"`
+	LostAfter         sla.Term          `json:"lost_after"`
+	ShipLateness      ShipLateness      `json:"ship_lateness"`
+	RefundShipping    RefundShipping    `json:"refund_shipping"`
+	DuplicateShipment DuplicateShipment `json:"duplicate_shipment"`
+}
+
+// Capture is when the customer's payment is captured.
+type Capture string
+
+// CaptureOrder captures when the order is placed.
+const CaptureOrder Capture = "order"
+
+// BackorderAction is what becomes of a backordered quantity.
+type BackorderAction string
+
+// Wait for the same supplier, move to another, or cancel.
+const (
+	BackorderWait   BackorderAction = "wait"
+	BackorderMove   BackorderAction = "move"
+	BackorderCancel BackorderAction = "cancel"
+)
+
+// Backorder says what to do and, for a wait, how long at most.
+type Backorder struct {
+	Action     BackorderAction `json:"action"`
+	WaitAtMost sla.Term        `json:"wait_at_most,omitzero"`
+}
+
+// Review names the doubts that hold an order for a person. Absent ones hold nothing.
+type Review struct {
+	MaxOrderValue    []money.Money `json:"max_order_value,omitempty"`
+	Velocity         Velocity      `json:"velocity,omitzero"`
+	CountriesBlocked []string      `json:"countries_blocked,omitempty"`
+	HoldPOBoxes      bool          `json:"hold_po_boxes,omitempty"`
+}
+
+// Velocity holds a customer's order once there are more than Orders in a term.
+type Velocity struct {
+	Orders int      `json:"orders"`
+	Per    sla.Term `json:"per"`
+}
+
+// LateAction is what follows a ship clock that ran out.
+type LateAction string
+
+// Move the goods to another supplier, or wait for a person.
+const (
+	LateReroute LateAction = "reroute"
+	LateHold    LateAction = "hold"
+)
+
+// ShipLateness: Grace after the ship deadline, the action follows.
+type ShipLateness struct {
+	Grace  sla.Term   `json:"grace"`
+	Action LateAction `json:"action"`
+}
+
+// RefundShipping is how much of the shipping price a cancelled or lost quantity gives back.
+type RefundShipping string
+
+// All of it if nothing of the order was delivered, or in proportion to the goods.
+const (
+	RefundShippingNoneDelivered RefundShipping = "none_delivered"
+	RefundShippingProportional  RefundShipping = "proportional"
+)
+
+// DuplicateShipment: up to these amounts of goods cost a duplicate is absorbed as loss.
+type DuplicateShipment struct {
+	AbsorbUpTo []money.Money `json:"absorb_up_to"`
+}
+
+// AmountIn picks the amount of a currency from a list that holds one for each.
+func AmountIn(amounts []money.Money, currency string) (money.Money, bool) {
+	for _, amount := range amounts {
+		if amount.Currency == currency {
+			return amount, true
+		}
+	}
+	return money.Money{}, false
+}
+
+// CarrierKind is the service that tells us about parcels.
+type CarrierKind string
+
+// CarrierEasyPost tracks parcels of many carriers.
+const CarrierEasyPost CarrierKind = "easypost"
+
+// Carrier is a tracking service.
+type Carrier struct {
+	ID               string      `json:"id"`
+	Kind             CarrierKind `json:"kind"`
+	URL              string      `json:"url"`
+	SecretEnv        string      `json:"secret_env"`
+	WebhookSecretEnv string      `json:"webhook_secret_env"`
+	PollEvery        sla.Term    `json:"poll_every"`
+	Aliases          []Alias     `json:"aliases,omitempty"`
+}
+
+// Alias are the names that suppliers write for the carrier which the service calls Code.
+type Alias struct {
+	Code  string   `json:"code"`
+	Names []string `json:"names"`
+}
+
+// CodeOf is the service's code for a carrier name as a supplier wrote it; case and surrounding
+// space do not matter. False if the file names no such carrier.
+func (c Carrier) CodeOf(name string) (string, bool) {
+	name = strings.TrimSpace(name)
+	for _, alias := range c.Aliases {
+		for _, known := range append([]string{alias.Code}, alias.Names...) {
+			if strings.EqualFold(name, known) {
+				return alias.Code, true
+			}
+		}
+	}
+	return "", false
+}
