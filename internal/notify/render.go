@@ -1,0 +1,165 @@
+package notify
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	html "html/template"
+	"strings"
+	text "text/template"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+//go:embed templates
+var files embed.FS
+
+var (
+	textTemplate = text.Must(text.ParseFS(files, "templates/message.txt"))
+	htmlTemplate = html.Must(html.ParseFS(files, "templates/message.html"))
+)
+
+// Rendered is a message's content.
+type Rendered struct {
+	Subject string // one line
+	Text    string
+	HTML    string
+}
+
+// view is what the templates see: every text is already one line.
+type view struct {
+	Subject                string
+	Shop, Number, Greeting string
+	Headline, Opening      string
+	Closing                string
+	ItemsTitle             string
+	Items                  []Item
+	Carrier, Tracking, URL string
+	Accent                 string
+}
+
+// words are a milestone's sentences. {number} and {amount} are filled in.
+type words struct {
+	subject, headline, opening, closing, items, accent string
+}
+
+var wording = map[Milestone]words{
+	Placed: {
+		subject: "We have your order {number}", headline: "Thank you for your order",
+		opening: "We have received your order {number} and are getting it ready. We will write again as soon as it is on its way.",
+		closing: "Something not right? Reply to this message soon, while we can still change it.",
+		items:   "Your order", accent: "#2f6f4f",
+	},
+	Backordered: {
+		subject: "Part of your order {number} will take longer", headline: "We need a little more time",
+		opening: "Some of what you ordered is out of stock just now. We have kept your place, and will send it as soon as it comes in.",
+		closing: "If you would rather not wait, reply to this message and we will cancel it.",
+		items:   "Waiting for stock", accent: "#9a6b15",
+	},
+	Delayed: {
+		subject: "Your order {number} is running late", headline: "This is taking longer than it should",
+		opening: "We are sorry: your order {number} is later than we told you. We are on to it.",
+		closing: "There is nothing that you need to do. If you cannot wait, reply to this message.",
+		items:   "What is late", accent: "#9a6b15",
+	},
+	Shipped: {
+		subject: "Your order {number} is on its way", headline: "It is on its way",
+		opening: "Your parcel for order {number} has been handed to the carrier.",
+		items:   "In this parcel", accent: "#1f5f99",
+	},
+	OutForDelivery: {
+		subject: "Your order {number} arrives today", headline: "Out for delivery",
+		opening: "The carrier has your parcel for order {number} on the van and expects to deliver it today.",
+		items:   "In this parcel", accent: "#1f5f99",
+	},
+	Delivered: {
+		subject: "Your order {number} was delivered", headline: "It has arrived",
+		opening: "The carrier tells us that your parcel for order {number} was delivered. We hope that you like it.",
+		closing: "Cannot find it? Look with your neighbours or in a safe place first, then reply to this message.",
+		items:   "In this parcel", accent: "#2f6f4f",
+	},
+	Cancelled: {
+		subject: "Cancelled: order {number}", headline: "Cancelled",
+		opening: "The articles below of order {number} are cancelled and will not be sent.",
+		closing: "If you paid for them, the money goes back the way it came; we will write when it is sent.",
+		items:   "Cancelled", accent: "#8a3b3b",
+	},
+	Refunded: {
+		subject: "Your refund for order {number}", headline: "Your money is on its way back",
+		opening: "We have sent back {amount} for order {number}, the way you paid. Banks take up to ten days to show it.",
+		items:   "Refunded", accent: "#2f6f4f",
+	},
+}
+
+// Render writes the message. Errors are ErrInvalid.
+func Render(n Notification) (Rendered, error) {
+	if err := n.validate(); err != nil {
+		return Rendered{}, err
+	}
+	v := n.view()
+	var plain, rich bytes.Buffer
+	if err := textTemplate.Execute(&plain, v); err != nil {
+		return Rendered{}, fmt.Errorf("render text: %w", err)
+	}
+	if err := htmlTemplate.Execute(&rich, v); err != nil {
+		return Rendered{}, fmt.Errorf("render HTML: %w", err)
+	}
+	return Rendered{Subject: v.Subject, Text: plain.String(), HTML: rich.String()}, nil
+}
+
+func (n Notification) view() view {
+	w := wording[n.Milestone]
+	number := oneLine(n.Number)
+	if number == "" {
+		number = n.Order.Order
+	}
+	fill := strings.NewReplacer("{number}", number, "{amount}", oneLine(n.Amount))
+	opening := fill.Replace(w.opening)
+	if !n.ExpectedOn.IsZero() {
+		switch n.Milestone {
+		case Backordered:
+			opening += " That should be on " + day(n.ExpectedOn) + "."
+		case Delayed:
+			opening += " We now expect it on " + day(n.ExpectedOn) + "."
+		}
+	}
+	v := view{
+		Subject: fill.Replace(w.subject),
+		Shop:    oneLine(n.Shop), Number: number, Greeting: "Hello,",
+		Headline: w.headline, Opening: opening, Closing: w.closing, ItemsTitle: w.items, Accent: w.accent,
+		Carrier: oneLine(n.Carrier), Tracking: oneLine(n.Tracking), URL: link(n.TrackingURL),
+	}
+	if v.Shop == "" {
+		v.Shop = n.Order.Storefront
+	}
+	if name := oneLine(n.Customer); name != "" {
+		v.Greeting = "Hello " + name + ","
+	}
+	for _, item := range n.Items {
+		v.Items = append(v.Items, Item{Title: oneLine(item.Title), Quantity: item.Quantity})
+	}
+	return v
+}
+
+func day(t time.Time) string { return t.Format("Monday, 2 January 2006") }
+
+// oneLine makes foreign text safe for a header and for a line of plain text.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == utf8.RuneError:
+			return -1
+		case unicode.IsControl(r), r == '\u2028', r == '\u2029':
+			return ' '
+		default:
+			return r
+		}
+	}, s)
+	const limit = 200
+	s = strings.Join(strings.Fields(s), " ")
+	if runes := []rune(s); len(runes) > limit {
+		s = string(runes[:limit]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,78 @@
+package storefront
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dropline/dropline/internal/order"
+)
+
+// Fulfilment tells the storefront of one parcel under way.
+type Fulfilment struct {
+	Key      string // idempotency key
+	Order    order.Key
+	Number   string // the storefront's display number; may be empty
+	Carrier  string
+	Tracking string
+	Lines    []order.ShippedLine
+}
+
+// Cancellation tells the storefront that line quantities will not come.
+type Cancellation struct {
+	Key    string
+	Order  order.Key
+	Reason string
+	Lines  []order.ShippedLine
+}
+
+// Refund asks the storefront to give the customer money back.
+type Refund struct {
+	Key      string
+	Order    order.Key
+	Amount   int64 // minor units of Currency, above zero
+	Currency string
+	Reason   string
+	Lines    []order.ShippedLine // what the refund is for; none for goodwill or shipping
+}
+
+// RefundReceipt is the storefront's word that the refund was made.
+type RefundReceipt struct {
+	Reference string // the storefront's own id of the refund
+	At        time.Time
+}
+
+// Channel tells one storefront what became of its orders. Every method is safe to call again with
+// the same key, and that is how ErrUnknown is resolved. Errors are *Error.
+type Channel interface {
+	Fulfilled(ctx context.Context, f Fulfilment) error
+	Cancelled(ctx context.Context, c Cancellation) error
+	Refund(ctx context.Context, r Refund) (RefundReceipt, error)
+}
+
+// Kinds of failure, by what is known about the effect.
+var (
+	// ErrUnavailable: it certainly did not happen.
+	ErrUnavailable = errors.New("storefront unavailable")
+	// ErrUnknown: it may or may not have happened; send the same key again.
+	ErrUnknown = errors.New("no answer from the storefront: it may or may not have happened")
+	// ErrRefused: the storefront will not do it; a person must look.
+	ErrRefused = errors.New("refused by the storefront")
+)
+
+// Error is a failure of a channel. Detail is safe to show and to store: it never holds a
+// document's content.
+type Error struct {
+	Kind       error
+	Storefront string
+	Detail     string
+	RetryAfter time.Duration // what the storefront asked for; zero when it did not say
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("storefront %s: %v: %s", e.Storefront, e.Kind, e.Detail)
+}
+
+// Unwrap lets errors.Is find the kind.
+func (e *Error) Unwrap() error { return e.Kind }
