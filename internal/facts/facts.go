@@ -1,0 +1,82 @@
+// Package facts appends to an order's numbered list of facts, and reads it back. Whoever learns
+// something about an order commits it here together with its evidence; the deliverer gives it to
+// the order's workflow.
+package facts
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/dropline/dropline/internal/order"
+)
+
+// ErrNoOrder: the order is not in the database.
+var ErrNoOrder = errors.New("no such order")
+
+// Append gives the fact the order's next number and stores it. An urgent fact is delivered at once;
+// one that is not rides along with the next urgent fact. document is the id of the inbound document
+// it came with, 0 for none. The order's row stays locked until tx ends, which keeps the numbers in
+// the order of the commits. Returns the number, or ErrNoOrder.
+func Append(ctx context.Context, tx pgx.Tx, orderKey string, fact order.Fact, urgent bool, document int64) (int64, error) {
+	var seq int64
+	err := tx.QueryRow(ctx, `
+		UPDATE orders SET fact_seq = fact_seq + 1,
+			deliver_at = CASE WHEN $2 THEN least(coalesce(deliver_at, now()), now()) ELSE deliver_at END
+		WHERE key = $1 RETURNING fact_seq`, orderKey, urgent).Scan(&seq)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, fmt.Errorf("append a fact to order %s: %w", orderKey, ErrNoOrder)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("append a fact to order %s: %w", orderKey, err)
+	}
+	fact.Seq = seq
+	body, err := json.Marshal(fact)
+	if err != nil {
+		return 0, fmt.Errorf("encode a fact of order %s: %w", orderKey, err)
+	}
+	_, err = tx.Exec(ctx, `
+		INSERT INTO facts (order_key, seq, kind, body, urgent, document_id)
+		VALUES ($1, $2, $3, $4, $5, nullif($6::bigint, 0))`, orderKey, seq, kind(fact), body, urgent, document)
+	if err != nil {
+		return 0, fmt.Errorf("append a fact to order %s: %w", orderKey, err)
+	}
+	return seq, nil
+}
+
+// querier is a pool, a connection or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// After lists the facts of an order with numbers above seq, in their order.
+func After(ctx context.Context, q querier, orderKey string, seq int64) ([]order.Fact, error) {
+	rows, err := q.Query(ctx, `SELECT body FROM facts WHERE order_key = $1 AND seq > $2 ORDER BY seq`, orderKey, seq)
+	if err != nil {
+		return nil, fmt.Errorf("read the facts of order %s: %w", orderKey, err)
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowTo[order.Fact])
+	if err != nil {
+		return nil, fmt.Errorf("read the facts of order %s: %w", orderKey, err)
+	}
+	return list, nil
+}
+
+func kind(f order.Fact) string {
+	switch {
+	case f.Acknowledge != nil:
+		return "acknowledgment"
+	case f.Ship != nil:
+		return "ship_notice"
+	case f.Milestone != nil:
+		return "parcel_" + string(f.Milestone.Milestone)
+	case f.CancelReply != nil:
+		return "cancel_answer"
+	case f.Cancel != nil:
+		return "cancel_request"
+	}
+	return "unknown"
+}

@@ -1,0 +1,108 @@
+// Package postgres opens Dropline's database, migrates it, and gives tests a schema of their own.
+// The queries stand with the business step they serve.
+package postgres
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Open connects a pool to url. maxConns must cover the activity slots that use it: a pool smaller
+// than the slots starves them. It does not wait for the database to be up.
+func Open(ctx context.Context, url string, maxConns int32) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		// pgx's parse error may repeat the URL, and the URL holds the password.
+		return nil, errors.New("DATABASE_URL is not a PostgreSQL connection string: want postgres://user@host:port/database")
+	}
+	config.MaxConns = maxConns
+	config.MinConns = 0
+	config.MaxConnIdleTime = 5 * time.Minute
+	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open the database pool: %w", err)
+	}
+	return pool, nil
+}
+
+// Migrate brings the schema up to this version, one migrator at a time, and returns its number.
+func Migrate(ctx context.Context, pool *pgxpool.Pool) (int64, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return 0, err
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return 0, err
+	}
+	db := stdlib.OpenDBFromPool(pool)
+	defer db.Close()
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker))
+	if err != nil {
+		return 0, fmt.Errorf("read the migrations: %w", err)
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return 0, fmt.Errorf("migrate the database: %w", err)
+	}
+	return provider.GetDBVersion(ctx)
+}
+
+// InTx runs fn in one transaction, retried when Postgres asks for it (serialization, deadlock). fn
+// must have no effect outside the transaction.
+func InTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
+	const attempts = 5
+	var err error
+	for range attempts {
+		err = pgx.BeginFunc(ctx, pool, fn)
+		if !Retryable(err) {
+			return err
+		}
+	}
+	return err
+}
+
+// Retryable is true for failures that ask for the same transaction again.
+func Retryable(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+}
+
+// Unavailable is true when the database could not be reached or went away: nothing is known to be
+// wrong with the request.
+func Unavailable(err error) bool {
+	if err == nil {
+		return false
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		// class 08 connection, 53 resources, 57 operator intervention (shutdown, starting up)
+		return len(pg.Code) == 5 && (pg.Code[:2] == "08" || pg.Code[:2] == "53" || pg.Code[:2] == "57")
+	}
+	var connect *pgconn.ConnectError
+	return errors.As(err, &connect) || errors.Is(err, context.DeadlineExceeded) ||
+		pgconn.SafeToRetry(err) || !errors.Is(err, pgx.ErrNoRows) && isNetwork(err)
+}
+
+// Violates names the constraint that refused a statement; empty when none did.
+func Violates(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.ConstraintName
+	}
+	return ""
+}

@@ -1,0 +1,117 @@
+package postgres_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/postgres/postgrestest"
+)
+
+// seedOrder inserts an order with one line of ten units and one purchase order for it.
+const seedOrder = `
+INSERT INTO storefronts (id, document) VALUES ('shop', '{}');
+INSERT INTO suppliers (id, document) VALUES ('acme', '{}');
+INSERT INTO orders (key, storefront, order_id, placed_at, document, body_hash, currency, country,
+	customer_hash, total_minor, captured_minor)
+	VALUES ('shop/1', 'shop', '1', now(), '{}', '\x00', 'EUR', 'DE', '\x00', 1000, 1000);
+INSERT INTO order_lines (order_key, line, sku, quantity) VALUES ('shop/1', 1, 'MUG', 10);
+INSERT INTO routing_decisions (order_key, n, request, decision) VALUES ('shop/1', 1, '{}', '{}');
+INSERT INTO purchase_orders (number, order_key, decision, supplier, status, currency, terms)
+	VALUES ('P-1', 'shop/1', 1, 'acme', 'created', 'EUR', '{}'), ('P-2', 'shop/1', 1, 'acme', 'created', 'EUR', '{}');
+INSERT INTO purchase_order_lines (number, order_key, line, sku, supplier_sku, quantity, live, reserved, unit_cost)
+	VALUES ('P-1', 'shop/1', 1, 'MUG', 'A-1', 10, 10, 10, 100);`
+
+func TestMigratingTwiceChangesNothing(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	pool := postgrestest.Pool(t)
+	first, err := postgres.Migrate(ctx, pool)
+	require.NoError(t, err)
+	second, err := postgres.Migrate(ctx, pool)
+	require.NoError(t, err)
+	require.Equal(t, first, second)
+	require.Positive(t, first)
+}
+
+func TestASecondLivePurchaseOrderForTheSameUnitsIsRefused(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	pool := postgrestest.Pool(t)
+	_, err := pool.Exec(ctx, seedOrder)
+	require.NoError(t, err)
+
+	second := `INSERT INTO purchase_order_lines (number, order_key, line, sku, supplier_sku, quantity, live, reserved, unit_cost)
+		VALUES ('P-2', 'shop/1', 1, 'MUG', 'A-1', 10, 10, 10, 100)`
+	_, err = pool.Exec(ctx, second)
+	require.Equal(t, "one_live_purchase_order", postgres.Violates(err))
+
+	// A failover gives the units up and buys them again in one transaction.
+	require.NoError(t, postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, second); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `UPDATE purchase_order_lines SET live = 0 WHERE number = 'P-1'`)
+		return err
+	}))
+
+	_, err = pool.Exec(ctx, `UPDATE order_lines SET cancelled = 1 WHERE order_key = 'shop/1'`)
+	require.Equal(t, "one_live_purchase_order", postgres.Violates(err), "cancelled units must not stay live")
+}
+
+func TestUnbalancedOrEmptyLedgerTransactionIsRefused(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	pool := postgrestest.Pool(t)
+	_, err := pool.Exec(ctx, seedOrder)
+	require.NoError(t, err)
+	post := func(entries string) error {
+		_, err := pool.Exec(ctx, `WITH t AS (INSERT INTO ledger_transactions (order_key, key, kind, memo)
+			VALUES ('shop/1', md5(random()::text), 'k', 'm') RETURNING id)
+			INSERT INTO ledger_entries (transaction_id, n, account, currency, minor) SELECT id, e.* FROM t, (`+entries+`) e`)
+		return err
+	}
+	require.NoError(t, post(`VALUES (1, 'a', 'EUR', 5), (2, 'b', 'EUR', -5)`))
+	require.Equal(t, "ledger_balances", postgres.Violates(post(`VALUES (1, 'a', 'EUR', 5), (2, 'b', 'EUR', -4)`)))
+	require.Equal(t, "ledger_balances", postgres.Violates(post(`VALUES (1, 'a', 'EUR', 5), (2, 'b', 'USD', -5)`)))
+	require.Equal(t, "ledger_balances", postgres.Violates(post(`SELECT 1, 'a', 'EUR', 5 WHERE false`)))
+}
+
+func TestTheLedgerIsAppendOnly(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	pool := postgrestest.Pool(t)
+	_, err := pool.Exec(ctx, seedOrder+`
+		WITH t AS (INSERT INTO ledger_transactions (order_key, key, kind, memo) VALUES ('shop/1', 'x', 'k', 'm') RETURNING id)
+		INSERT INTO ledger_entries SELECT id, e.* FROM t, (VALUES (1, 'a', 'EUR', 5), (2, 'b', 'EUR', -5)) e;`)
+	require.NoError(t, err)
+	for _, statement := range []string{
+		`UPDATE ledger_entries SET minor = minor * 2`,
+		`DELETE FROM ledger_entries`,
+		`UPDATE ledger_transactions SET memo = 'other'`,
+		`DELETE FROM ledger_transactions`,
+		`TRUNCATE ledger_transactions, ledger_entries`,
+	} {
+		_, err := pool.Exec(ctx, statement)
+		require.ErrorContains(t, err, "append-only", statement)
+	}
+}
+
+func TestRefundsNeverExceedWhatWasCaptured(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	pool := postgrestest.Pool(t)
+	_, err := pool.Exec(ctx, seedOrder)
+	require.NoError(t, err)
+	refund := func(n, amount int) error {
+		_, err := pool.Exec(ctx, `INSERT INTO refunds (key, order_key, n, lines, amount_minor, goods_minor, tax_minor, shipping_minor, reason, state)
+			VALUES ('r' || $1::int, 'shop/1', $1::int, '[]', $2, 0, 0, 0, 'cancelled', 'trying')`, n, amount)
+		return err
+	}
+	require.NoError(t, refund(1, 600))
+	require.Equal(t, "refunds_within_capture", postgres.Violates(refund(2, 401)))
+	require.NoError(t, refund(3, 400))
+}
