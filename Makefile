@@ -1,0 +1,107 @@
+# Dropline's tasks. Everything written stays below .dropline/ in this copy of the repository, and no
+# task uses a fixed port, so that several copies work side by side.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+STATE := .dropline
+BIN   := $(STATE)/bin
+
+# The tools are built once for each set of pinned versions and Go release.
+TOOLS := $(STATE)/tools/$(shell cat tools/go.mod tools/go.sum | cksum | cut -d ' ' -f 1)-$(shell go env GOVERSION)
+
+# Modules with code of their own. Each is linted; the product's tests need a server, the others' do not.
+MODULES := . devstack tools/composecheck
+
+# The race detector needs a C compiler, and Go turns cgo off where there is none.
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+
+# Narrow a run down: make test PKG=./internal/routing/... TESTFLAGS='-run TestFailover -v'
+PKG       ?= ./...
+TESTFLAGS ?=
+
+SEARCH_ATTRIBUTES := internal/visibility/search-attributes.txt
+WITH_STACK := $(BIN)/devstack exec --search-attributes $(SEARCH_ATTRIBUTES)
+
+go_files = find . \( -name .git -o -name $(STATE) -o -name testdata \) -prune -o -name '*.go' -print
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: build devstack ## Watch orders go through failures to the cent; KEEP=1 leaves it running
+	@$(WITH_STACK) -- $(BIN)/dropline-demo $(if $(filter 1 yes true,$(KEEP)),--keep)
+
+.PHONY: dev
+dev: build devstack ## Run everything for development, with simulated partners, until Ctrl-C
+	@$(WITH_STACK) -- $(BIN)/dropline-demo --dev
+
+.PHONY: build
+build: ## Build worker, starter and demo into .dropline/bin
+	@echo "==> build"
+	@mkdir -p $(BIN)
+	@go build -o $(BIN)/ ./worker ./starter ./internal/demo/dropline-demo
+
+.PHONY: devstack
+devstack: ## Build the embedded Temporal and Postgres stack (minutes the first time)
+	@echo "==> devstack"
+	@bash scripts/build-devstack.sh
+
+.PHONY: check
+check: fmt-check lint workflowcheck compose-check test ## All that must pass before a change lands
+
+.PHONY: test
+test: devstack ## Run all tests on a real Temporal and Postgres
+	@echo "==> test$(if $(RACE),, (without the race detector: no C compiler found))"
+	@$(WITH_STACK) --quiet -- go test $(RACE) -timeout 20m $(TESTFLAGS) $(PKG)
+	@echo "==> test devstack"
+	@cd devstack && go test -short -timeout 10m ./...
+
+.PHONY: walls
+walls: ## Check the walls between layers, the house rules and the list of dependencies
+	@echo "==> walls"
+	@go test ./internal/architecture/...
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## Run the linters on every module
+	@for module in $(MODULES); do \
+		echo "==> lint $$module"; \
+		(cd $$module && $(CURDIR)/$(TOOLS)/golangci-lint run --config $(CURDIR)/.golangci.yml ./...) || exit 1; \
+	done
+
+.PHONY: workflowcheck
+workflowcheck: $(TOOLS)/workflowcheck ## Check that workflows are deterministic
+	@echo "==> workflowcheck"
+	@$(CURDIR)/tools/workflowcheck.sh $(TOOLS)/workflowcheck
+
+.PHONY: compose-check
+compose-check: ## Validate docker-compose.yml without a container engine
+	@echo "==> compose-check"
+	@cd tools/composecheck && go test ./...
+
+.PHONY: fmt
+fmt: $(TOOLS)/gofumpt ## Format all Go code
+	@$(go_files) | xargs $(TOOLS)/gofumpt -w
+
+.PHONY: fmt-check
+fmt-check: $(TOOLS)/gofumpt ## Fail if some Go code is not formatted
+	@echo "==> fmt-check"
+	@unformatted=$$($(go_files) | xargs $(TOOLS)/gofumpt -l) && if [ -n "$$unformatted" ]; then \
+		echo "error: not formatted:"; echo "$$unformatted"; echo "hint: run 'make fmt'"; exit 1; fi
+
+.PHONY: tools
+tools: $(TOOLS)/golangci-lint $(TOOLS)/gofumpt $(TOOLS)/workflowcheck ## Build the pinned tools (a minute or two the first time)
+
+$(TOOLS)/golangci-lint: package := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(TOOLS)/gofumpt:       package := mvdan.cc/gofumpt
+$(TOOLS)/workflowcheck: package := go.temporal.io/sdk/contrib/tools/workflowcheck
+$(TOOLS)/%:
+	@echo "==> tool $*"
+	@mkdir -p $(@D)
+	@go build -C tools -o $(CURDIR)/$@ $(package)
+
+.PHONY: clean
+clean: ## Remove all that was built or left by runs
+	@rm -rf $(STATE)
