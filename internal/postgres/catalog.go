@@ -1,10 +1,13 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -34,8 +37,12 @@ func SaveCatalog(ctx context.Context, pool *pgxpool.Pool, f catalog.File) error 
 				return err
 			}
 		}
-		for i := range f.Offers {
-			o := &f.Offers[i]
+		// In the order in which everyone locks offers.
+		offers := slices.SortedFunc(slices.Values(f.Offers), func(a, b catalog.Offer) int {
+			return cmp.Or(strings.Compare(a.SKU, b.SKU), strings.Compare(a.Supplier, b.Supplier))
+		})
+		for i := range offers {
+			o := &offers[i]
 			document, err := json.Marshal(o)
 			if err != nil {
 				return fmt.Errorf("encode the offer of %s by %s: %w", o.SKU, o.Supplier, err)

@@ -97,6 +97,24 @@ CREATE INDEX orders_velocity ON orders (storefront, customer_hash, received_at);
 CREATE INDEX orders_by_stage ON orders (storefront, stage, received_at);
 CREATE INDEX orders_attention ON orders (received_at) WHERE needs_attention;
 
+-- An older snapshot never takes the place of a newer one: a step that was given up for lost, and wakes
+-- up after the next one is through, would otherwise undo reservations and reopen what was closed.
+-- +goose StatementBegin
+CREATE FUNCTION snapshots_move_forward() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (coalesce((OLD.state ->> 'lastFact')::bigint, 0), coalesce((OLD.state #>> '{supply,decisions}')::int, 0),
+        coalesce((OLD.state ->> 'refunds')::int, 0))
+     > (coalesce((NEW.state ->> 'lastFact')::bigint, 0), coalesce((NEW.state #>> '{supply,decisions}')::int, 0),
+        coalesce((NEW.state ->> 'refunds')::int, 0)) THEN
+        RAISE EXCEPTION 'order %: a newer snapshot is recorded already', NEW.key
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'snapshots_move_forward';
+    END IF;
+    RETURN NEW;
+END $$;
+-- +goose StatementEnd
+CREATE TRIGGER snapshots_move_forward BEFORE UPDATE OF state ON orders
+    FOR EACH ROW WHEN (OLD.state IS NOT NULL) EXECUTE FUNCTION snapshots_move_forward();
+
 -- The only place for the customer's name, address and e-mail.
 CREATE TABLE order_contacts (
     order_key text PRIMARY KEY REFERENCES orders (key),
@@ -251,6 +269,7 @@ CREATE TABLE effects (
     order_key  text NOT NULL REFERENCES orders (key),
     kind       text NOT NULL,
     state      text NOT NULL CHECK (state IN ('trying', 'not_sent', 'unknown', 'done')),
+    previous   text NOT NULL DEFAULT '',         -- the state in which the newest attempt found it; empty: it is the first
     attempts   int NOT NULL DEFAULT 1,
     result     jsonb,
     first_at   timestamptz NOT NULL DEFAULT now(),
@@ -276,10 +295,12 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_due ON outbox (due_at) WHERE state = 'pending';
 CREATE INDEX outbox_by_order ON outbox (order_key);
 
+-- A refund that is asked for again with more units keeps its part and gets another one.
 CREATE TABLE refunds (
-    key            text PRIMARY KEY,             -- 'refund/<order key>/<n>'
+    key            text PRIMARY KEY,             -- 'refund/<order key>/<n>', further parts with '.<part>'
     order_key      text NOT NULL REFERENCES orders (key),
     n              int NOT NULL,
+    part           int NOT NULL DEFAULT 1,
     lines          jsonb NOT NULL,
     amount_minor   bigint NOT NULL CHECK (amount_minor >= 0),
     goods_minor    bigint NOT NULL,
@@ -291,7 +312,7 @@ CREATE TABLE refunds (
     reference      text NOT NULL DEFAULT '',
     asked_at       timestamptz NOT NULL DEFAULT now(),
     done_at        timestamptz,
-    UNIQUE (order_key, n)
+    UNIQUE (order_key, n, part)
 );
 
 -- Refunds never exceed what was captured, also under concurrency: the order's row is locked.
@@ -301,7 +322,7 @@ DECLARE
     captured bigint;
     refunded bigint;
 BEGIN
-    SELECT captured_minor INTO captured FROM orders WHERE key = NEW.order_key FOR UPDATE;
+    SELECT captured_minor INTO captured FROM orders WHERE key = NEW.order_key FOR NO KEY UPDATE;
     SELECT coalesce(sum(amount_minor), 0) INTO refunded FROM refunds WHERE order_key = NEW.order_key;
     IF refunded > captured THEN
         RAISE EXCEPTION 'order %: refunds of % exceed the % captured', NEW.order_key, refunded, captured
@@ -409,4 +430,4 @@ DROP TABLE claims, ledger_entries, ledger_transactions, supplier_invoices, refun
     tracking_events, parcels, facts, purchase_order_lines, purchase_orders, routing_decisions,
     order_lines, address_changes, order_contacts, orders, documents, api_keys, offers, carriers,
     suppliers, storefronts;
-DROP FUNCTION one_live_purchase_order, refunds_within_capture, ledger_balances, ledger_is_append_only;
+DROP FUNCTION snapshots_move_forward, one_live_purchase_order, refunds_within_capture, ledger_balances, ledger_is_append_only;

@@ -1,0 +1,285 @@
+package intake
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/dropline/dropline/internal/facts"
+	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/tracking"
+)
+
+const (
+	// deliveryLease is how long a claimed order is one deliverer's; no transaction stays open while
+	// Temporal is called. deliverWithin is shorter, so that only a deliverer that died is overtaken.
+	deliveryLease = 30 * time.Second
+	deliverWithin = 25 * time.Second
+	firstPause    = 250 * time.Millisecond
+	longestPause  = 30 * time.Second
+	// While Temporal is away each deliverer tries one order this often.
+	longestOutagePause = 5 * time.Second
+	deliverSideBySide  = 4
+	// After so many refusals in a row that are not an outage an order asks for a person.
+	refusals = 10
+	// A signal takes at most so many facts and, if it holds more than one, so many bytes.
+	signalFacts = 100
+	signalBytes = 64 << 10
+)
+
+// Deliverer starts the workflows of new orders and gives them the facts that have come since, in
+// their order, at least once. Several may run side by side, here and on other machines.
+//
+// When the workflow has completed it is started again with Reopen. One that ended in any other way
+// (terminated, failed, timed out, cancelled from outside) was ended on purpose or by a defect:
+// nothing starts it again by itself. Its order is marked needs_attention, its facts stay
+// undelivered, and Revive is the operator's decision to go on.
+type Deliverer struct {
+	Pool     *pgxpool.Pool
+	Temporal Temporal
+	Log      *slog.Logger
+
+	once   sync.Once
+	nudge  chan struct{}
+	outage outage
+}
+
+// Nudge tells the deliverer, in this process, that an order has news. It never blocks.
+func (d *Deliverer) Nudge() { poke(d.wakeups()) }
+
+func (d *Deliverer) wakeups() chan struct{} {
+	d.once.Do(func() { d.nudge = make(chan struct{}, 1) })
+	return d.nudge
+}
+
+// Run delivers until ctx ends, and returns when the deliveries under way are recorded or given back.
+func (d *Deliverer) Run(ctx context.Context) error {
+	var loops sync.WaitGroup
+	for range deliverSideBySide {
+		loops.Go(func() { d.loop(ctx) })
+	}
+	loops.Wait()
+	return nil
+}
+
+func (d *Deliverer) loop(ctx context.Context) {
+	for ctx.Err() == nil {
+		found, err := d.Deliver(ctx)
+		if found && err == nil {
+			continue
+		}
+		wait, wakeups := pollEvery, d.wakeups()
+		if pause := d.outage.pause(); pause > 0 {
+			wait, wakeups = pause, nil // news do not bring Temporal back
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-wakeups:
+		}
+		timer.Stop()
+	}
+}
+
+// Deliver claims one order and brings its workflow up to date. found is false when nothing is due.
+// The error was logged and recorded; the order is due again later.
+func (d *Deliverer) Deliver(ctx context.Context) (found bool, err error) {
+	due, err := d.claim(ctx)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			d.outage.begins(d.Log, "The database does not answer; facts wait", err)
+		}
+		return false, err
+	}
+	err = d.deliver(ctx, due)
+	// What was delivered has to be recorded, even when the deliverer is being stopped.
+	done, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if record := d.record(done, due, err, ctx.Err() != nil); record != nil {
+		d.outage.begins(d.Log, "The database does not answer; facts wait", record)
+		return true, record
+	}
+	return true, err
+}
+
+// due is a claimed order.
+type due struct {
+	key          order.Key
+	country      string
+	lines, units int64
+	factSeq      int64
+	deliveredSeq int64 // moves on as batches are delivered
+	started      bool
+	recorded     bool // the workflow left a state to go on from
+	tries        int
+	lease        time.Time // identifies the claim
+}
+
+// claimOrderSQL leases the order that has waited longest. A fact that comes meanwhile takes
+// deliver_at back to now, so the end of the delivery sees that the lease is no longer its own.
+const claimOrderSQL = `
+	UPDATE orders o SET deliver_at = now() + $1::interval
+	WHERE key = (SELECT key FROM orders WHERE deliver_at <= now() ORDER BY deliver_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+	RETURNING storefront, order_id, country, fact_seq, delivered_seq, started_at IS NOT NULL, state IS NOT NULL,
+		deliver_tries, deliver_at,
+		(SELECT count(*) FROM order_lines l WHERE l.order_key = o.key),
+		(SELECT coalesce(sum(quantity), 0)::bigint FROM order_lines l WHERE l.order_key = o.key)`
+
+func (d *Deliverer) claim(ctx context.Context) (*due, error) {
+	var o due
+	err := d.Pool.QueryRow(ctx, claimOrderSQL, deliveryLease).Scan(&o.key.Storefront, &o.key.Order, &o.country,
+		&o.factSeq, &o.deliveredSeq, &o.started, &o.recorded, &o.tries, &o.lease, &o.lines, &o.units)
+	return &o, err
+}
+
+// deliver starts the workflow if need be and sends the facts. It moves o on as far as it gets.
+func (d *Deliverer) deliver(ctx context.Context, o *due) error {
+	ctx, cancel := context.WithTimeout(ctx, deliverWithin)
+	defer cancel()
+	if !o.started {
+		if err := d.start(ctx, o); err != nil {
+			return err
+		}
+		o.started = true
+	}
+	if o.factSeq == o.deliveredSeq {
+		return nil
+	}
+	list, err := facts.After(ctx, d.Pool, o.key.String(), o.deliveredSeq)
+	if err != nil {
+		return err
+	}
+	for len(list) > 0 {
+		n, err := signalSize(list)
+		if err != nil {
+			return err
+		}
+		if err := d.signal(ctx, o, list[:n]); err != nil {
+			return err
+		}
+		o.deliveredSeq = list[n-1].Seq
+		list = list[n:]
+	}
+	return nil
+}
+
+// signalSize is how many of the facts go into the next signal: at least one.
+func signalSize(list []order.Fact) (int, error) {
+	total := 0
+	for i, f := range list[:min(len(list), signalFacts)] {
+		body, err := json.Marshal(f)
+		if err != nil {
+			return 0, err
+		}
+		total += len(body) + 1
+		if i > 0 && total > signalBytes {
+			return i, nil
+		}
+	}
+	return min(len(list), signalFacts), nil
+}
+
+// record ends a claim. cause is nil when everything known was delivered.
+func (d *Deliverer) record(ctx context.Context, o *due, cause error, stopping bool) error {
+	switch {
+	case cause == nil:
+		d.outage.ends(d.Log)
+		return d.complete(ctx, o)
+	case errors.Is(cause, errEndedOtherwise):
+		d.outage.ends(d.Log)
+		d.Log.Error("An order has news and its workflow did not end by completing: decide whether to revive it",
+			"order", o.key.String(), "error", cause)
+		return d.park(ctx, o)
+	case stopping:
+		return d.postpone(ctx, o, 0, o.tries)
+	case isOutage(cause):
+		d.outage.begins(d.Log, "Temporal does not answer; facts wait", cause)
+		return d.postpone(ctx, o, pauseAfter(o.tries), o.tries+1)
+	}
+	d.outage.ends(d.Log)
+	d.Log.Warn("An order's news could not be delivered; it is tried again", "order", o.key.String(), "try", o.tries+1, "error", safe(cause))
+	if err := d.postpone(ctx, o, pauseAfter(o.tries), o.tries+1); err != nil || o.tries+1 != refusals {
+		return err
+	}
+	_, err := d.Pool.Exec(ctx, `UPDATE orders SET needs_attention = true WHERE key = $1`, o.key.String())
+	return err
+}
+
+func pauseAfter(tries int) time.Duration { return min(firstPause<<min(tries, 20), longestPause) }
+
+// complete clears deliver_at unless somebody has set it since the claim. Facts that came since and
+// are not urgent get a time of their own, so that none waits for ever.
+func (d *Deliverer) complete(ctx context.Context, o *due) error {
+	_, err := d.Pool.Exec(ctx, `
+		UPDATE orders SET started_at = coalesce(started_at, now()), deliver_tries = 0,
+			delivered_seq = greatest(delivered_seq, $2),
+			deliver_at = CASE
+				WHEN deliver_at IS DISTINCT FROM $3 THEN deliver_at
+				WHEN fact_seq > greatest(delivered_seq, $2) THEN now() + $4::interval END
+		WHERE key = $1`, o.key.String(), o.deliveredSeq, o.lease, tracking.RoutineWait)
+	return err
+}
+
+// postpone keeps what was reached and plans the next try, unless another deliverer has the order.
+func (d *Deliverer) postpone(ctx context.Context, o *due, wait time.Duration, tries int) error {
+	_, err := d.Pool.Exec(ctx, `
+		UPDATE orders SET deliver_tries = $4, delivered_seq = greatest(delivered_seq, $2),
+			started_at = CASE WHEN $6 THEN coalesce(started_at, now()) ELSE started_at END,
+			deliver_at = CASE WHEN deliver_at > $3 THEN deliver_at ELSE now() + $5::interval END
+		WHERE key = $1`, o.key.String(), o.deliveredSeq, o.lease, tries, wait, o.started)
+	return err
+}
+
+// park leaves the order to a person. The next urgent fact brings it here again.
+func (d *Deliverer) park(ctx context.Context, o *due) error {
+	_, err := d.Pool.Exec(ctx, `
+		UPDATE orders SET needs_attention = true, delivered_seq = greatest(delivered_seq, $2),
+			started_at = coalesce(started_at, now()), deliver_at = nullif(deliver_at, $3)
+		WHERE key = $1`, o.key.String(), o.deliveredSeq, o.lease)
+	return err
+}
+
+// outage is shared by the loops, so that a server that is away is logged once.
+type outage struct {
+	mu       sync.Mutex
+	down     bool
+	failures int
+}
+
+func (o *outage) begins(log *slog.Logger, text string, cause error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.down {
+		log.Error(text, "error", safe(cause))
+	}
+	o.down = true
+	o.failures++
+}
+
+func (o *outage) ends(log *slog.Logger) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.down {
+		log.Info("Facts are delivered again")
+	}
+	o.down, o.failures = false, 0
+}
+
+func (o *outage) pause() time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.down {
+		return 0
+	}
+	return min(firstPause<<min(o.failures/deliverSideBySide, 20), longestOutagePause)
+}

@@ -1,0 +1,96 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Standings of a document.
+const (
+	statusReceived    = "received"
+	statusApplied     = "applied"
+	statusIgnored     = "ignored"
+	statusQuarantined = "quarantined"
+)
+
+// Codes say why a document was quarantined, or ignored.
+const (
+	CodeConflictingRepeat   = "conflicting_repeat"
+	CodeConflictingOrder    = "conflicting_order"
+	CodeConflictingInvoice  = "conflicting_invoice"
+	CodeConflictingNotice   = "conflicting_ship_notice"
+	CodeCurrencyMismatch    = "currency_mismatch"
+	CodeForeignPO           = "foreign_purchase_order"
+	CodeGaveUp              = "gave_up"
+	CodeInvalid             = "invalid"
+	CodeMalformed           = "malformed"
+	CodePanicked            = "panicked"
+	CodeTooLarge            = "too_large"
+	CodeUnknownOrder        = "unknown_order"
+	CodeUnknownPO           = "unknown_purchase_order"
+	CodeUnknownSource       = "unknown_source"
+	CodeUnknownStorefront   = "unknown_storefront"
+	CodeUnknownType         = "unknown_type"
+	CodeNothingToShip       = "nothing_to_ship"       // ignored
+	CodeOtherEvent          = "other_event"           // ignored
+	CodeKnownAlready        = "known_already"         // ignored
+	CodeNoDecision          = "changes_no_decision"   // ignored
+	CodeAwaitsParcel        = "awaits_parcel"         // applied
+	CodeDismissedByOperator = "dismissed_by_operator" // ignored
+)
+
+// verdict is what becomes of a document. Its reason is for an operator: what is wrong and what to
+// do, and nothing of the document's content.
+type verdict struct {
+	status, code, reason, order string
+	urgent                      bool // a workflow waits for what was committed
+}
+
+func applied(orderKey string) verdict {
+	return verdict{status: statusApplied, order: orderKey, urgent: true}
+}
+
+func ignored(code, orderKey, reason string) verdict {
+	return verdict{status: statusIgnored, code: code, order: orderKey, reason: reason}
+}
+
+func quarantine(code, format string, args ...any) verdict {
+	return verdict{status: statusQuarantined, code: code, reason: fmt.Sprintf(format, args...)}
+}
+
+// later is an error: what the document needs is not there yet.
+type later struct {
+	order   string
+	giveUp  verdict // once the bound of attempts is reached
+	because string
+}
+
+func (l *later) Error() string { return l.because }
+
+// errTaken: somebody else finished the document in the meantime.
+var errTaken = errors.New("the document was finished by somebody else")
+
+// execer is a pool or a transaction.
+type execer interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+func finish(ctx context.Context, db execer, documentID int64, v verdict) error {
+	tag, err := db.Exec(ctx, `
+		UPDATE documents SET status = $2, reason_code = $3, reason = $4, order_key = coalesce(nullif($5, ''), order_key),
+			processed_at = now()
+		WHERE id = $1 AND status = 'received'`, documentID, v.status, v.code, v.reason, v.order)
+	if err != nil {
+		return fmt.Errorf("finish document %d: %w", documentID, err)
+	}
+	if tag.RowsAffected() == 0 {
+		return errTaken
+	}
+	return nil
+}
+
+var _ execer = pgx.Tx(nil)

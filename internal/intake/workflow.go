@@ -1,0 +1,144 @@
+package intake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/visibility"
+	"github.com/dropline/dropline/workflows"
+)
+
+// Temporal is the part of client.Client that delivery needs.
+type Temporal interface {
+	ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)
+	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
+	SignalWithStartWorkflow(ctx context.Context, workflowID, signalName string, signalArg any,
+		options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)
+	DescribeWorkflowExecution(ctx context.Context, workflowID, runID string) (*workflowservice.DescribeWorkflowExecutionResponse, error)
+}
+
+// errEndedOtherwise: the workflow is closed and did not complete.
+var errEndedOtherwise = errors.New("the order's workflow did not end by completing")
+
+// options are those of a first start: the id is used up for ever, so a second start is an error.
+func (o *due) options() client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{
+		ID:                                       o.key.WorkflowID(),
+		TaskQueue:                                workflows.TaskQueue,
+		WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		TypedSearchAttributes:                    visibility.Initial(o.key, o.country),
+		StaticSummary:                            fmt.Sprintf("%s · %s · %s", count(o.lines, "line"), count(o.units, "unit"), o.country),
+		StaticDetails: fmt.Sprintf("Order **%s** of storefront **%s**.\n\nWhy these suppliers: `starter explain %s`",
+			o.key.Order, o.key.Storefront, o.key),
+	}
+}
+
+func count(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// start starts the workflow of a new order. One that is started already, by a deliverer that did
+// not live to record it, counts.
+func (d *Deliverer) start(ctx context.Context, o *due) error {
+	_, err := d.Temporal.ExecuteWorkflow(ctx, o.options(), workflows.OrderWorkflow, workflows.OrderInput{Key: o.key})
+	if err != nil && !temporal.IsWorkflowExecutionAlreadyStartedError(err) {
+		return fmt.Errorf("start the workflow: %w", err)
+	}
+	return nil
+}
+
+// signal gives facts to the running workflow, or to a new run when the last one completed.
+func (d *Deliverer) signal(ctx context.Context, o *due, list []order.Fact) error {
+	signal := workflows.FactsSignal{Facts: list}
+	err := d.Temporal.SignalWorkflow(ctx, o.key.WorkflowID(), "", workflows.SignalFacts, signal)
+	var gone *serviceerror.NotFound
+	if !errors.As(err, &gone) {
+		return err
+	}
+	again, err := d.mayReopen(ctx, o)
+	if err != nil {
+		return err
+	}
+	return d.reopen(ctx, o, again, signal)
+}
+
+// mayReopen judges a workflow that took no signal. It returns what to start the next run with.
+func (d *Deliverer) mayReopen(ctx context.Context, o *due) (workflows.OrderInput, error) {
+	goOn := workflows.OrderInput{Key: o.key, Reopen: true}
+	described, err := d.Temporal.DescribeWorkflowExecution(ctx, o.key.WorkflowID(), "")
+	var gone *serviceerror.NotFound
+	if errors.As(err, &gone) {
+		// The server's retention has removed the history, or the server was set up anew. Without a
+		// recorded state the order begins anew too.
+		goOn.Reopen = o.recorded
+		return goOn, nil
+	}
+	if err != nil {
+		return goOn, fmt.Errorf("look at the workflow: %w", err)
+	}
+	switch status := described.GetWorkflowExecutionInfo().GetStatus(); status {
+	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED,
+		enums.WORKFLOW_EXECUTION_STATUS_RUNNING, // another deliverer reopened it
+		enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
+		return goOn, nil
+	default:
+		return goOn, fmt.Errorf("%w: it is %s", errEndedOtherwise, status)
+	}
+}
+
+// reopen signals the workflow and starts it if it is closed, in one step: of two deliverers one
+// starts it, and both signal it.
+func (d *Deliverer) reopen(ctx context.Context, o *due, input workflows.OrderInput, signal workflows.FactsSignal) error {
+	options := o.options()
+	options.WorkflowIDReusePolicy = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+	_, err := d.Temporal.SignalWithStartWorkflow(ctx, options.ID, workflows.SignalFacts, signal, options, workflows.OrderWorkflow, input)
+	if err != nil {
+		return fmt.Errorf("reopen the workflow: %w", err)
+	}
+	return nil
+}
+
+// Revive starts the workflow of an order again, however it ended, from its recorded state, and asks
+// for the facts that it has missed to be delivered. A workflow that runs is left alone.
+func (d *Deliverer) Revive(ctx context.Context, key order.Key) error {
+	o := &due{key: key}
+	err := d.Pool.QueryRow(ctx, `
+		SELECT country, state IS NOT NULL, (SELECT count(*) FROM order_lines WHERE order_key = $1),
+			(SELECT coalesce(sum(quantity), 0)::bigint FROM order_lines WHERE order_key = $1)
+		FROM orders WHERE key = $1`, key.String()).Scan(&o.country, &o.recorded, &o.lines, &o.units)
+	if err != nil {
+		return fmt.Errorf("revive order %s: %w", key, err)
+	}
+	if err := d.reopen(ctx, o, workflows.OrderInput{Key: key, Reopen: o.recorded}, workflows.FactsSignal{}); err != nil {
+		return fmt.Errorf("revive order %s: %w", key, err)
+	}
+	_, err = d.Pool.Exec(ctx, `UPDATE orders SET started_at = coalesce(started_at, now()), deliver_at = now() WHERE key = $1`, key.String())
+	if err != nil {
+		return fmt.Errorf("revive order %s: %w", key, err)
+	}
+	d.Nudge()
+	return nil
+}
+
+// isOutage: nothing is wrong with the order; Temporal, or the database, does not answer.
+func isOutage(err error) bool {
+	var unavailable *serviceerror.Unavailable
+	var deadline *serviceerror.DeadlineExceeded
+	var exhausted *serviceerror.ResourceExhausted
+	var canceled *serviceerror.Canceled
+	return errors.As(err, &unavailable) || errors.As(err, &deadline) || errors.As(err, &exhausted) || errors.As(err, &canceled) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || postgres.Unavailable(err)
+}

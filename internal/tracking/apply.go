@@ -1,0 +1,211 @@
+// Package tracking keeps scans as evidence, derives from them where each parcel stands, and commits
+// in the same transaction what follows: facts that change a decision, messages to customers and
+// storefronts, and when to ask the carrier next.
+package tracking
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/dropline/dropline/internal/carrier"
+)
+
+// Outcome is what applying scans did.
+type Outcome struct {
+	Orders []string // the orders whose parcels the scans are about; none for an unknown number
+	News   int      // facts that were appended
+}
+
+// ApplyScans stores scans and moves their parcels, whatever order they came in and however often.
+// Scans of a number that no parcel has yet are kept, and count once it is announced. document is
+// the inbound document they came with, 0 for a poll.
+func ApplyScans(ctx context.Context, tx pgx.Tx, scans []carrier.Scan, document int64) (Outcome, error) {
+	known, err := readNames(ctx, tx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	var outcome Outcome
+	for _, box := range boxes(known.canonical(scans)) {
+		one, err := box.apply(ctx, tx, document, false)
+		if err != nil {
+			return Outcome{}, fmt.Errorf("apply the scans of a %s parcel: %w", box.carrier, err)
+		}
+		outcome.Orders = append(outcome.Orders, one.Orders...)
+		outcome.News += one.News
+	}
+	return outcome, nil
+}
+
+// box is a tracking number with scans of it.
+type box struct {
+	carrier, tracking string
+	scans             []carrier.Scan
+}
+
+// boxes groups scans by number, in a fixed order so that transactions lock alike.
+func boxes(scans []carrier.Scan) []box {
+	sorted := slices.Clone(scans)
+	slices.SortStableFunc(sorted, func(a, b carrier.Scan) int {
+		return cmp.Or(cmp.Compare(a.Carrier, b.Carrier), cmp.Compare(a.Tracking, b.Tracking))
+	})
+	var list []box
+	for _, s := range sorted {
+		if last := len(list) - 1; last < 0 || list[last].carrier != s.Carrier || list[last].tracking != s.Tracking {
+			list = append(list, box{carrier: s.Carrier, tracking: s.Tracking})
+		}
+		list[len(list)-1].scans = append(list[len(list)-1].scans, s)
+	}
+	return list
+}
+
+// apply stores the box's scans and moves its parcels. Without a new scan there is nothing to do,
+// unless time itself may have news (recheck).
+func (b box) apply(ctx context.Context, tx pgx.Tx, document int64, recheck bool) (Outcome, error) {
+	fresh, err := b.store(ctx, tx)
+	if err != nil || fresh == 0 && !recheck {
+		return Outcome{}, err
+	}
+	return b.refresh(ctx, tx, document)
+}
+
+// lock keeps the box's scans and its announcement apart: whichever comes second sees the first.
+func (b box) lock(batch *pgx.Batch) {
+	batch.Queue(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, "parcel/"+b.carrier+"/"+b.tracking)
+}
+
+func (b box) store(ctx context.Context, tx pgx.Tx) (fresh int64, err error) {
+	var ids, statuses, details []string
+	var times []time.Time
+	for _, s := range b.scans {
+		ids, times = append(ids, s.ID), append(times, s.At)
+		statuses, details = append(statuses, storable(s.Status)), append(details, storable(s.Text))
+	}
+	batch := &pgx.Batch{}
+	b.lock(batch)
+	if len(b.scans) > 0 {
+		batch.Queue(`
+			INSERT INTO tracking_events (carrier, tracking, scan_id, status, detail, at)
+			SELECT $1, $2, s.* FROM unnest($3::text[], $4::text[], $5::text[], $6::timestamptz[]) AS s
+			ON CONFLICT DO NOTHING`, b.carrier, b.tracking, ids, statuses, details, times)
+	}
+	results := tx.SendBatch(ctx, batch)
+	defer func() { err = cmp.Or(err, results.Close()) }()
+	if _, err := results.Exec(); err != nil || len(b.scans) == 0 {
+		return 0, err
+	}
+	tag, err := results.Exec()
+	return tag.RowsAffected(), err
+}
+
+// storable drops NUL, which JSON may hold and Postgres may not.
+func storable(text string) string { return strings.ReplaceAll(text, "\x00", "") }
+
+// refresh derives anew where the box's parcels stand. Two purchase orders may share a box.
+func (b box) refresh(ctx context.Context, tx pgx.Tx, document int64) (Outcome, error) {
+	parcels, err := b.parcels(ctx, tx)
+	if err != nil || len(parcels) == 0 {
+		return Outcome{}, err
+	}
+	scans, err := b.evidence(ctx, tx, parcels)
+	if err != nil {
+		return Outcome{}, err
+	}
+	var outcome Outcome
+	for _, p := range parcels {
+		news, err := p.move(ctx, tx, scans, document)
+		if err != nil {
+			return Outcome{}, err
+		}
+		outcome.News += news
+		if !slices.Contains(outcome.Orders, p.order) {
+			outcome.Orders = append(outcome.Orders, p.order)
+		}
+	}
+	return outcome, nil
+}
+
+// parcels reads the box's parcels and locks them with their orders. The orders are locked first,
+// as everyone does who appends facts.
+func (b box) parcels(ctx context.Context, tx pgx.Tx) ([]*parcel, error) {
+	batch := &pgx.Batch{}
+	batch.Queue(`
+		SELECT 1 FROM orders WHERE key IN (SELECT order_key FROM parcels WHERE carrier = $1 AND tracking = $2)
+		ORDER BY key FOR NO KEY UPDATE`, b.carrier, b.tracking)
+	batch.Queue(`
+		SELECT p.po_number, p.order_key, p.lines, p.noticed_at, p.milestone, p.first_scan_at,
+			o.created_at, o.status, s.document -> 'policy', now(),
+			EXISTS (SELECT 1 FROM purchase_order_lines l WHERE l.number = p.po_number AND l.live > 0)
+		FROM parcels p JOIN purchase_orders o ON o.number = p.po_number
+		JOIN orders c ON c.key = p.order_key JOIN storefronts s ON s.id = c.storefront
+		WHERE p.carrier = $1 AND p.tracking = $2
+		ORDER BY p.order_key, p.po_number FOR NO KEY UPDATE OF p`, b.carrier, b.tracking)
+	results := tx.SendBatch(ctx, batch)
+	if _, err := results.Exec(); err != nil {
+		return nil, cmp.Or(err, results.Close())
+	}
+	rows, _ := results.Query() // its error is in rows
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*parcel, error) {
+		p := &parcel{carrier: b.carrier, tracking: b.tracking}
+		var first *time.Time
+		var policy *silences
+		var created time.Time
+		var live bool
+		err := row.Scan(&p.po, &p.order, &p.lines, &p.noticed, &p.milestone, &first,
+			&created, &p.poStatus, &policy, &p.now, &live)
+		if first != nil {
+			p.firstScan = *first
+		}
+		p.policy = policy.policy()
+		p.since = evidenceSince(p.noticed, created)
+		p.wanted = live && p.poStatus != "cancelled" && p.poStatus != "rejected"
+		return p, err
+	})
+	return list, cmp.Or(err, results.Close())
+}
+
+const (
+	// clocksDiffer is how far a carrier's clock, often in an unnamed zone, may be before ours.
+	clocksDiffer = 48 * time.Hour
+	// noticeLate is how long after the shipment a supplier may tell of it. Carriers reuse numbers
+	// after months.
+	noticeLate = 30 * 24 * time.Hour
+)
+
+// evidenceSince is from when scans of a number are about this parcel: none is older than its
+// purchase order, and a notice may come long after the parcel was delivered.
+func evidenceSince(noticed, ordered time.Time) time.Time {
+	since := noticed.Add(-noticeLate)
+	if ordered.After(since) {
+		since = ordered
+	}
+	if noticed.Before(since) {
+		since = noticed
+	}
+	return since.Add(-clocksDiffer)
+}
+
+func (b box) evidence(ctx context.Context, tx pgx.Tx, parcels []*parcel) ([]carrier.Scan, error) {
+	since := parcels[0].since
+	for _, p := range parcels {
+		if p.since.Before(since) {
+			since = p.since
+		}
+	}
+	rows, err := tx.Query(ctx, `
+		SELECT scan_id, status, detail, at FROM tracking_events
+		WHERE carrier = $1 AND tracking = $2 AND at >= $3`, b.carrier, b.tracking, since)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (carrier.Scan, error) {
+		s := carrier.Scan{Carrier: b.carrier, Tracking: b.tracking}
+		err := row.Scan(&s.ID, &s.Status, &s.Text, &s.At)
+		return s, err
+	})
+}

@@ -1,0 +1,143 @@
+package tracking
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/dropline/dropline/internal/carrier"
+	"github.com/dropline/dropline/internal/carrier/easypost"
+	"github.com/dropline/dropline/internal/postgres"
+)
+
+// pollLease is how long a claimed parcel is one poll's. A poll that fails leaves it to the next one
+// after that time.
+const pollLease = 5 * time.Minute
+
+// Tracker answers for many parcels at once; *easypost.Client is one.
+type Tracker interface {
+	Track(ctx context.Context, parcels []easypost.Parcel) (easypost.Batch, error)
+}
+
+// PollResult counts what one poll did.
+type PollResult struct {
+	Asked   int // tracking numbers the carrier was asked about
+	Missing int // of these, numbers it said nothing about
+	News    int // facts appended to orders
+	// More: as many parcels were due as the poll may take, so more may be.
+	More bool
+}
+
+// Poll asks a tracking service about the parcels that are due, at most batch of them, and applies
+// each answer in a transaction of its own. A silent carrier is an answer too: that is how a parcel
+// becomes delayed and lost. When the service fails, what it answered before is kept, and the error
+// is the service's (*easypost.Error).
+func Poll(ctx context.Context, pool *pgxpool.Pool, tracker Tracker, service string, batch int) (PollResult, error) {
+	due, claimed, err := claimDue(ctx, pool, service, batch)
+	if err != nil {
+		return PollResult{}, fmt.Errorf("find the parcels to ask %s about: %w", service, err)
+	}
+	result := PollResult{Asked: len(due), More: claimed == batch}
+	if len(due) == 0 {
+		return result, nil
+	}
+	answer, failure := tracker.Track(ctx, due)
+	result.Missing = len(answer.Missing)
+	boxes := make([]box, 0, len(due))
+	for _, t := range answer.Tracked {
+		boxes = append(boxes, box{t.Carrier, t.Tracking, t.Scans})
+	}
+	for _, p := range answer.Missing {
+		boxes = append(boxes, box{p.Carrier, p.Tracking, nil})
+	}
+	for _, b := range boxes {
+		outcome, err := b.check(ctx, pool)
+		if err != nil {
+			return result, fmt.Errorf("apply the poll of a %s parcel: %w", b.carrier, err)
+		}
+		result.News += outcome.News
+	}
+	if failure != nil {
+		return result, fmt.Errorf("ask %s: %w", service, failure)
+	}
+	return result, nil
+}
+
+// Due claims parcels that the service is to be asked about, the longest overdue first, for five
+// minutes.
+func Due(ctx context.Context, pool *pgxpool.Pool, service string, limit int) ([]easypost.Parcel, error) {
+	due, _, err := claimDue(ctx, pool, service, limit)
+	return due, err
+}
+
+// Checked applies what a service answered for one number, nothing included, and says when to ask
+// again.
+func Checked(ctx context.Context, pool *pgxpool.Pool, answer easypost.Tracked) (Outcome, error) {
+	return box{carrier.Name(answer.Carrier), carrier.Number(answer.Tracking), answer.Scans}.check(ctx, pool)
+}
+
+func (b box) check(ctx context.Context, pool *pgxpool.Pool) (outcome Outcome, err error) {
+	err = postgres.InTx(ctx, pool, func(tx pgx.Tx) (err error) {
+		outcome, err = b.apply(ctx, tx, 0, true)
+		return err
+	})
+	return outcome, err
+}
+
+// watchedSQL lists the carriers that have parcels to look after, by hopping from name to name in
+// the index instead of reading it.
+const watchedSQL = `
+	WITH RECURSIVE watched AS (
+		(SELECT carrier FROM parcels WHERE next_check_at IS NOT NULL ORDER BY carrier LIMIT 1)
+		UNION ALL
+		SELECT (SELECT p.carrier FROM parcels p WHERE p.next_check_at IS NOT NULL AND p.carrier > w.carrier
+			ORDER BY p.carrier LIMIT 1)
+		FROM watched w WHERE w.carrier IS NOT NULL)
+	SELECT carrier FROM watched WHERE carrier IS NOT NULL`
+
+const dueSQL = `
+	UPDATE parcels SET next_check_at = now() + $3::interval
+	WHERE (po_number, carrier, tracking) IN (
+		SELECT po_number, carrier, tracking FROM parcels
+		WHERE carrier = ANY ($1) AND next_check_at <= now()
+		ORDER BY next_check_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+	RETURNING carrier, tracking`
+
+// claimDue returns the numbers to ask about, and how many parcels they stand for.
+func claimDue(ctx context.Context, pool *pgxpool.Pool, service string, limit int) ([]easypost.Parcel, int, error) {
+	known, err := readNames(ctx, pool)
+	if err != nil {
+		return nil, 0, err
+	}
+	rows, err := pool.Query(ctx, watchedSQL)
+	if err != nil {
+		return nil, 0, err
+	}
+	watched, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, 0, err
+	}
+	carriers := known.polledBy(service, watched)
+	if len(carriers) == 0 {
+		return nil, 0, nil
+	}
+	rows, err = pool.Query(ctx, dueSQL, carriers, limit, pollLease)
+	if err != nil {
+		return nil, 0, err
+	}
+	claimed, err := pgx.CollectRows(rows, pgx.RowToStructByPos[easypost.Parcel])
+	if err != nil {
+		return nil, 0, err
+	}
+	var due []easypost.Parcel
+	for _, p := range claimed {
+		if !slices.Contains(due, p) { // two purchase orders may share a box
+			due = append(due, p)
+		}
+	}
+	return due, len(claimed), nil
+}
