@@ -1,6 +1,9 @@
 package order
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // CaseKind is why a shipment that nobody waits for is under way.
 type CaseKind string
@@ -36,6 +39,8 @@ type Case struct {
 	Tracking string        `json:"tracking"`
 	Lines    []ShippedLine `json:"lines"`
 	Value    int64         `json:"value"` // at the supplier's unit cost, minor units
+	// Unvalued: some of it has no unit cost, because the purchase order does not have its line.
+	Unvalued bool `json:"unvalued,omitempty"`
 }
 
 // Open is true while the case waits for something.
@@ -52,12 +57,12 @@ func (s *State) Case(key string) *Case {
 }
 
 // openCase adds surplus units of a parcel to its case.
-func (s *State) openCase(po *PurchaseOrder, carrier, tracking string, line int, quantity int64, now time.Time) {
-	key := po.Number + "/" + tracking
-	c := s.Case(key)
+func (s *State) openCase(po *PurchaseOrder, p *Parcel, line int, quantity int64, now time.Time) {
+	c := s.openCaseOf(po, p)
 	if c == nil {
 		s.Cases = append(s.Cases, Case{
-			Key: key, Kind: OverShipment, Status: CaseOpened, PO: po.Number, Carrier: carrier, Tracking: tracking,
+			Key: po.Number + "-s" + strconv.Itoa(s.casesOf(po)+1), Kind: OverShipment, Status: CaseOpened,
+			PO: po.Number, Carrier: p.Carrier, Tracking: p.Tracking,
 		})
 		c = &s.Cases[len(s.Cases)-1]
 	}
@@ -67,15 +72,56 @@ func (s *State) openCase(po *PurchaseOrder, carrier, tracking string, line int, 
 		if pl.Units.Cancelled+pl.Units.Rerouted+pl.Units.Rejected > 0 {
 			c.Kind = DuplicateShipment
 		}
+	} else {
+		c.Unvalued = true
 	}
-	s.tell(now, "%s shipped %d of line %d that are no longer its to ship (%s): intercept first",
+	s.tell(now, "%s shipped %d of line %d that are not its to ship (%s): intercept first",
 		po.Terms.Name, quantity, line, po.Number)
 	s.Unrecorded = true
 }
 
-// caseUnstoppable decides a case whose parcel cannot be stopped.
+func (s *State) openCaseOf(po *PurchaseOrder, p *Parcel) *Case {
+	for i := range s.Cases {
+		if c := &s.Cases[i]; c.Open() && c.PO == po.Number && c.Carrier == p.Carrier && c.Tracking == p.Tracking {
+			return c
+		}
+	}
+	return nil
+}
+
+func (s *State) casesOf(po *PurchaseOrder) int {
+	n := 0
+	for i := range s.Cases {
+		if s.Cases[i].PO == po.Number {
+			n++
+		}
+	}
+	return n
+}
+
+// mixedParcel keeps a case from stopping goods that the customer waits for: a parcel that also
+// carries those is not intercepted.
+func (s *State) mixedParcel(po *PurchaseOrder, p *Parcel, now time.Time) {
+	if c := s.openCaseOf(po, p); c != nil && c.Status == CaseOpened && len(p.Lines) > 0 {
+		s.caseUnstoppable(c, "it also carries goods that the customer waits for", now)
+	}
+}
+
+func (s *State) caseNews(c *Case, m *ParcelNews, now time.Time) {
+	switch m.Milestone {
+	case ParcelReturning:
+		s.closeCase(c, CaseIntercepted, "the parcel is on its way back", now)
+	case ParcelDelivered, ParcelLost:
+		if c.Status != CaseDeciding {
+			s.caseUnstoppable(c, "it was "+string(m.Milestone), now)
+		}
+	}
+}
+
+// caseUnstoppable decides a case whose parcel cannot be stopped. What has no price on the purchase
+// order cannot be held against the limit.
 func (s *State) caseUnstoppable(c *Case, why string, now time.Time) {
-	if c.Value <= s.Policy.AbsorbUpTo {
+	if c.Value <= s.Policy.AbsorbUpTo && !c.Unvalued {
 		s.closeCase(c, CaseAbsorbed, "written off: "+why, now)
 		return
 	}

@@ -7,6 +7,8 @@ import "slices"
 func (s *State) Clone() State {
 	c := *s
 	c.Lines = slices.Clone(s.Lines)
+	c.Supply.Asked = slices.Clone(s.Supply.Asked)
+	c.Refunding = slices.Clone(s.Refunding)
 	c.Requests = slices.Clone(s.Requests)
 	c.Exclusions = slices.Clone(s.Exclusions)
 	c.Attention = slices.Clone(s.Attention)
@@ -38,15 +40,25 @@ func (s *State) Clone() State {
 
 func (p PurchaseOrder) clone() PurchaseOrder {
 	p.Lines = slices.Clone(p.Lines)
+	for i := range p.Lines {
+		if cost := p.Lines[i].OrderedCost; cost != nil {
+			p.Lines[i].OrderedCost = new(*cost)
+		}
+	}
 	p.RemindAt = slices.Clone(p.RemindAt)
 	p.Breached = slices.Clone(p.Breached)
 	p.Withdrawals = slices.Clone(p.Withdrawals)
 	for i := range p.Withdrawals {
-		p.Withdrawals[i].Units = slices.Clone(p.Withdrawals[i].Units)
+		w := &p.Withdrawals[i]
+		w.Units = slices.Clone(w.Units)
+		if w.Early != nil {
+			w.Early = new(*w.Early)
+		}
 	}
 	p.Parcels = slices.Clone(p.Parcels)
 	for i := range p.Parcels {
 		p.Parcels[i].Lines = slices.Clone(p.Parcels[i].Lines)
+		p.Parcels[i].Voided = slices.Clone(p.Parcels[i].Voided)
 	}
 	return p
 }

@@ -20,9 +20,11 @@ type AckStatus string
 
 // The answers a supplier can give, by line and quantity (X12 855 ACK01 maps onto these).
 const (
-	AckAccepted            AckStatus = "accepted"
-	AckBackordered         AckStatus = "backordered"
-	AckRejected            AckStatus = "rejected"
+	AckAccepted    AckStatus = "accepted"
+	AckBackordered AckStatus = "backordered"
+	AckRejected    AckStatus = "rejected"
+	// AckSubstitutionOffered ships nothing unless the other article is ordered anew. A channel whose
+	// suppliers ship the substitute right away has to ask or translate.
 	AckSubstitutionOffered AckStatus = "substitution_offered"
 	AckPriceChanged        AckStatus = "price_changed"
 	AckOnHold              AckStatus = "on_hold"

@@ -39,8 +39,10 @@ func (s *State) busy(k StepKind, subject string) bool {
 }
 
 func (s *State) done(k StepKind, subject string) {
-	key := k.key(subject)
-	s.Busy = slices.DeleteFunc(s.Busy, func(b string) bool { return b == key })
+	// Two addresses may be taken at once; each ends for itself.
+	if i := slices.Index(s.Busy, k.key(subject)); i >= 0 {
+		s.Busy = slices.Delete(s.Busy, i, i+1)
+	}
 }
 
 // Begin marks a step as under way. What a step changes while it runs is marked here.
@@ -52,11 +54,20 @@ func (s *State) Begin(step Step) {
 		po.Phase = Sending
 		po.Sends++
 	case StepWithdraw:
-		s.PO(step.PO).Withdrawal(step.Subject).Status = Asking
+		w := s.PO(step.PO).Withdrawal(step.Subject)
+		w.Status, w.Conditional = Asking, w.OnlyIfSilent()
 	case StepIntercept:
 		s.Case(step.Subject).Status = CaseIntercepting
-	case StepRecord, StepRoute, StepSettle:
+	case StepRefund:
+		s.Refunding = slices.Clone(step.Lines)
+	case StepRecord:
 		s.Unrecorded = false
+	case StepRoute:
+		s.Unrecorded = false
+		s.Supply.Asked = slices.Clone(step.Lines)
+	case StepSettle:
+		s.Unrecorded = false
+		s.SettleFact = s.LastFact
 	}
 }
 
@@ -100,7 +111,7 @@ func (s *State) Steps() []Step {
 		return due
 	}
 	sending := s.Hold == nil && !s.busy(StepAddress, "")
-	if left := s.unassigned(); sending && len(left) > 0 && s.Supply.TryAt.IsZero() && !s.recording() {
+	if left := s.toRoute(); sending && len(left) > 0 && !s.recording() {
 		add(Step{Kind: StepRoute, Lines: left})
 	}
 	for i := range s.POs {
@@ -131,7 +142,9 @@ func contains(steps []Step, kind StepKind) bool {
 func (s *State) purchaseOrderSteps(po *PurchaseOrder, sending bool, add func(Step)) {
 	switch po.Phase {
 	case Created:
-		if po.Live() > 0 && sending {
+		// What is sent is read from Postgres: units that were cancelled before have to be off it first.
+		stale := po.totals().Cancelled > 0 && (s.Unrecorded || s.recording())
+		if po.Live() > 0 && sending && !stale {
 			add(Step{Kind: StepDispatch, Subject: po.Number, PO: po.Number})
 		}
 	case DeliveryUnknown:
@@ -148,6 +161,17 @@ func (s *State) purchaseOrderSteps(po *PurchaseOrder, sending bool, add func(Ste
 	}
 }
 
+// toRoute is the units that suppliers are to be chosen for now.
+func (s *State) toRoute() []ShippedLine {
+	switch {
+	case len(s.Supply.Asked) > 0:
+		return slices.Clone(s.Supply.Asked)
+	case s.Supply.TryAt.IsZero():
+		return s.unassigned()
+	}
+	return nil
+}
+
 func (s *State) unassigned() []ShippedLine {
 	var left []ShippedLine
 	for i := range s.Lines {
@@ -156,8 +180,12 @@ func (s *State) unassigned() []ShippedLine {
 	return left
 }
 
-// refundDue is the units whose price is owed and has not gone back.
+// refundDue is the units whose price is owed and has not gone back. A refund that was tried before is
+// tried again as it was.
 func (s *State) refundDue() []ShippedLine {
+	if len(s.Refunding) > 0 {
+		return slices.Clone(s.Refunding)
+	}
 	var lines []ShippedLine
 	for i := range s.Lines {
 		l := &s.Lines[i]
@@ -210,7 +238,7 @@ type Deadline struct {
 func (s *State) Deadlines() []Deadline {
 	var d []Deadline
 	if s.Hold != nil {
-		if !s.Hold.Escalated {
+		if !s.Hold.Escalated && s.Hold.EscalateAt.Before(s.Hold.CancelAt) {
 			d = append(d, Deadline{Key: "review", At: s.Hold.EscalateAt, Text: "A person reviews the order; then it is escalated"})
 		} else {
 			d = append(d, Deadline{Key: "review", At: s.Hold.CancelAt, Text: "A person reviews the order; then it is cancelled and refunded"})
@@ -236,14 +264,11 @@ func (p *PurchaseOrder) deadlines(grace time.Duration) []Deadline {
 		return d
 	}
 	t := p.totals()
-	for i := range p.Lines {
-		if pl := &p.Lines[i]; pl.Units.Backordered > 0 && !pl.WaitUntil.IsZero() {
-			d = append(d, Deadline{Key: "backorder/" + p.Number, At: pl.WaitUntil, Text: p.Terms.Name + " ships the backordered units of " + p.Number})
-			break
-		}
+	if until := p.waitUntil(); !until.IsZero() {
+		d = append(d, Deadline{Key: "backorder/" + p.Number, At: until, Text: p.Terms.Name + " ships the backordered units of " + p.Number})
 	}
 	switch {
-	case t.Pending > 0 && len(p.RemindAt) > 0:
+	case t.Pending > 0 && len(p.RemindAt) > 0 && (p.AckDueAt.IsZero() || p.RemindAt[0].Before(p.AckDueAt)):
 		d = append(d, Deadline{Key: "ack/" + p.Number, At: p.RemindAt[0], Text: p.Terms.Name + " acknowledges " + p.Number + "; then it is reminded"})
 	case t.Pending > 0 && !p.AckDueAt.IsZero():
 		d = append(d, Deadline{Key: "ack/" + p.Number, At: p.AckDueAt, SLA: true, Text: p.Terms.Name + " acknowledges " + p.Number + " by " + Clock(p.AckDueAt)})
@@ -255,6 +280,18 @@ func (p *PurchaseOrder) deadlines(grace time.Duration) []Deadline {
 		d = append(d, Deadline{Key: "ship/" + p.Number, At: at, SLA: true, Text: p.Terms.Name + " ships " + p.Number + " by " + Clock(p.ShipDueAt)})
 	}
 	return d
+}
+
+// waitUntil is when the first wait for backordered units ends; zero when there is none.
+func (p *PurchaseOrder) waitUntil() time.Time {
+	var first time.Time
+	for i := range p.Lines {
+		pl := &p.Lines[i]
+		if pl.Units.Backordered > 0 && !pl.WaitUntil.IsZero() && (first.IsZero() || pl.WaitUntil.Before(first)) {
+			first = pl.WaitUntil
+		}
+	}
+	return first
 }
 
 // SLADeadline is the next moment at which a supplier breaks its contract; zero when no clock runs.
@@ -290,6 +327,7 @@ func (s *State) Tick(now time.Time) {
 	for i := range s.POs {
 		s.tickPurchaseOrder(&s.POs[i], now)
 	}
+	s.tidy(now)
 }
 
 func (s *State) tickHold(h *Hold, now time.Time) {
@@ -299,8 +337,6 @@ func (s *State) tickHold(h *Hold, now time.Time) {
 	}
 	if !now.Before(h.CancelAt) {
 		s.Hold = nil
-		s.lower("review")
-		s.lower("review-escalated")
 		s.tell(now, "Nobody reviewed the order in time")
 		s.Cancel(CancelRequest{ID: "review-timeout", By: "the review deadline"}, now)
 	}
@@ -315,6 +351,10 @@ func (s *State) tickPurchaseOrder(po *PurchaseOrder, now time.Time) {
 	if po.Phase != Submitted {
 		return
 	}
+	if po.LateAck == LateAckCrossed {
+		po.LateAck = LateAckAnswered
+		s.withdraw(po, "its late acknowledgment was refused", ThenReroute, po.unscanned(), now)
+	}
 	t := po.totals()
 	if t.Pending > 0 {
 		s.tickAcknowledge(po, now)
@@ -323,11 +363,22 @@ func (s *State) tickPurchaseOrder(po *PurchaseOrder, now time.Time) {
 	}
 	for i := range po.Lines {
 		if pl := &po.Lines[i]; pl.Units.Backordered > 0 && !pl.WaitUntil.IsZero() && !now.Before(pl.WaitUntil) {
-			pl.WaitUntil = time.Time{}
-			s.withdraw(po, "the wait for backordered units is over", ThenReroute,
-				[]ask{{pl.Line, pl.Units.Backordered, []UnitState{Backordered}}}, now)
+			s.backorderOver(po, pl, now)
 		}
 	}
+}
+
+// backorderOver asks for backordered units once the wait is over. A supplier that has already kept
+// them once is left to a person; the clock goes on.
+func (s *State) backorderOver(po *PurchaseOrder, pl *POLine, now time.Time) {
+	if pl.Kept {
+		s.raise(now, "backorder/"+po.Number, "%s keeps backordered units of %s and does not ship them: %s", po.Terms.Name, po.Number, po.wayOut())
+		pl.WaitUntil = now.Add(max(s.Policy.BackorderWaitAtMost, unpromised))
+		return
+	}
+	pl.WaitUntil = time.Time{}
+	s.withdraw(po, "the wait for backordered units is over", ThenReroute,
+		[]ask{{pl.Line, pl.Units.Backordered, []UnitState{Backordered}}}, now)
 }
 
 func (s *State) tickAcknowledge(po *PurchaseOrder, now time.Time) {
@@ -366,8 +417,8 @@ func (s *State) breachShip(po *PurchaseOrder, now time.Time) {
 		return
 	}
 	if po.ShipAsked || s.Policy.ShipHold {
-		s.raise(now, "ship/"+po.Number, "%s keeps %s and does not ship it: cancel the order's units or wait", po.Terms.Name, po.Number)
-		s.extendWaits(po, now)
+		s.raise(now, "ship/"+po.Number, "%s keeps %s and does not ship it: %s", po.Terms.Name, po.Number, po.wayOut())
+		s.extendShipping(po, now)
 		return
 	}
 	po.ShipAsked = true
@@ -379,4 +430,12 @@ func (s *State) breachShip(po *PurchaseOrder, now time.Time) {
 		}
 	}
 	s.withdraw(po, "not shipped in time", ThenReroute, asks, now)
+}
+
+// wayOut says what a person can do about units that a supplier neither ships nor gives back.
+func (p *PurchaseOrder) wayOut() string {
+	if n := len(p.Withdrawals); n > 0 && p.resolvable(&p.Withdrawals[n-1]) {
+		return "ask it, and confirm " + p.Withdrawals[n-1].Key + " with resolve_withdrawal if it will not ship; or wait"
+	}
+	return "cancel the units, or wait"
 }

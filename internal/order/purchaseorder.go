@@ -52,11 +52,13 @@ type PurchaseOrder struct {
 // LateAck is the standing of an acknowledgment that came for a purchase order already lost.
 type LateAck string
 
-// A late acknowledgment is answered once, with the cancellation repeated.
+// A late acknowledgment is answered once, with the cancellation repeated. Crossed: the supplier ships
+// units that it was allowed to keep, and was told not to at the same time.
 const (
 	LateAckNone     LateAck = ""
 	LateAckReceived LateAck = "received"
 	LateAckAnswered LateAck = "answered"
+	LateAckCrossed  LateAck = "crossed"
 )
 
 // Terms are the parts of a contract that decide a purchase order's life, frozen when it was made.
@@ -67,7 +69,7 @@ type Terms struct {
 	KeepOnSilence bool `json:"keepOnSilence,omitempty"`
 	// AcceptPriceBP is the rise in unit cost that is taken without asking, in basis points.
 	AcceptPriceBP int64 `json:"acceptPriceBp,omitempty"`
-	// AcceptSubstitutes: a substitute offered counts as accepted.
+	// AcceptSubstitutes: the contract allows substitutes. One that is offered has to be ordered anew.
 	AcceptSubstitutes bool `json:"acceptSubstitutes,omitempty"`
 }
 
@@ -76,20 +78,27 @@ type POLine struct {
 	Line     int    `json:"line"`
 	SKU      string `json:"sku"`
 	Quantity int64  `json:"quantity"`
-	// UnitCost is what the supplier was to be paid for one unit, in minor units.
-	UnitCost int64 `json:"unitCost"`
-	Units    Units `json:"units"`
+	// UnitCost is what the supplier is to be paid for one unit, in minor units; OrderedCost is what it
+	// was ordered at, when the supplier has changed it since.
+	UnitCost    int64  `json:"unitCost"`
+	OrderedCost *int64 `json:"orderedCost,omitempty"`
+	Units       Units  `json:"units"`
 	// ExpectedOn is when the supplier says backordered units will ship.
 	ExpectedOn time.Time `json:"expectedOn,omitzero"`
 	// WaitUntil ends the wait for backordered units.
 	WaitUntil time.Time `json:"waitUntil,omitzero"`
+	// Kept: asked to give backordered units back, the supplier kept them.
+	Kept bool `json:"kept,omitempty"`
 }
 
 // Parcel is a box that a supplier says it packed for this purchase order.
 type Parcel struct {
-	Carrier   string        `json:"carrier"`
-	Tracking  string        `json:"tracking"`
-	Lines     []ShippedLine `json:"lines"`
+	Carrier  string        `json:"carrier"`
+	Tracking string        `json:"tracking"`
+	Lines    []ShippedLine `json:"lines"`
+	// Voided units stand on the label but are not known to be in the parcel: they were given up before
+	// any scan, or stand on another label, too. Only a scan tells.
+	Voided    []ShippedLine `json:"voided,omitempty"`
 	Milestone Milestone     `json:"milestone"`
 	ScannedAt time.Time     `json:"scannedAt,omitzero"`
 }
@@ -127,6 +136,14 @@ type Withdrawal struct {
 	ConfirmBy time.Time `json:"confirmBy,omitzero"`
 	// Acknowledged: the supplier accepted the order after it was asked to give these units back.
 	Acknowledged bool `json:"acknowledged,omitempty"`
+	// Heard: the supplier had answered for other units of the order before. Conditional: it is being
+	// asked on the condition that it has been silent.
+	Heard       bool `json:"heard,omitempty"`
+	Conditional bool `json:"conditional,omitempty"`
+	// Early is an answer without a key that came before the direct one: accepted or not.
+	Early *bool `json:"early,omitempty"`
+	// EndedAt is when the withdrawal was confirmed, refused or taken as confirmed.
+	EndedAt time.Time `json:"endedAt,omitzero"`
 }
 
 // WithdrawnUnits remembers where units stood, so that a refusal puts them back.

@@ -107,8 +107,11 @@ func (s *State) instead(l *Line) string {
 			if p.ScannedAt.IsZero() || !slices.ContainsFunc(p.Lines, func(x ShippedLine) bool { return x.Line == l.Line }) {
 				continue
 			}
-			if p.Milestone == ParcelDelivered {
+			switch p.Milestone {
+			case ParcelDelivered:
 				return "parcel " + p.Tracking + " was delivered; ask for a return instead"
+			case ParcelReturning, ParcelLost:
+				return "parcel " + p.Tracking + " is " + string(p.Milestone) + "; its price goes back to the customer"
 			}
 			return "parcel " + p.Tracking + " was scanned by the carrier at " + Clock(p.ScannedAt) +
 				"; it can be refused at the door or returned"
@@ -138,6 +141,7 @@ func (s *State) Cancel(r CancelRequest, now time.Time) CancelReply {
 		s.Requests = s.Requests[:len(s.Requests)-1]
 		return CancelReply{Message: "The order has not been looked at yet; it is cancelled before anything is sent."}
 	}
+	s.lower("unreadable/cancel")
 	by := r.By
 	if by == "" {
 		by = "the customer"
@@ -148,7 +152,7 @@ func (s *State) Cancel(r CancelRequest, now time.Time) CancelReply {
 	asks := make([][]ask, len(s.POs))
 	for _, want := range wanted {
 		l := s.line(want.Line)
-		if l == nil {
+		if l == nil || want.Quantity <= 0 {
 			continue
 		}
 		left := want.Quantity
@@ -165,6 +169,7 @@ func (s *State) Cancel(r CancelRequest, now time.Time) CancelReply {
 		if len(asks[i]) > 0 {
 			s.withdraw(&s.POs[i], "the customer cancelled", ThenCancel, asks[i], now)
 		}
+		s.fenceInsteadOfSending(&s.POs[i])
 	}
 	if len(reply.Cancelled) > 0 {
 		s.notice(Notice{Key: "cancelled/" + r.ID, Kind: NoticeCancelled, Lines: reply.Cancelled})
@@ -185,11 +190,19 @@ func (s *State) allCancelled() bool {
 	return len(s.Lines) > 0
 }
 
-// cancelUnsent takes units from purchase orders that no supplier has seen.
+// fenceInsteadOfSending: a purchase order that was to be sent once more has nothing left to send. Its
+// first send may still be under way, so the supplier is told all the same.
+func (s *State) fenceInsteadOfSending(po *PurchaseOrder) {
+	if t := po.totals(); po.Phase == Created && po.Sends > 0 && t.Pending == 0 && t.CancelRequested > 0 {
+		po.Phase = Submitted
+	}
+}
+
+// cancelUnsent takes units from purchase orders that no supplier can have seen.
 func (s *State) cancelUnsent(l *Line, left int64) int64 {
 	var n int64
 	for i := range s.POs {
-		if pl := s.POs[i].line(l.Line); pl != nil && s.POs[i].Phase == Created {
+		if pl := s.POs[i].line(l.Line); pl != nil && s.POs[i].Phase == Created && s.POs[i].Sends == 0 {
 			n += pl.Units.move(Pending, Cancelled, left-n)
 		}
 	}
@@ -232,14 +245,8 @@ func (p *PurchaseOrder) turnToCancel(line int, n int64) int64 {
 			if u.Line != line || u.Then != ThenReroute || turned == n {
 				continue
 			}
-			take := min(u.Quantity, n-turned)
-			if take < u.Quantity {
-				w.Units = append(w.Units, WithdrawnUnits{u.Line, u.Quantity - take, u.From, u.Then})
-				u = &w.Units[j]
-				u.Quantity = take
-			}
-			u.Then = ThenCancel
-			turned += take
+			turned += w.split(j, n-turned)
+			w.Units[j].Then = ThenCancel
 		}
 	}
 	return turned
@@ -302,6 +309,7 @@ func (s *State) TakeReview(decision Review, by string, now time.Time) {
 	}
 	s.Hold = nil
 	s.lower("review")
+	s.lower("review-escalated")
 	s.Unrecorded = true
 	if decision == ReviewReject {
 		s.tell(now, "Rejected in review by %s", by)
@@ -313,12 +321,15 @@ func (s *State) TakeReview(decision Review, by string, now time.Time) {
 
 // CanChangeAddress says whether the goods can still go elsewhere: nil or a *Refusal.
 func (s *State) CanChangeAddress(sameCountry bool) error {
+	if !sameCountry && s.busy(StepRoute, "") {
+		return refuse("suppliers are being chosen for %s right now; ask again in a moment", s.Country)
+	}
 	for i := range s.POs {
 		po := &s.POs[i]
 		if po.Live() == 0 {
 			continue
 		}
-		if po.Phase != Created {
+		if po.Phase != Created || po.Sends > 0 {
 			return refuse("purchase order %s has gone to %s with the old address; cancel the order and place it again, or ask the carrier to redirect the parcel",
 				po.Number, po.Terms.Name)
 		}
@@ -344,7 +355,7 @@ func (s *State) CanResolve(withdrawal, caseKey string, outcome CaseStatus) error
 		return refuse("name either a withdrawal or a case")
 	case withdrawal != "":
 		for i := range s.POs {
-			if w := s.POs[i].Withdrawal(withdrawal); w != nil && w.open() {
+			if w := s.POs[i].Withdrawal(withdrawal); w != nil && s.POs[i].resolvable(w) {
 				return nil
 			}
 		}

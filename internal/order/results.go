@@ -2,6 +2,7 @@ package order
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -59,7 +60,7 @@ type Routing struct {
 // found no offer. Units that came free while it was made are routed next.
 func (s *State) Routed(asked []ShippedLine, r Routing, now time.Time) {
 	s.done(StepRoute, "")
-	s.Supply.Decisions = r.Decision
+	s.Supply.Decisions, s.Supply.Asked = r.Decision, nil
 	assigned := map[int]int64{}
 	for _, n := range r.POs {
 		for i := range n.Lines {
@@ -86,6 +87,9 @@ func (s *State) addPurchaseOrder(n NewPO, now time.Time) {
 		take := min(nl.Quantity, l.Unassigned)
 		l.Unassigned -= take
 		nl.Units = Units{Pending: take, Cancelled: nl.Quantity - take}
+		if take < nl.Quantity {
+			s.Unrecorded = true
+		}
 		po.Lines = append(po.Lines, nl)
 	}
 	s.POs = append(s.POs, po)
@@ -100,7 +104,10 @@ func (s *State) noOffer(left []ShippedLine, why string, now time.Time) {
 	if s.Supply.Since.IsZero() {
 		s.Supply.Since = now
 		s.Supply.Until = now.Add(s.Policy.BackorderWaitAtMost)
-		s.notice(Notice{Key: "backordered/order", Kind: NoticeBackordered, Lines: left})
+		s.notice(Notice{Key: "backordered/order/" + strconv.Itoa(s.Supply.Decisions), Kind: NoticeBackordered, Lines: left})
+	}
+	if count(s.unassigned()) > count(left) {
+		return // other units came free while this was decided: they are not made to wait
 	}
 	// Ten looks at the stock over the whole wait, but not more often than a feed could bring news.
 	pause := min(max(s.Policy.BackorderWaitAtMost/10, time.Second), 6*time.Hour)
@@ -119,7 +126,7 @@ func (s *State) cancelUnassigned(left []ShippedLine, why string, now time.Time) 
 		l.Cancelled += u.Quantity
 	}
 	s.Supply = Supply{Decisions: s.Supply.Decisions}
-	s.notice(Notice{Key: "cancelled/no-offer", Kind: NoticeCancelled, Lines: left})
+	s.notice(Notice{Key: "cancelled/no-offer/" + strconv.Itoa(s.Supply.Decisions), Kind: NoticeCancelled, Lines: left})
 	s.tell(now, "%d units are cancelled: %s", count(left), why)
 	s.Unrecorded = true
 }
@@ -161,16 +168,17 @@ func (s *State) Dispatched(number string, d Dispatch, now time.Time) {
 	if po.AckDueAt.IsZero() && !d.AckDueAt.IsZero() {
 		po.SentAt, po.AckDueAt, po.RemindAt, po.ShipDueAt = d.SentAt, d.AckDueAt, d.RemindAt, d.ShipDueAt
 	}
+	if d.Outcome == DispatchConflict {
+		s.raise(now, "conflict/"+number, "%s holds %s with other content than was sent: ask it what it means to ship", po.Terms.Name, number)
+	}
+	if d.Outcome == DispatchSubmitted && po.Phase != Failed {
+		s.arrived(po, d, now)
+		return
+	}
 	if po.Phase == Submitted || po.Phase == Failed {
 		return // its answer came by another way in the meantime
 	}
 	switch d.Outcome {
-	case DispatchSubmitted:
-		po.Phase, po.Reference = Submitted, d.Reference
-		s.tell(now, "%s has %s", po.Terms.Name, number)
-		if d.Ack != nil {
-			s.applyAcknowledgment(d.Ack, now)
-		}
 	case DispatchUnknown:
 		po.Phase = DeliveryUnknown
 		s.tell(now, "No answer from %s to %s: asking whether it arrived", po.Terms.Name, number)
@@ -179,14 +187,29 @@ func (s *State) Dispatched(number string, d Dispatch, now time.Time) {
 	case DispatchConflict:
 		s.withdrawAll(po, "the supplier holds the number with other content", now)
 	case DispatchRefused:
+		if po.Sends > 1 {
+			// The first send may still be under way; only a cancellation stops it.
+			s.withdrawAll(po, d.Reason, now)
+			return
+		}
 		s.failed(po, d.Reason, now)
+	}
+}
+
+// arrived: the supplier has it. Its acknowledgment may have overtaken the result, or be a part of
+// it.
+func (s *State) arrived(po *PurchaseOrder, d Dispatch, now time.Time) {
+	po.Phase, po.Reference = Submitted, d.Reference
+	s.tell(now, "%s has %s", po.Terms.Name, po.Number)
+	if d.Ack != nil && !(d.Ack.At.Equal(po.AckAt) && d.Ack.Document == po.AckDocument) {
+		s.applyAcknowledgment(d.Ack, now)
 	}
 }
 
 // absent: the supplier does not have the purchase order, as far as it knows. A send may still be
 // under way, so giving up is a cancellation, which the supplier remembers.
 func (s *State) absent(po *PurchaseOrder, now time.Time) {
-	if po.openWithdrawal() == nil && po.Sends < maxSends {
+	if t := po.totals(); t.Pending > 0 && po.Sends < maxSends {
 		po.Phase = Created
 		s.tell(now, "%s does not have %s: sending it once more", po.Terms.Name, po.Number)
 		return
@@ -246,21 +269,49 @@ func (s *State) Withdrawn(number, key string, a Answer, now time.Time) {
 	if !w.open() {
 		return // the answer came by another way in the meantime
 	}
+	if a.Outcome == AnswerPending && w.Early != nil {
+		a.Outcome = AnswerRejected
+		if *w.Early {
+			a.Outcome = AnswerAccepted
+		}
+	}
 	switch a.Outcome {
 	case AnswerAccepted:
 		s.confirm(po, w, Confirmed, now)
 	case AnswerRejected:
 		s.refuse(po, w, a.Reason, now)
+		if w.Conditional && w.cancels() {
+			s.askUnconditionally(po, w, now)
+		}
 	default:
 		w.Status, w.ConfirmBy = Awaiting, a.ConfirmBy
-		s.tell(now, "%s will answer the cancellation of %s by %s", po.Terms.Name, number, Clock(a.ConfirmBy))
+		if w.ConfirmBy.IsZero() {
+			w.ConfirmBy = now.Add(unpromised)
+		}
+		s.tell(now, "%s will answer the cancellation of %s by %s", po.Terms.Name, number, Clock(w.ConfirmBy))
 	}
+}
+
+// askUnconditionally: units were asked back on the condition that the supplier was silent, and the
+// customer has cancelled them since. Now that it was not silent, perhaps nothing was asked.
+func (s *State) askUnconditionally(po *PurchaseOrder, w *Withdrawal, now time.Time) {
+	var asks []ask
+	for _, u := range w.Units {
+		if u.Then == ThenCancel && u.Quantity > 0 {
+			asks = append(asks, ask{u.Line, u.Quantity, []UnitState{u.From}})
+		}
+	}
+	s.withdraw(po, "the customer cancelled", ThenCancel, asks, now)
 }
 
 // RepeatedCancellation: the supplier was told again that a late acknowledgment is refused.
 func (s *State) RepeatedCancellation(number string) {
 	s.done(StepRepeatCancel, number)
-	s.PO(number).LateAck = LateAckAnswered
+	po := s.PO(number)
+	po.LateAck = LateAckAnswered
+	if t := po.totals(); t.open() > 0 {
+		po.LateAck = LateAckCrossed
+	}
 	s.Unrecorded = true
 }
 
@@ -286,6 +337,7 @@ func (s *State) Intercepted(key string, a Answer, now time.Time) {
 func (s *State) Refunded(lines []ShippedLine, text string, now time.Time) {
 	s.done(StepRefund, "")
 	s.Refunds++
+	s.Refunding = nil
 	for _, u := range lines {
 		s.line(u.Line).Refunded += u.Quantity
 	}
@@ -301,7 +353,7 @@ func (s *State) Recorded(notices int) {
 // SettledNow: the ledger is closed.
 func (s *State) SettledNow(text string, now time.Time) {
 	s.done(StepSettle, "")
-	s.Settled = true
+	s.Settled = s.LastFact == s.SettleFact // what came meanwhile is settled next
 	s.tell(now, "%s", text)
 }
 

@@ -42,12 +42,17 @@ type State struct {
 	Cases  []Case          `json:"cases,omitempty"`
 	Hold   *Hold           `json:"hold,omitempty"`
 	Supply Supply          `json:"supply"`
-	// Refunds is how many refunds were made: each has the key of its number.
-	Refunds int `json:"refunds,omitempty"`
+	// Refunds is how many refunds were made: each has the key of its number. Refunding is what the
+	// next one gives back, fixed when it is first tried, because its amount is.
+	Refunds   int           `json:"refunds,omitempty"`
+	Refunding []ShippedLine `json:"refunding,omitempty"`
 
 	// Validated, Settled: the first and the last step are done.
 	Validated bool `json:"validated,omitempty"`
 	Settled   bool `json:"settled,omitempty"`
+
+	// SettleFact is the newest fact that the settlement under way knows of.
+	SettleFact int64 `json:"settleFact,omitempty"`
 
 	// LastFact is the number of the newest fact applied: any fact up to it is a repeat.
 	LastFact int64 `json:"lastFact,omitempty"`
@@ -122,6 +127,9 @@ type Supply struct {
 	Since     time.Time `json:"since,omitzero"`      // units are without an offer since
 	TryAt     time.Time `json:"tryAt,omitzero"`      // zero: try now
 	Until     time.Time `json:"until,omitzero"`      // then the units are cancelled
+	// Asked is what the decision under way is about. A decision that was tried before is tried again as
+	// it was: Postgres may hold its answer.
+	Asked []ShippedLine `json:"asked,omitempty"`
 }
 
 // Hold is a doubt about an order that a person has to decide.
@@ -240,8 +248,8 @@ func (s *State) Stage() Stage {
 		return StageDispatched
 	case total.open() > 0:
 		return StageAcknowledged
-	case total.Shipped > 0:
-		return StageShipped
+	case total.Shipped > 0 || total.Delivered == 0:
+		return StageShipped // also what is lost or on its way back until that is settled
 	}
 	return StageDelivered
 }

@@ -1,9 +1,17 @@
 package order
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
+
+// unpromised is how long an answer is waited for that no contract promises, and how often an order
+// that a person has to decide about says so again.
+const unpromised = 24 * time.Hour
+
+// longestExtension bounds how long a ship clock that was extended again and again says nothing.
+const longestExtension = 30 * 24 * time.Hour
 
 // ask names units to take back from a purchase order, and the states to take them from.
 type ask struct {
@@ -16,9 +24,10 @@ type ask struct {
 // the fence before anything is bought elsewhere or refunded.
 func (s *State) withdraw(po *PurchaseOrder, reason string, then Disposition, asks []ask, now time.Time) {
 	w := Withdrawal{
-		Key:    po.Number + "/c" + strconv.Itoa(len(po.Withdrawals)+1),
+		Key:    po.Number + "-c" + strconv.Itoa(len(po.Withdrawals)+1),
 		Reason: reason,
 		Status: Wanted,
+		Heard:  !po.AckAt.IsZero(),
 	}
 	for _, a := range asks {
 		pl := po.line(a.line)
@@ -38,45 +47,119 @@ func (s *State) withdraw(po *PurchaseOrder, reason string, then Disposition, ask
 	s.Unrecorded = true
 }
 
+// unscanned names all units of a purchase order that no carrier has scanned.
+func (p *PurchaseOrder) unscanned() []ask {
+	var asks []ask
+	for i := range p.Lines {
+		asks = append(asks, ask{p.Lines[i].Line, p.Lines[i].Quantity, beforeScan})
+	}
+	return asks
+}
+
+// split divides the j-th entry so that it holds at most n units, and says how many it holds.
+func (w *Withdrawal) split(j int, n int64) int64 {
+	if rest := w.Units[j].Quantity - n; rest > 0 {
+		other := w.Units[j]
+		other.Quantity = rest
+		w.Units[j].Quantity = n
+		w.Units = append(w.Units, other)
+	}
+	return w.Units[j].Quantity
+}
+
 // confirm ends a withdrawal with the units back in our hands.
 func (s *State) confirm(po *PurchaseOrder, w *Withdrawal, status WithdrawalStatus, now time.Time) {
-	w.Status = status
-	s.lower("cancel/" + w.Key)
-	var cancelled []ShippedLine
-	for _, u := range w.Units {
-		pl := po.line(u.Line)
-		if u.Then == ThenCancel {
-			n := pl.Units.move(CancelRequested, Cancelled, u.Quantity)
-			s.line(u.Line).Cancelled += n
-			cancelled = addLine(cancelled, u.Line, n)
-			continue
-		}
-		if n := pl.Units.move(CancelRequested, Rerouted, u.Quantity); n > 0 {
-			s.release(po, pl, n, w.Reason, now)
-		}
-	}
-	if len(cancelled) > 0 {
-		s.notice(Notice{Key: "cancelled/" + w.Key, Kind: NoticeCancelled, PO: po.Number, Lines: cancelled})
-	}
 	if status == Silent {
 		s.tell(now, "%s did not answer the cancellation of %s in the promised time: taken as cancelled", po.Terms.Name, po.Number)
 	} else {
 		s.tell(now, "%s confirmed the cancellation of %s", po.Terms.Name, po.Number)
 	}
+	s.end(w, status, now)
+	var cancelled []ShippedLine
+	for i := range w.Units {
+		u := &w.Units[i]
+		cancelled = addLine(cancelled, u.Line, s.leave(po, u, u.Quantity, Rerouted, w.Reason, now))
+	}
+	s.cancelledNotice("cancelled/"+w.Key, po, cancelled)
+}
+
+// end closes a withdrawal.
+func (s *State) end(w *Withdrawal, status WithdrawalStatus, now time.Time) {
+	w.Status, w.ConfirmBy, w.EndedAt = status, time.Time{}, now.UTC()
+	s.lower("cancel/" + w.Key)
 	s.Unrecorded = true
+}
+
+// leave takes n of the withdrawn units off the purchase order for good and says how many of them are
+// cancelled for the customer; the others are bought elsewhere.
+func (s *State) leave(po *PurchaseOrder, u *WithdrawnUnits, n int64, to UnitState, why string, now time.Time) int64 {
+	pl := po.line(u.Line)
+	if u.From == Labelled {
+		po.void(u.Line, n)
+	}
+	if u.Then == ThenCancel {
+		n = pl.Units.move(CancelRequested, Cancelled, n)
+		s.line(u.Line).Cancelled += n
+		return n
+	}
+	if n = pl.Units.move(CancelRequested, to, n); n > 0 {
+		s.release(po, pl, n, why, now)
+	}
+	return 0
+}
+
+func (s *State) cancelledNotice(key string, po *PurchaseOrder, lines []ShippedLine) {
+	if len(lines) > 0 {
+		s.notice(Notice{Key: key, Kind: NoticeCancelled, PO: po.Number, Lines: lines})
+	}
+}
+
+// giveBack takes up to n units of a line that are being asked back and that the supplier has given up
+// without waiting for the question.
+func (s *State) giveBack(po *PurchaseOrder, pl *POLine, n int64, why string, now time.Time) {
+	for i := range po.Withdrawals {
+		w := &po.Withdrawals[i]
+		if !w.open() {
+			continue
+		}
+		var cancelled []ShippedLine
+		for j := range w.Units {
+			u := &w.Units[j]
+			if take := min(n, u.Quantity); u.Line == pl.Line && u.From != Labelled && take > 0 {
+				cancelled = addLine(cancelled, u.Line, s.leave(po, u, take, Rejected, why, now))
+				u.Quantity -= take
+				n -= take
+			}
+		}
+		s.cancelledNotice("cancelled/"+w.Key+"/"+strconv.Itoa(pl.Line), po, cancelled)
+		s.endIfEmpty(po, w, Confirmed, "all of it was given back", now)
+	}
+}
+
+// endIfEmpty closes a withdrawal that is about nothing any more. Asked all the same it would read as
+// a request to cancel everything.
+func (s *State) endIfEmpty(po *PurchaseOrder, w *Withdrawal, status WithdrawalStatus, why string, now time.Time) {
+	if count(w.Lines()) == 0 {
+		s.end(w, status, now)
+		s.tell(now, "The cancellation of %s at %s is over: %s", po.Number, po.Terms.Name, why)
+	}
 }
 
 // refuse ends a withdrawal with the units where they were. Units that were still unanswered count
 // as accepted: the supplier that will not give them up has them.
 func (s *State) refuse(po *PurchaseOrder, w *Withdrawal, why string, now time.Time) {
-	w.Status = Refused
-	s.lower("cancel/" + w.Key)
-	for _, u := range w.Units {
-		to := u.From
-		if to == Pending {
-			to = Accepted
+	s.end(w, Refused, now)
+	for i := range w.Units {
+		u := &w.Units[i]
+		if u.From == Pending {
+			u.From = Accepted
 		}
-		po.line(u.Line).Units.move(CancelRequested, to, u.Quantity)
+		pl := po.line(u.Line)
+		n := pl.Units.move(CancelRequested, u.From, u.Quantity)
+		if u.From == Backordered && n > 0 {
+			pl.Kept = true
+			pl.WaitUntil = now.Add(max(s.Policy.BackorderWaitAtMost, time.Second))
+		}
 	}
 	if t := po.totals(); t.Pending == 0 {
 		po.Acknowledged = true
@@ -86,32 +169,35 @@ func (s *State) refuse(po *PurchaseOrder, w *Withdrawal, why string, now time.Ti
 		why = "no reason given"
 	}
 	s.tell(now, "%s keeps %s: %s", po.Terms.Name, po.Number, why)
-	s.extendWaits(po, now)
-	s.Unrecorded = true
+	s.extendShipping(po, now)
+	s.noteHolds(po, now)
 }
 
-// extendWaits gives a supplier that keeps its units the same time once more, so that a refusal is
+// extendShipping gives a supplier that keeps its units the same time once more, so that a refusal is
 // never the end of the watch; a clock that runs out again goes to a person.
-func (s *State) extendWaits(po *PurchaseOrder, now time.Time) {
-	if !po.ShipDueAt.IsZero() && !po.ShipDueAt.After(now) {
-		window := max(po.ShipDueAt.Sub(po.SentAt), time.Second)
-		po.ShipDueAt = now.Add(window).In(po.ShipDueAt.Location())
+func (s *State) extendShipping(po *PurchaseOrder, now time.Time) {
+	if po.ShipDueAt.IsZero() || po.ShipDueAt.After(now) {
+		return
 	}
-	for i := range po.Lines {
-		if pl := &po.Lines[i]; pl.Units.Backordered > 0 {
-			pl.WaitUntil = now.Add(max(s.Policy.BackorderWaitAtMost, time.Second))
-		}
+	window := unpromised
+	if !po.SentAt.IsZero() {
+		window = min(max(po.ShipDueAt.Sub(po.SentAt), time.Second), longestExtension)
 	}
+	po.ShipDueAt = now.Add(window).In(po.ShipDueAt.Location())
 }
 
-// silence ends the wait for an answer that was promised and did not come.
+// silence ends the wait for an answer that was promised and did not come. A supplier that has
+// announced a parcel since is not silent: it means to ship.
 func (s *State) silence(po *PurchaseOrder, w *Withdrawal, now time.Time) {
-	w.ConfirmBy = time.Time{}
 	switch {
 	case w.Acknowledged && !w.cancels():
 		s.refuse(po, w, "it acknowledged the order in the meantime", now)
 	case po.Terms.KeepOnSilence:
+		w.ConfirmBy = now.Add(unpromised).In(w.ConfirmBy.Location())
+		s.tell(now, "%s has not answered the cancellation of %s in the promised time", po.Terms.Name, po.Number)
 		s.raise(now, "cancel/"+w.Key, "%s has not answered the cancellation %s: decide with resolve_withdrawal", po.Terms.Name, w.Key)
+	case w.labelled():
+		s.refuse(po, w, "it announced a parcel in the meantime", now)
 	default:
 		s.confirm(po, w, Silent, now)
 	}
@@ -125,29 +211,46 @@ func (w *Withdrawal) OnlyIfSilent() bool {
 			return false
 		}
 	}
-	return true
+	return !w.Heard
 }
 
 // cancels is true when the customer wants some of the units cancelled.
 func (w *Withdrawal) cancels() bool {
-	for _, u := range w.Units {
-		if u.Then == ThenCancel {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(w.Units, func(u WithdrawnUnits) bool { return u.Then == ThenCancel && u.Quantity > 0 })
 }
 
-// ResolveWithdrawal is a person's word on a cancellation the supplier never answered.
+func (w *Withdrawal) labelled() bool {
+	return slices.ContainsFunc(w.Units, func(u WithdrawnUnits) bool { return u.From == Labelled && u.Quantity > 0 })
+}
+
+// ResolveWithdrawal is a person's word on a cancellation that the supplier never answered, or refused
+// and does not ship either.
 func (s *State) ResolveWithdrawal(key string, confirmed bool, now time.Time) {
 	for i := range s.POs {
 		po := &s.POs[i]
-		if w := po.Withdrawal(key); w != nil && w.open() {
-			if confirmed {
-				s.confirm(po, w, Confirmed, now)
-			} else {
-				s.refuse(po, w, "decided by an operator", now)
-			}
+		w := po.Withdrawal(key)
+		switch {
+		case w == nil || !po.resolvable(w):
+		case w.open() && confirmed:
+			s.confirm(po, w, Confirmed, now)
+		case w.open():
+			s.refuse(po, w, "decided by an operator", now)
+		case confirmed:
+			s.givenUpAfterAll(po, w, now)
 		}
 	}
+}
+
+// resolvable: a person's word decides about a withdrawal that is open, or that was the last one and
+// was refused, as long as its units have not been scanned.
+func (p *PurchaseOrder) resolvable(w *Withdrawal) bool {
+	if w.open() {
+		return true
+	}
+	if w.Status != Refused || w != &p.Withdrawals[len(p.Withdrawals)-1] {
+		return false
+	}
+	return slices.ContainsFunc(w.Units, func(u WithdrawnUnits) bool {
+		return u.Quantity > 0 && *p.line(u.Line).Units.of(u.From) > 0
+	})
 }

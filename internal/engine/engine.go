@@ -1,0 +1,111 @@
+// Package engine connects to Temporal with the settings the Temporal CLI uses (TEMPORAL_*, profiles
+// in temporal.toml), and keeps the schedules that orders rely on.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/dropline/dropline/internal/catalog"
+	"github.com/dropline/dropline/workflows"
+)
+
+// Options reads how to reach Temporal. namespace overrides the settings when it is not empty.
+func Options(logger *slog.Logger, namespace string) (client.Options, error) {
+	options, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return options, fmt.Errorf("read the Temporal settings: %w", err)
+	}
+	if namespace != "" {
+		options.Namespace = namespace
+	}
+	options.Logger = log.NewStructuredLogger(logger)
+	return options, nil
+}
+
+// Lazy returns a client that connects when it is first used: what must work while Temporal is away
+// starts without it.
+func Lazy(logger *slog.Logger, namespace string) (client.Client, client.Options, error) {
+	options, err := Options(logger, namespace)
+	if err != nil {
+		return nil, options, err
+	}
+	c, err := client.NewLazyClient(options)
+	if err != nil {
+		return nil, options, fmt.Errorf("Temporal at %s: %w", options.HostPort, err)
+	}
+	return c, options, nil
+}
+
+// Await connects, and waits for Temporal as long as ctx lasts. It says once that it waits.
+func Await(ctx context.Context, logger *slog.Logger, namespace string) (client.Client, client.Options, error) {
+	options, err := Options(logger, namespace)
+	if err != nil {
+		return nil, options, err
+	}
+	told := false
+	for {
+		c, err := client.DialContext(ctx, options)
+		if err == nil {
+			return c, options, nil
+		}
+		if ctx.Err() != nil {
+			return nil, options, fmt.Errorf("Temporal at %s: %w", options.HostPort, err)
+		}
+		if !told {
+			told = true
+			logger.Warn("waiting for Temporal", "address", options.HostPort, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// scheduleCatchup is how far back a schedule makes up for time the server was away: one pass is
+// enough, since each works off all that is due.
+const scheduleCatchup = time.Minute
+
+// EnsureSchedules creates or corrects the schedule of every tracking service: the timer behind each
+// parcel that is under way.
+func EnsureSchedules(ctx context.Context, c client.Client, carriers []catalog.Carrier) error {
+	for _, service := range carriers {
+		if err := ensurePoll(ctx, c, service); err != nil {
+			return fmt.Errorf("schedule the poll of carrier %s: %w", service.ID, err)
+		}
+	}
+	return nil
+}
+
+func ensurePoll(ctx context.Context, c client.Client, service catalog.Carrier) error {
+	id := "carrier-poll/" + service.ID
+	spec := client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: service.PollEvery.Elapsed()}}}
+	action := &client.ScheduleWorkflowAction{
+		ID: id, Workflow: workflows.CarrierPollWorkflow, Args: []any{workflows.CarrierPollInput{Carrier: service.ID}},
+		TaskQueue: workflows.TaskQueue, StaticSummary: "Ask " + service.ID + " for parcels that are due",
+	}
+	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
+		ID: id, Spec: spec, Action: action, CatchupWindow: scheduleCatchup,
+	})
+	var exists *serviceerror.AlreadyExists
+	if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) && !errors.As(err, &exists) {
+		return err
+	}
+	return c.ScheduleClient().GetHandle(ctx, id).Update(ctx, client.ScheduleUpdateOptions{
+		DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
+			schedule := in.Description.Schedule
+			schedule.Spec, schedule.Action = &spec, action
+			return &client.ScheduleUpdate{Schedule: &schedule}, nil
+		},
+	})
+}

@@ -1,0 +1,149 @@
+package workflows
+
+import (
+	"errors"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/dropline/dropline/internal/order"
+)
+
+// RefusedType marks the error of a request that the order does not grant; its message is meant for
+// the person who asked.
+const RefusedType = "Refused"
+
+func refused(err error) error {
+	var refusal *order.Refusal
+	if err == nil || !errors.As(err, &refusal) {
+		return err
+	}
+	return temporal.NewNonRetryableApplicationError(refusal.Reason, RefusedType, nil)
+}
+
+// ReopeningType marks the error of a request that came while a settled order is being opened again.
+// It is no answer: the same request a moment later gets one.
+const ReopeningType = "Reopening"
+
+var errLoading = temporal.NewNonRetryableApplicationError("the order is being reopened; ask again in a moment", ReopeningType, nil)
+
+// handleRequests registers what people can ask of an order. A validator answers at once, from the
+// state as it is, and leaves no trace when it refuses.
+func (r *orderRun) handleRequests() error {
+	return errors.Join(
+		workflow.SetQueryHandlerWithOptions(r.ctx, QueryState, func() (order.State, error) { return r.state, nil },
+			workflow.QueryHandlerOptions{Description: "The whole state of the order"}),
+		workflow.SetUpdateHandlerWithOptions(r.ctx, UpdateCancel, r.onCancel, workflow.UpdateHandlerOptions{
+			Validator:   r.canCancel,
+			Description: "Cancel line quantities, or everything that still can be cancelled",
+		}),
+		workflow.SetUpdateHandlerWithOptions(r.ctx, UpdateReview, r.onReview, workflow.UpdateHandlerOptions{
+			Validator:   r.canReview,
+			Description: "Decide about an order that is held for review: approve, amend or reject",
+		}),
+		workflow.SetUpdateHandlerWithOptions(r.ctx, UpdateAddress, r.onAddress, workflow.UpdateHandlerOptions{
+			Validator:   r.canChangeAddress,
+			Description: "Send an order that has not been dispatched to another address",
+		}),
+		workflow.SetUpdateHandlerWithOptions(r.ctx, UpdateResolve, r.onResolve, workflow.UpdateHandlerOptions{
+			Validator:   r.canResolve,
+			Description: "Decide where only a person can: an unanswered cancellation, a shipment nobody waited for",
+		}),
+	)
+}
+
+func (r *orderRun) canCancel(_ workflow.Context, request order.CancelRequest) error {
+	if !r.ready {
+		return errLoading
+	}
+	return refused(r.state.CanCancel(request))
+}
+
+func (r *orderRun) onCancel(ctx workflow.Context, request order.CancelRequest) (order.CancelReply, error) {
+	defer r.nudge()
+	// What has come before the request is known before it is granted: a scan wins over a cancel
+	// that came later.
+	r.takeNews()
+	if err := r.state.CanCancel(request); err != nil {
+		return order.CancelReply{}, refused(err)
+	}
+	return r.state.Cancel(request, workflow.Now(ctx)), nil
+}
+
+func (r *orderRun) canReview(_ workflow.Context, request ReviewRequest) error {
+	if !r.ready {
+		return errLoading
+	}
+	if request.Decision == order.ReviewAmend && request.AddressChange == "" {
+		return refused(&order.Refusal{Reason: "amend needs the corrected address"})
+	}
+	return refused(r.state.CanReview(request.Decision))
+}
+
+func (r *orderRun) onReview(ctx workflow.Context, request ReviewRequest) (Answer, error) {
+	defer r.nudge()
+	if request.AddressChange != "" {
+		if err := r.takeAddress(ctx, request.AddressChange); err != nil {
+			return Answer{}, err
+		}
+	}
+	if err := r.state.CanReview(request.Decision); err != nil {
+		return Answer{}, refused(err)
+	}
+	r.state.TakeReview(request.Decision, request.By, workflow.Now(ctx))
+	message := "The order is approved and goes to its suppliers."
+	if request.Decision == order.ReviewReject {
+		message = "The order is rejected; what was paid goes back to the customer."
+	}
+	return Answer{Message: message, Stage: r.state.Stage()}, nil
+}
+
+func (r *orderRun) canChangeAddress(_ workflow.Context, request AddressRequest) error {
+	if !r.ready {
+		return errLoading
+	}
+	return refused(r.state.CanChangeAddress(request.Country == r.state.Country))
+}
+
+func (r *orderRun) onAddress(ctx workflow.Context, request AddressRequest) (Answer, error) {
+	defer r.nudge()
+	if err := r.state.CanChangeAddress(request.Country == r.state.Country); err != nil {
+		return Answer{}, refused(err)
+	}
+	if err := r.takeAddress(ctx, request.Change); err != nil {
+		return Answer{}, err
+	}
+	return Answer{Message: "The goods go to the new address.", Stage: r.state.Stage()}, nil
+}
+
+// takeAddress puts an address that waits in Postgres in place of the order's. Nothing is sent while
+// it does.
+func (r *orderRun) takeAddress(ctx workflow.Context, change string) error {
+	r.state.Begin(order.Step{Kind: order.StepAddress})
+	defer r.state.AddressTaken()
+	var country string
+	in := AddressInput{Key: r.state.Key, Change: change}
+	if err := r.local(ctx, "Take the new address", ActivityAddress, in).Get(ctx, &country); err != nil {
+		return err
+	}
+	r.state.ChangedAddress(country, workflow.Now(ctx))
+	return nil
+}
+
+func (r *orderRun) canResolve(_ workflow.Context, request ResolveRequest) error {
+	if !r.ready {
+		return errLoading
+	}
+	return refused(r.state.CanResolve(request.Withdrawal, request.Case, request.Outcome))
+}
+
+func (r *orderRun) onResolve(ctx workflow.Context, request ResolveRequest) (Answer, error) {
+	defer r.nudge()
+	now := workflow.Now(ctx)
+	if request.Withdrawal != "" {
+		r.state.ResolveWithdrawal(request.Withdrawal, request.Confirmed, now)
+	} else {
+		r.state.ResolveCase(request.Case, request.Outcome, now)
+	}
+	return Answer{Message: "Noted; the order goes on.", Stage: r.state.Stage()}, nil
+}

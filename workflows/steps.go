@@ -1,0 +1,230 @@
+package workflows
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/dropline/dropline/internal/order"
+)
+
+// The activities of an order, by the names under which they are registered. Those that talk to a
+// partner are activities; pure database steps are local activities.
+const (
+	ActivityValidate  = "ValidateOrder"
+	ActivityRoute     = "RouteOrder"
+	ActivityDispatch  = "DispatchPurchaseOrder"
+	ActivityLookUp    = "LookUpPurchaseOrder"
+	ActivityCancel    = "CancelPurchaseOrder"
+	ActivityIntercept = "InterceptParcel"
+	ActivityRefund    = "RefundCustomer"
+	ActivityRecord    = "RecordProgress"
+	ActivitySettle    = "SettleOrder"
+	ActivityLoad      = "LoadOrder"
+	ActivityAddress   = "ChangeAddress"
+)
+
+// PurchaseOrderInput names a purchase order.
+type PurchaseOrderInput struct {
+	Key order.Key `json:"key"`
+	PO  string    `json:"po"`
+}
+
+// CancelInput asks a supplier to give units back, or to stop a parcel.
+type CancelInput struct {
+	Key    order.Key           `json:"key"`
+	PO     string              `json:"po"`
+	Effect string              `json:"effect"` // the business key: asking again under it is a no-op
+	Reason string              `json:"reason"`
+	Lines  []order.ShippedLine `json:"lines,omitempty"`
+	// OnlyIfSilent: do not ask if the supplier has answered for the order in the meantime.
+	OnlyIfSilent bool `json:"onlyIfSilent,omitempty"`
+}
+
+// RefundInput gives the price of units back. N numbers the order's refunds from 1.
+type RefundInput struct {
+	Key    order.Key           `json:"key"`
+	N      int                 `json:"n"`
+	Lines  []order.ShippedLine `json:"lines"`
+	Reason string              `json:"reason"`
+}
+
+// RouteInput asks for suppliers for units, and records the order as it stands.
+type RouteInput struct {
+	State order.State         `json:"state"`
+	Lines []order.ShippedLine `json:"lines"`
+}
+
+// AddressInput takes an address that waits in Postgres.
+type AddressInput struct {
+	Key    order.Key `json:"key"`
+	Change string    `json:"change"`
+}
+
+// retryPause is how long a step that failed for good rests before it is tried again. A person has
+// been told by then.
+const retryPause = time.Minute
+
+// partnerCall bounds an activity that talks to a partner. StartToClose covers one call with its
+// database work; a worker that dies in it costs that long and no more. After ScheduleToClose
+// without success the order asks for a person and goes on trying.
+func partnerCall(ctx workflow.Context, scheduleToClose time.Duration, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout:    45 * time.Second,
+		ScheduleToCloseTimeout: scheduleToClose,
+		Summary:                summary,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    time.Second,
+			BackoffCoefficient: 2,
+			MaximumInterval:    time.Minute,
+		},
+	})
+}
+
+// databaseStep bounds a local activity: short when the database answers, patient when it does not.
+func databaseStep(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout:    5 * time.Second,
+		ScheduleToCloseTimeout: 15 * time.Minute,
+		Summary:                summary,
+		RetryPolicy: &temporal.RetryPolicy{
+			InitialInterval:    250 * time.Millisecond,
+			BackoffCoefficient: 2,
+			MaximumInterval:    30 * time.Second,
+		},
+	})
+}
+
+// patience is how long partners are tried before a person is told.
+const patience = 15 * time.Minute
+
+// perform carries out one step and takes its result into the order. An error means that the step
+// could not be done for as long as its activity was allowed to try.
+func (r *orderRun) perform(ctx workflow.Context, step order.Step) error {
+	s := &r.state
+	key := s.Key
+	switch step.Kind {
+	case order.StepValidate:
+		var verdict order.Verdict
+		if err := r.local(ctx, "Check address, payment, totals and articles", ActivityValidate, key).Get(ctx, &verdict); err != nil {
+			return err
+		}
+		s.ValidatedWith(verdict, workflow.Now(ctx))
+	case order.StepRoute:
+		return r.route(ctx, step)
+	case order.StepDispatch, order.StepLookUp:
+		return r.dispatch(ctx, step)
+	case order.StepWithdraw:
+		return r.withdraw(ctx, step)
+	case order.StepRepeatCancel:
+		in := CancelInput{Key: key, PO: step.PO, Effect: step.PO + "/late", Reason: "acknowledged after the order was lost"}
+		ctx = partnerCall(ctx, patience, "Refuse the late acknowledgment of "+step.PO)
+		if err := workflow.ExecuteActivity(ctx, ActivityCancel, in).Get(ctx, nil); err != nil {
+			return err
+		}
+		s.RepeatedCancellation(step.PO)
+	case order.StepIntercept:
+		return r.intercept(ctx, step)
+	case order.StepRefund:
+		return r.refund(ctx, step)
+	case order.StepRecord:
+		snapshot := s.Clone()
+		if err := r.local(ctx, "Record the order's progress", ActivityRecord, snapshot).Get(ctx, nil); err != nil {
+			return err
+		}
+		s.Recorded(len(snapshot.Notices))
+	case order.StepSettle:
+		return r.settle(ctx)
+	default:
+		panic("workflows: no such step: " + string(step.Kind))
+	}
+	return nil
+}
+
+func (r *orderRun) local(ctx workflow.Context, summary, activity string, arg any) workflow.Future {
+	return workflow.ExecuteLocalActivity(databaseStep(ctx, summary), activity, arg)
+}
+
+func (r *orderRun) route(ctx workflow.Context, step order.Step) error {
+	in := RouteInput{State: r.state.Clone(), Lines: step.Lines}
+	var routing order.Routing
+	if err := r.local(ctx, "Choose suppliers and reserve stock", ActivityRoute, in).Get(ctx, &routing); err != nil {
+		return err
+	}
+	r.state.Recorded(len(in.State.Notices))
+	r.state.Routed(step.Lines, routing, workflow.Now(ctx))
+	return nil
+}
+
+func (r *orderRun) dispatch(ctx workflow.Context, step order.Step) error {
+	activity, summary := ActivityDispatch, "Send "+step.PO+" to "
+	if step.Kind == order.StepLookUp {
+		activity, summary = ActivityLookUp, "Ask whether "+step.PO+" arrived at "
+	}
+	ctx = partnerCall(ctx, patience, summary+r.state.PO(step.PO).Terms.Name)
+	var result order.Dispatch
+	in := PurchaseOrderInput{Key: r.state.Key, PO: step.PO}
+	if err := workflow.ExecuteActivity(ctx, activity, in).Get(ctx, &result); err != nil {
+		return err
+	}
+	r.state.Dispatched(step.PO, result, workflow.Now(ctx))
+	return nil
+}
+
+func (r *orderRun) withdraw(ctx workflow.Context, step order.Step) error {
+	po := r.state.PO(step.PO)
+	w := po.Withdrawal(step.Subject)
+	in := CancelInput{
+		Key: r.state.Key, PO: step.PO, Effect: step.Subject, Reason: w.Reason, Lines: step.Lines,
+		OnlyIfSilent: w.OnlyIfSilent(),
+	}
+	ctx = partnerCall(ctx, patience, fmt.Sprintf("Ask %s to give %s back: %s", po.Terms.Name, step.PO, w.Reason))
+	var answer order.Answer
+	if err := workflow.ExecuteActivity(ctx, ActivityCancel, in).Get(ctx, &answer); err != nil {
+		return err
+	}
+	r.state.Withdrawn(step.PO, step.Subject, answer, workflow.Now(ctx))
+	return nil
+}
+
+func (r *orderRun) intercept(ctx workflow.Context, step order.Step) error {
+	c := r.state.Case(step.Subject)
+	in := CancelInput{
+		Key: r.state.Key, PO: step.PO, Effect: "intercept/" + step.Subject,
+		Reason: "shipped after the order was lost", Lines: c.Lines,
+	}
+	ctx = partnerCall(ctx, patience, "Stop a parcel nobody waits for: "+step.PO)
+	var answer order.Answer
+	if err := workflow.ExecuteActivity(ctx, ActivityIntercept, in).Get(ctx, &answer); err != nil {
+		return err
+	}
+	r.state.Intercepted(step.Subject, answer, workflow.Now(ctx))
+	return nil
+}
+
+func (r *orderRun) refund(ctx workflow.Context, step order.Step) error {
+	in := RefundInput{
+		Key: r.state.Key, N: r.state.Refunds + 1, Lines: step.Lines, Reason: r.state.RefundReason(step.Lines),
+	}
+	ctx = partnerCall(ctx, patience, "Give the customer the price of undelivered units back")
+	var text string
+	if err := workflow.ExecuteActivity(ctx, ActivityRefund, in).Get(ctx, &text); err != nil {
+		return err
+	}
+	r.state.Refunded(step.Lines, text, workflow.Now(ctx))
+	return nil
+}
+
+func (r *orderRun) settle(ctx workflow.Context) error {
+	snapshot := r.state.Clone()
+	snapshot.Settled = true
+	var text string
+	if err := r.local(ctx, "Close the order's accounts", ActivitySettle, snapshot).Get(ctx, &text); err != nil {
+		return err
+	}
+	r.state.Recorded(len(snapshot.Notices))
+	r.state.SettledNow(text, workflow.Now(ctx))
+	return nil
+}
