@@ -1,0 +1,64 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/dropline/dropline/internal/carrier/easypost"
+	"github.com/dropline/dropline/internal/catalog"
+	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/tracking"
+	"github.com/dropline/dropline/workflows"
+)
+
+// pollBatch is how many parcels one request to the database claims.
+const pollBatch = 500
+
+// Carriers are the activities of the carrier poll.
+type Carriers struct {
+	Pool    *pgxpool.Pool
+	Tracker func(c catalog.Carrier) (*easypost.Client, error)
+}
+
+// Register makes the activities known to a worker.
+func (c *Carriers) Register(r worker.ActivityRegistry) {
+	r.RegisterActivityWithOptions(c.PollCarrier, activity.RegisterOptions{Name: workflows.ActivityPollCarrier})
+}
+
+// PollCarrier asks a tracking service about the parcels that are due, until none is left.
+func (c *Carriers) PollCarrier(ctx context.Context, in workflows.CarrierPollInput) (workflows.CarrierPollResult, error) {
+	var done workflows.CarrierPollResult
+	service, err := postgres.Carrier(ctx, c.Pool, in.Carrier)
+	if err != nil {
+		return done, fmt.Errorf("poll carrier %s: %w", in.Carrier, err)
+	}
+	tracker, err := c.Tracker(service)
+	if err != nil {
+		return done, fmt.Errorf("poll carrier %s: %w", in.Carrier, err)
+	}
+	for {
+		pass, err := tracking.Poll(ctx, c.Pool, tracker, in.Carrier, pollBatch)
+		done.Due, done.News = done.Due+pass.Asked, done.News+pass.News
+		if err != nil {
+			return done, carrierFailure(err)
+		}
+		if !pass.More {
+			return done, nil
+		}
+	}
+}
+
+func carrierFailure(err error) error {
+	var failure *easypost.Error
+	if !errors.As(err, &failure) {
+		return err
+	}
+	return temporal.NewApplicationErrorWithOptions(err.Error(), "Partner",
+		temporal.ApplicationErrorOptions{NextRetryDelay: failure.RetryAfter})
+}

@@ -1,0 +1,61 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dropline/dropline/internal/facts"
+	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/workflows"
+)
+
+// LoadOrder reads the recorded state of an order that was settled, with the facts that its workflow
+// took after the snapshot folded in by the same rules.
+func (o *Orders) LoadOrder(ctx context.Context, key order.Key) (order.State, error) {
+	var state *order.State
+	var delivered int64
+	err := o.Pool.QueryRow(ctx, `SELECT state, delivered_seq FROM orders WHERE key = $1`, key.String()).Scan(&state, &delivered)
+	if err != nil {
+		return order.State{}, fmt.Errorf("load order %s: %w", key, missing(err, "order", key.String()))
+	}
+	if state == nil {
+		return order.State{}, fmt.Errorf("load order %s: %w", key, errors.New("its workflow never recorded it"))
+	}
+	later, err := facts.After(ctx, o.Pool, key.String(), state.LastFact)
+	if err != nil {
+		return order.State{}, err
+	}
+	state.Recover()
+	for _, fact := range later {
+		if fact.Seq <= delivered {
+			state.Apply(fact, o.Now())
+		}
+	}
+	return *state, nil
+}
+
+// One statement, so that the address and the note that it was taken stand or fall together. One that
+// was taken before is not taken again: another may have been since.
+const changeAddressSQL = `
+	WITH locked AS (
+		SELECT key FROM orders WHERE key = $2 FOR NO KEY UPDATE
+	), taken AS (
+		UPDATE address_changes a SET applied_at = now() FROM locked
+		WHERE a.id = $1 AND a.order_key = locked.key AND a.applied_at IS NULL RETURNING a.order_key, a.ship_to
+	), contact AS (
+		UPDATE order_contacts c SET ship_to = taken.ship_to FROM taken WHERE c.order_key = taken.order_key
+	), redirected AS (
+		UPDATE orders o SET country = taken.ship_to->>'country' FROM taken WHERE o.key = taken.order_key
+	)
+	SELECT ship_to->>'country' FROM address_changes WHERE id = $1 AND order_key = $2`
+
+// ChangeAddress puts an address that waits in place of the order's and returns its country.
+func (o *Orders) ChangeAddress(ctx context.Context, in workflows.AddressInput) (string, error) {
+	var country string
+	err := o.Pool.QueryRow(ctx, changeAddressSQL, in.Change, in.Key.String()).Scan(&country)
+	if err != nil {
+		return "", fmt.Errorf("change the address of order %s: %w", in.Key, missing(err, "address change", in.Change))
+	}
+	return country, nil
+}

@@ -1,0 +1,89 @@
+// Package activities holds the steps of an order that touch the world: its database and its
+// partners. They are thin; the rules are in internal/.
+//
+// Each may run more than once, and may be killed between any two lines. Database steps are one
+// transaction that a second run finds done; calls to partners are recorded under their business key
+// before and after, and a call whose end is not known is looked up, never blindly repeated.
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+
+	"go.temporal.io/sdk/activity"
+
+	"github.com/dropline/dropline/internal/catalog"
+	"github.com/dropline/dropline/internal/storefront"
+	"github.com/dropline/dropline/internal/supplier"
+	"github.com/dropline/dropline/workflows"
+)
+
+// Partners reaches suppliers and storefronts over their channels.
+type Partners interface {
+	Supplier(s catalog.Supplier) (supplier.Channel, error)
+	Storefront(s catalog.Storefront) (storefront.Channel, error)
+}
+
+// Orders are the activities of the order workflow.
+type Orders struct {
+	Pool     *pgxpool.Pool
+	Partners Partners
+	// Now is the wall clock.
+	Now func() time.Time
+}
+
+// Register makes the activities known to a worker under the names that the workflow uses.
+func (o *Orders) Register(r worker.ActivityRegistry) {
+	for name, step := range map[string]any{
+		workflows.ActivityValidate:  o.ValidateOrder,
+		workflows.ActivityRoute:     o.RouteOrder,
+		workflows.ActivityDispatch:  o.DispatchPurchaseOrder,
+		workflows.ActivityLookUp:    o.LookUpPurchaseOrder,
+		workflows.ActivityCancel:    o.CancelPurchaseOrder,
+		workflows.ActivityIntercept: o.InterceptParcel,
+		workflows.ActivityRefund:    o.RefundCustomer,
+		workflows.ActivityRecord:    o.RecordProgress,
+		workflows.ActivitySettle:    o.SettleOrder,
+		workflows.ActivityLoad:      o.LoadOrder,
+		workflows.ActivityAddress:   o.ChangeAddress,
+	} {
+		r.RegisterActivityWithOptions(step, activity.RegisterOptions{Name: name})
+	}
+}
+
+// partnerFailure turns a partner's failure into one that Temporal retries when the partner asked,
+// with a message an operator can read. The cause stays out: it may hold what it should not.
+func partnerFailure(err error) error {
+	var wait time.Duration
+	var fromSupplier *supplier.Error
+	var fromStorefront *storefront.Error
+	switch {
+	case errors.As(err, &fromSupplier):
+		wait = fromSupplier.RetryAfter
+	case errors.As(err, &fromStorefront):
+		wait = fromStorefront.RetryAfter
+	default:
+		return err
+	}
+	return temporal.NewApplicationErrorWithOptions(err.Error(), "Partner", temporal.ApplicationErrorOptions{NextRetryDelay: wait})
+}
+
+// supplierOf finds the channel of a supplier by its contract.
+func (o *Orders) supplierOf(s catalog.Supplier) (supplier.Channel, error) {
+	channel, err := o.Partners.Supplier(s)
+	if err != nil {
+		return nil, temporal.NewApplicationError(fmt.Sprintf("supplier %s cannot be reached as configured: %v", s.ID, err), "Configuration")
+	}
+	return channel, nil
+}
+
+// background outlives a cancellation of ctx for long enough to write down what happened.
+func background(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+}

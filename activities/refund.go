@@ -1,0 +1,255 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/dropline/dropline/internal/catalog"
+	"github.com/dropline/dropline/internal/ledger"
+	"github.com/dropline/dropline/internal/ledgerbook"
+	"github.com/dropline/dropline/internal/money"
+	"github.com/dropline/dropline/internal/notify"
+	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/outbox"
+	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/storefront"
+	"github.com/dropline/dropline/workflows"
+)
+
+// RefundCustomer gives the price of units back through the storefront, once per refund number, and
+// posts it. Units and amount are fixed in Postgres before the first call and never change after;
+// repeating the call under its key is how a lost answer is resolved. It returns the refund in words.
+//
+// A refund that could not be made for long may be asked for again with units that have come on
+// meanwhile. What was fixed is then made as it was fixed, and a second part gives back the rest.
+func (o *Orders) RefundCustomer(ctx context.Context, in workflows.RefundInput) (string, error) {
+	for {
+		r, err := o.openRefund(ctx, in)
+		if err != nil {
+			return "", fmt.Errorf("refund %d of order %s: %w", in.N, in.Key, err)
+		}
+		if r.open == nil {
+			return r.words(), nil
+		}
+		if err := o.pay(ctx, r); err != nil {
+			return "", err
+		}
+		if len(r.uncovered) == 0 {
+			return r.words(), nil
+		}
+	}
+}
+
+// refund is one refund number with the parts it has been fixed in.
+type refund struct {
+	in        workflows.RefundInput
+	document  storefront.Order
+	shop      catalog.Storefront
+	captured  int64
+	parts     []refundPart // of all refunds of the order
+	open      *refundPart  // what is to be paid now; nil when all is done
+	uncovered []order.ShippedLine
+}
+
+// refundPart is a row of the refunds table. Amounts are minor units.
+type refundPart struct {
+	key                                       string
+	n                                         int
+	lines                                     []order.ShippedLine
+	amount, goods, tax, shipping, shippingTax int64
+	reason                                    string
+	done                                      bool
+}
+
+// openRefund finds the part that was fixed before and is not done, or fixes one for the units that no
+// part covers. The order is locked meanwhile, so that two refunds never count the same units or
+// exceed what was captured.
+func (o *Orders) openRefund(ctx context.Context, in workflows.RefundInput) (*refund, error) {
+	var r *refund
+	err := postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
+		var err error
+		if r, err = readRefund(ctx, w, in); err != nil {
+			return err
+		}
+		parts := 0
+		for i := range r.parts {
+			part := &r.parts[i]
+			if part.n != in.N {
+				continue
+			}
+			parts++
+			r.uncovered = without(r.uncovered, part.lines)
+			if !part.done {
+				r.open = part
+			}
+		}
+		if r.open != nil || len(r.uncovered) == 0 {
+			return nil
+		}
+		return r.fix(w, parts+1)
+	})
+	return r, err
+}
+
+func readRefund(ctx context.Context, w *postgres.Work, in workflows.RefundInput) (*refund, error) {
+	r := &refund{in: in, uncovered: in.Lines}
+	key := in.Key.String()
+	w.Queue(`SELECT o.document, o.captured_minor, s.document FROM orders o
+		JOIN storefronts s ON s.id = o.storefront WHERE o.key = $1 FOR NO KEY UPDATE OF o`, key).QueryRow(func(row pgx.Row) error {
+		return missing(row.Scan(&r.document, &r.captured, &r.shop), "order", key)
+	})
+	w.Queue(`SELECT key, n, lines, amount_minor, shipping_minor, shipping_tax_minor, reason, state = 'done'
+		FROM refunds WHERE order_key = $1 ORDER BY n, part`, key).Query(func(rows pgx.Rows) (err error) {
+		r.parts, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (refundPart, error) {
+			var p refundPart
+			err := row.Scan(&p.key, &p.n, &p.lines, &p.amount, &p.shipping, &p.shippingTax, &p.reason, &p.done)
+			return p, err
+		})
+		return err
+	})
+	return r, w.Flush(ctx)
+}
+
+// without takes units off lines.
+func without(lines, gone []order.ShippedLine) []order.ShippedLine {
+	var rest []order.ShippedLine
+	for _, l := range lines {
+		for _, g := range gone {
+			if g.Line == l.Line {
+				l.Quantity -= g.Quantity
+			}
+		}
+		if l.Quantity > 0 {
+			rest = append(rest, l)
+		}
+	}
+	return rest
+}
+
+// fix prices the uncovered units and stores the part.
+func (r *refund) fix(w *postgres.Work, number int) error {
+	part := &refundPart{key: fmt.Sprintf("refund/%s/%d", r.in.Key, r.in.N), n: r.in.N, lines: r.uncovered, reason: r.in.Reason}
+	if number > 1 {
+		part.key += "." + strconv.Itoa(number)
+	}
+	if err := r.price(part); err != nil {
+		return err
+	}
+	lines, err := json.Marshal(part.lines)
+	if err != nil {
+		return fmt.Errorf("encode the units of %s: %w", part.key, err)
+	}
+	w.Queue(`INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, goods_minor, tax_minor,
+			shipping_minor, shipping_tax_minor, reason, state)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'trying')`, part.key, r.in.Key.String(), part.n, number,
+		lines, part.amount, part.goods, part.tax, part.shipping, part.shippingTax, part.reason)
+	r.parts = append(r.parts, *part)
+	r.open, r.uncovered = part, nil
+	return nil
+}
+
+// price is what the customer paid for the units, with the shipping that goes back with them. No
+// refund gives back more than is left of what was captured.
+func (r *refund) price(part *refundPart) error {
+	before := map[int]int64{}
+	left := r.captured
+	var shipping, shippingTax int64
+	for i := range r.parts {
+		e := &r.parts[i]
+		left -= e.amount
+		shipping, shippingTax = shipping+e.shipping, shippingTax+e.shippingTax
+		for _, l := range e.lines {
+			before[l.Line] += l.Quantity
+		}
+	}
+	for _, l := range part.lines {
+		goods, tax, err := ledger.LineRefund(pricedLine(&r.document, l.Line), before[l.Line], l.Quantity)
+		if err != nil {
+			return fmt.Errorf("line %d: %w", l.Line, err)
+		}
+		part.goods, part.tax = part.goods+goods, part.tax+tax
+		before[l.Line] += l.Quantity
+	}
+	fates := make([]ledger.LineFate, 0, len(r.document.Lines))
+	for i := range r.document.Lines {
+		n := r.document.Lines[i].Line
+		fates = append(fates, ledger.LineFate{Line: pricedLine(&r.document, n), Undelivered: before[n]})
+	}
+	var err error
+	part.shipping, part.shippingTax, err = ledger.ShippingRefund(pricedShipping(&r.document), shippingPolicy(r.shop), fates, shipping, shippingTax)
+	part.amount = min(part.goods+part.tax+part.shipping+part.shippingTax, left)
+	return err
+}
+
+// words says what the customer got back under this number.
+func (r *refund) words() string {
+	var minor int64
+	for i := range r.parts {
+		if r.parts[i].n == r.in.N {
+			minor += r.parts[i].amount
+		}
+	}
+	if minor == 0 {
+		return "Nothing was captured for these units: nothing goes back"
+	}
+	return "Refunded " + money.Money{Minor: minor, Currency: r.document.Currency}.String()
+}
+
+// pay makes one part: the storefront is asked under its key, and the answer is posted.
+func (o *Orders) pay(ctx context.Context, r *refund) error {
+	part := r.open
+	reference := ""
+	if part.amount > 0 {
+		channel, err := o.Partners.Storefront(r.shop)
+		if err != nil {
+			return fmt.Errorf("refund %d of order %s: storefront as configured: %w", r.in.N, r.in.Key, err)
+		}
+		receipt, err := channel.Refund(ctx, storefront.Refund{
+			Key: part.key, Order: r.in.Key, Amount: part.amount, Currency: r.document.Currency, Reason: part.reason, Lines: part.lines,
+		})
+		if err != nil {
+			return partnerFailure(err)
+		}
+		reference = receipt.Reference
+	}
+	if err := o.paid(ctx, r, reference); err != nil {
+		return fmt.Errorf("record refund %d of order %s: %w", r.in.N, r.in.Key, err)
+	}
+	return nil
+}
+
+// paid records that the money went back, posts it and tells the customer.
+func (o *Orders) paid(ctx context.Context, r *refund, reference string) error {
+	ctx, cancel := background(ctx)
+	defer cancel()
+	key, part := r.in.Key.String(), r.open
+	return postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
+		book := ledgerbook.Open(w, key)
+		w.Queue(`UPDATE refunds SET state = 'done', reference = $2, done_at = now() WHERE key = $1 AND state = 'trying'`, part.key, reference)
+		if part.amount == 0 {
+			return nil
+		}
+		amount := money.Money{Minor: part.amount, Currency: r.document.Currency}
+		posting, err := ledger.Refunded(part.key, amount, ledger.RefundReason(part.reason))
+		if err != nil {
+			return err
+		}
+		if err := w.Flush(ctx); err != nil {
+			return err
+		}
+		if err := book.Post(posting); err != nil {
+			return err
+		}
+		if err := book.Write(w); err != nil {
+			return err
+		}
+		return queueMessages(w, outbox.Message{
+			Key: "customer_mail/" + part.key, OrderKey: key, Channel: outbox.CustomerMail, Kind: string(notify.Refunded),
+			Payload: outbox.Payload{Lines: part.lines, Amount: part.amount, Currency: amount.Currency},
+		})
+	})
+}

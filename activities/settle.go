@@ -1,0 +1,243 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/dropline/dropline/internal/catalog"
+	"github.com/dropline/dropline/internal/ledger"
+	"github.com/dropline/dropline/internal/ledgerbook"
+	"github.com/dropline/dropline/internal/money"
+	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/storefront"
+)
+
+// claimTerm is how long a claim on a supplier may stay open before it is overdue.
+const claimTerm = 30 * 24 * time.Hour
+
+// SettleOrder closes an order's accounts: what was delivered is earned, what was shipped is owed to
+// its supplier, what was lost is claimed, invoices are matched, and the snapshot is recorded as
+// settled. Accounts that do not come to zero or to named claims are an error: the order stays open
+// and a person is told. A second run posts only what is new. It takes two round trips, however large
+// the order.
+func (o *Orders) SettleOrder(ctx context.Context, s order.State) (string, error) {
+	var text string
+	err := postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
+		c, err := readClosing(ctx, w, &s)
+		if err != nil {
+			return err
+		}
+		if text, err = c.close(o.Now()); err != nil {
+			return err
+		}
+		if err := c.book.Write(w); err != nil {
+			return err
+		}
+		return record(w, &s)
+	})
+	if err != nil {
+		return "", fmt.Errorf("settle order %s: %w", s.Key, err)
+	}
+	return text, nil
+}
+
+// closing is an order on its way to square accounts.
+type closing struct {
+	state    *order.State
+	document storefront.Order
+	shop     catalog.Storefront
+	captured int64
+	book     *ledgerbook.Book
+}
+
+func readClosing(ctx context.Context, w *postgres.Work, s *order.State) (*closing, error) {
+	c := &closing{state: s, book: ledgerbook.Open(w, s.Key.String())}
+	w.Queue(`SELECT o.document, o.captured_minor, s.document FROM orders o
+		JOIN storefronts s ON s.id = o.storefront WHERE o.key = $1`, s.Key.String()).QueryRow(func(row pgx.Row) error {
+		return missing(row.Scan(&c.document, &c.captured, &c.shop), "order", s.Key.String())
+	})
+	return c, w.Flush(ctx)
+}
+
+// close posts what the order's end posts, and proves that the order is square. It says in words how.
+func (c *closing) close(now time.Time) (string, error) {
+	sale, err := saleOf(c.state, &c.document, c.shop)
+	if err != nil {
+		return "", err
+	}
+	p := &settlement{book: c.book, currency: c.document.Currency, due: now.UTC().Truncate(time.Second).Add(claimTerm)}
+	p.giveAway(c.state, sale)
+	p.post(ledger.Earned("order", sale))
+	for i := range c.state.POs {
+		p.purchaseOrder(&c.state.POs[i])
+	}
+	for i := range c.state.Cases {
+		p.absorbed(c.state, &c.state.Cases[i])
+	}
+	if p.err != nil {
+		return "", p.err
+	}
+	if err := c.book.MatchInvoices(); err != nil {
+		return "", err
+	}
+	return c.prove()
+}
+
+func (c *closing) prove() (string, error) {
+	balances, err := ledger.BalanceOf(c.book.Transactions())
+	if err != nil {
+		return "", err
+	}
+	claims := c.book.Claims()
+	if ok, problems := ledger.Closed(balances, claims); !ok {
+		return "", errors.New("the accounts do not close: " + strings.Join(problems, "; "))
+	}
+	currency := c.document.Currency
+	kept := money.Money{Minor: balances.Of(ledger.ProcessorClearing, currency), Currency: currency}
+	paid := money.Money{Minor: c.captured, Currency: currency}
+	text := fmt.Sprintf("Settled: %s captured, %s kept", paid, kept)
+	if len(claims) > 0 {
+		text += fmt.Sprintf(", %d named claims open", len(claims))
+	}
+	return text, nil
+}
+
+// saleOf is the price of what the customer keeps.
+func saleOf(s *order.State, document *storefront.Order, shop catalog.Storefront) (ledger.Sale, error) {
+	sale := ledger.Sale{Currency: document.Currency, Goods: document.Unshipped}
+	fates := make([]ledger.LineFate, 0, len(s.Lines))
+	for i := range s.Lines {
+		l := &s.Lines[i]
+		priced := pricedLine(document, l.Line)
+		goods, tax, err := ledger.LineEarned(priced, 0, l.Ordered-l.Refunded)
+		if err != nil {
+			return sale, fmt.Errorf("line %d: %w", l.Line, err)
+		}
+		sale.Goods, sale.Tax = sale.Goods+goods, sale.Tax+tax
+		fates = append(fates, ledger.LineFate{Line: priced, Undelivered: l.Refunded})
+	}
+	var err error
+	sale.Shipping, sale.ShippingTax, err = ledger.ShippingEarned(pricedShipping(document), shippingPolicy(shop), fates)
+	return sale, err
+}
+
+// settlement posts an order's end to its book. The first failure ends it.
+type settlement struct {
+	book     *ledgerbook.Book
+	currency string
+	due      time.Time
+	err      error
+}
+
+func (p *settlement) post(t ledger.Transaction, err error) {
+	if p.err != nil || errors.Is(err, ledger.ErrNothingToPost) {
+		return
+	}
+	if err == nil {
+		err = p.book.Post(t)
+	}
+	p.err = err
+}
+
+// giveAway names what was delivered without having been paid for, because a person let the order
+// pass: goodwill. Refunds were never more than was captured.
+func (p *settlement) giveAway(s *order.State, sale ledger.Sale) {
+	var deposit int64 // what the customer's payments less refunds left, credit positive
+	for _, t := range p.book.Transactions() {
+		if t.Kind == "earned" || t.Kind == "unpaid_given_away" {
+			continue
+		}
+		for _, e := range t.Entries {
+			if e.Account == ledger.CustomerDeposits {
+				deposit -= e.Minor
+			}
+		}
+	}
+	if short := sale.Goods + sale.Tax + sale.Shipping + sale.ShippingTax - deposit; short > 0 {
+		p.post(ledger.Transaction{
+			Key: "unpaid_given_away|order", Kind: "unpaid_given_away", Memo: "Delivered without payment " + s.Key.String(),
+			Entries: []ledger.Entry{
+				{Account: ledger.Goodwill, Currency: p.currency, Minor: short},
+				{Account: ledger.CustomerDeposits, Currency: p.currency, Minor: -short},
+			},
+		}, nil)
+	}
+}
+
+// purchaseOrder owes a supplier the cost of what it shipped, and claims back what did not arrive:
+// until delivery the goods are at the supplier's risk. A shipment is accrued once, at the cost that
+// was agreed then; if the supplier changes it afterwards, its invoice brings the difference.
+func (p *settlement) purchaseOrder(po *order.PurchaseOrder) {
+	for i := range po.Parcels {
+		parcel := &po.Parcels[i]
+		cost := p.cost(po, parcel.Lines)
+		if cost.Minor == 0 {
+			continue
+		}
+		shipment := shipmentOf(po, i)
+		accrual, err := ledger.SupplierAccrued(po.Number, shipment, po.Supplier, cost)
+		if p.book.Has(accrual.Key) {
+			continue
+		}
+		p.post(accrual, err)
+		switch parcel.Milestone {
+		case order.ParcelLost:
+			p.claim(po, shipment, ledger.ClaimLostParcel, cost)
+		case order.ParcelReturning:
+			p.claim(po, shipment, ledger.ClaimReturnCredit, cost)
+		}
+	}
+}
+
+// shipmentOf names a parcel among those of its purchase order. Two carriers may give out one number.
+func shipmentOf(po *order.PurchaseOrder, i int) string {
+	name, alike := po.Parcels[i].Tracking, 1
+	for j := range i {
+		if po.Parcels[j].Tracking == name {
+			alike++
+		}
+	}
+	if alike > 1 {
+		return name + "#" + strconv.Itoa(alike)
+	}
+	return name
+}
+
+func (p *settlement) cost(po *order.PurchaseOrder, lines []order.ShippedLine) money.Money {
+	cost := money.Money{Currency: p.currency}
+	for _, l := range lines {
+		for i := range po.Lines {
+			if po.Lines[i].Line == l.Line {
+				cost.Minor += l.Quantity * po.Lines[i].UnitCost
+			}
+		}
+	}
+	return cost
+}
+
+func (p *settlement) claim(po *order.PurchaseOrder, shipment string, kind ledger.ClaimKind, cost money.Money) {
+	claim := ledger.Claim{
+		Key: po.Number + "/" + shipment, Kind: kind, Account: ledger.SupplierClaims(po.Supplier),
+		Currency: cost.Currency, Minor: cost.Minor, Owner: "purchasing", Due: p.due,
+	}
+	p.post(ledger.ClaimOpened(claim))
+	if p.err == nil {
+		p.err = p.book.OpenClaim(claim)
+	}
+}
+
+func (p *settlement) absorbed(s *order.State, c *order.Case) {
+	if c.Status != order.CaseAbsorbed || c.Value == 0 {
+		return
+	}
+	cost := money.Money{Minor: c.Value, Currency: p.currency}
+	// A parcel may have several cases, one after the other.
+	p.post(ledger.DuplicateShipmentAbsorbed(c.PO, c.Key, s.PO(c.PO).Supplier, cost))
+}

@@ -1,0 +1,135 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/dropline/dropline/internal/catalog"
+	"github.com/dropline/dropline/internal/money"
+	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/storefront"
+	"github.com/dropline/dropline/internal/supplier"
+)
+
+// ValidateOrder judges a stored order: address, payment, totals, articles, velocity. What raises a
+// doubt holds the order for a person; nothing here fails it. It reads in one round trip.
+func (o *Orders) ValidateOrder(ctx context.Context, key order.Key) (order.Verdict, error) {
+	facts, err := o.readForValidation(ctx, key)
+	if err != nil {
+		return order.Verdict{}, fmt.Errorf("validate order %s: %w", key, err)
+	}
+	document := &facts.document
+	verdict := order.Verdict{
+		Currency: document.Currency,
+		Country:  document.ShipTo.Country,
+		Policy:   policyFor(facts.shop.Policy, document.Currency),
+	}
+	for i := range document.Lines {
+		l := &document.Lines[i]
+		verdict.Lines = append(verdict.Lines, order.Line{Line: l.Line, SKU: l.SKU, Ordered: l.Quantity})
+	}
+	verdict.Doubts = doubts(&facts)
+	return verdict, nil
+}
+
+// judged is what validation looks at.
+type judged struct {
+	document storefront.Order
+	shop     catalog.Storefront
+	known    []string        // SKUs that somebody offers
+	ages     []time.Duration // how much older the customer's newest orders are, this one (0) included
+}
+
+func (o *Orders) readForValidation(ctx context.Context, key order.Key) (judged, error) {
+	var j judged
+	var people supplier.Address
+	var email string
+	batch := &pgx.Batch{}
+	batch.Queue(`SELECT o.document, c.ship_to, c.email, s.document FROM orders o
+		JOIN order_contacts c ON c.order_key = o.key JOIN storefronts s ON s.id = o.storefront
+		WHERE o.key = $1`, key.String()).QueryRow(func(row pgx.Row) error {
+		return missing(row.Scan(&j.document, &people, &email, &j.shop), "order", key.String())
+	})
+	batch.Queue(`SELECT coalesce(array_agg(DISTINCT f.sku), '{}') FROM order_lines l JOIN offers f USING (sku)
+		WHERE l.order_key = $1`, key.String()).QueryRow(func(row pgx.Row) error { return row.Scan(&j.known) })
+	batch.Queue(`SELECT o.received_at - earlier.received_at FROM orders o
+		JOIN orders earlier ON earlier.storefront = o.storefront AND earlier.customer_hash = o.customer_hash
+			AND earlier.received_at <= o.received_at
+		WHERE o.key = $1 ORDER BY earlier.received_at DESC LIMIT $2`, key.String(), velocityLook).Query(func(rows pgx.Rows) error {
+		ages, err := pgx.CollectRows(rows, pgx.RowTo[time.Duration])
+		j.ages = ages
+		return err
+	})
+	if err := o.Pool.SendBatch(ctx, batch).Close(); err != nil {
+		return j, err
+	}
+	j.document.ShipTo, j.document.Email = people, email
+	return j, nil
+}
+
+// velocityLook is how many of a customer's newest orders are looked at: more than any velocity rule
+// allows, and bounded whatever the customer's history.
+const velocityLook = 100
+
+// within counts the customer's orders that are at most a term older than this one.
+func (j *judged) within(term time.Duration) int {
+	n := 0
+	for _, age := range j.ages {
+		if age <= term {
+			n++
+		}
+	}
+	return n
+}
+
+func doubts(j *judged) []string {
+	var found []string
+	review := &j.shop.Policy.Review
+	for _, d := range storefront.Doubts(&j.document) {
+		if d.Code == storefront.DoubtPOBox && !review.HoldPOBoxes {
+			continue
+		}
+		found = append(found, d.Detail)
+	}
+	if p := &j.document.Payment; p.Status == storefront.PaymentAuthorized && p.Captured < j.document.Total {
+		found = append(found, "the payment is authorized but not captured")
+	}
+	for i := range j.document.Lines {
+		if sku := j.document.Lines[i].SKU; sku != "" && !slices.Contains(j.known, sku) {
+			found = append(found, fmt.Sprintf("line %d: no supplier offers SKU %s", j.document.Lines[i].Line, sku))
+		}
+	}
+	if most, limited := catalog.AmountIn(review.MaxOrderValue, j.document.Currency); limited && j.document.Total > most.Minor {
+		found = append(found, "the order is worth more than "+most.String())
+	}
+	if slices.Contains(review.CountriesBlocked, j.document.ShipTo.Country) {
+		found = append(found, "orders to "+j.document.ShipTo.Country+" are reviewed")
+	}
+	if v := review.Velocity; v.Orders > 0 {
+		if n := j.within(v.Per.Elapsed()); n > v.Orders {
+			found = append(found, fmt.Sprintf("%d orders of the same customer within %s", n, v.Per))
+		}
+	}
+	return found
+}
+
+// policyFor picks from a storefront's policy what decides about one order.
+func policyFor(p catalog.Policy, currency string) order.Policy {
+	absorb, ok := catalog.AmountIn(p.DuplicateShipment.AbsorbUpTo, currency)
+	if !ok {
+		absorb = money.Money{Currency: currency}
+	}
+	return order.Policy{
+		Backorder:           order.BackorderAction(p.Backorder.Action),
+		BackorderWaitAtMost: p.Backorder.WaitAtMost.Elapsed(),
+		ShipGrace:           p.ShipLateness.Grace.Elapsed(),
+		ShipHold:            p.ShipLateness.Action == catalog.LateHold,
+		ReviewEscalateAfter: p.ReviewEscalateAfter.Elapsed(),
+		ReviewCancelAfter:   p.ReviewCancelAfter.Elapsed(),
+		AbsorbUpTo:          absorb.Minor,
+	}
+}
