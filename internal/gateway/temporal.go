@@ -1,0 +1,97 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/workflows"
+)
+
+// Orders asks orders' workflows. id names the request: asked again with the same one, the order
+// gives its first answer again. Errors are *order.Refusal, ErrNotRunning, ErrLate or ErrUnreachable;
+// after the last two the order may still take the request.
+type Orders interface {
+	Cancel(ctx context.Context, key order.Key, id string, r order.CancelRequest) (order.CancelReply, error)
+	Review(ctx context.Context, key order.Key, id string, r workflows.ReviewRequest) (workflows.Answer, error)
+	ChangeAddress(ctx context.Context, key order.Key, id string, r workflows.AddressRequest) (workflows.Answer, error)
+	Resolve(ctx context.Context, key order.Key, id string, r workflows.ResolveRequest) (workflows.Answer, error)
+	// Reachable is nil when orders can be asked at all.
+	Reachable(ctx context.Context) error
+}
+
+// Why an order did not answer.
+var (
+	// ErrNotRunning: no workflow runs for the order, so nothing took the request.
+	ErrNotRunning = errors.New("the order's workflow does not run")
+	// ErrLate: the order did not answer in time.
+	ErrLate = errors.New("the order did not answer in time")
+	// ErrUnreachable: the request may not have reached the order.
+	ErrUnreachable = errors.New("the order could not be reached")
+)
+
+// AskTemporal is Orders over a Temporal client.
+func AskTemporal(c client.Client) Orders { return temporalOrders{c} }
+
+type temporalOrders struct{ client client.Client }
+
+func (t temporalOrders) Cancel(ctx context.Context, key order.Key, id string, r order.CancelRequest) (order.CancelReply, error) {
+	return ask[order.CancelReply](ctx, t.client, key, workflows.UpdateCancel, id, r)
+}
+
+func (t temporalOrders) Review(ctx context.Context, key order.Key, id string, r workflows.ReviewRequest) (workflows.Answer, error) {
+	return ask[workflows.Answer](ctx, t.client, key, workflows.UpdateReview, id, r)
+}
+
+func (t temporalOrders) ChangeAddress(ctx context.Context, key order.Key, id string, r workflows.AddressRequest) (workflows.Answer, error) {
+	return ask[workflows.Answer](ctx, t.client, key, workflows.UpdateAddress, id, r)
+}
+
+func (t temporalOrders) Resolve(ctx context.Context, key order.Key, id string, r workflows.ResolveRequest) (workflows.Answer, error) {
+	return ask[workflows.Answer](ctx, t.client, key, workflows.UpdateResolve, id, r)
+}
+
+func (t temporalOrders) Reachable(ctx context.Context) error {
+	_, err := t.client.CheckHealth(ctx, &client.CheckHealthRequest{})
+	return err
+}
+
+func ask[A any](ctx context.Context, c client.Client, key order.Key, name, id string, request any) (A, error) {
+	var answer A
+	handle, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		UpdateID: id, WorkflowID: key.WorkflowID(), UpdateName: name, Args: []any{request},
+		WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(ctx, &answer)
+	}
+	if err != nil {
+		return answer, fmt.Errorf("update %s of order %s: %w", name, key, updateFailure(err))
+	}
+	return answer, nil
+}
+
+// updateFailure sorts what can come back from an update. What the order itself did not say keeps
+// its own words, for the log.
+func updateFailure(err error) error {
+	var said *temporal.ApplicationError
+	var gone *serviceerror.NotFound
+	var late *client.WorkflowUpdateServiceTimeoutOrCanceledError
+	switch {
+	case errors.As(err, &said) && said.Type() == workflows.RefusedType:
+		return &order.Refusal{Reason: said.Message()}
+	case errors.As(err, &said) && (said.Type() == "AcceptedUpdateCompletedWorkflow" || said.Type() == workflows.ReopeningType),
+		errors.As(err, &gone):
+		return ErrNotRunning
+	case errors.As(err, &said):
+		return err
+	case errors.As(err, &late), errors.Is(err, context.DeadlineExceeded):
+		return ErrLate
+	}
+	return fmt.Errorf("%w: %w", ErrUnreachable, err)
+}
