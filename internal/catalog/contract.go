@@ -29,6 +29,7 @@ func readContract(s *section, c *Contract) {
 		s.at("valid_until").problem("%s is before valid_from %s", c.ValidUntil, c.ValidFrom)
 	}
 	scan(s, "currency", parseCurrency, &c.Currency)
+	scan(s, "contact", parseEmail, &c.Contact)
 	none := money.Money{Currency: c.Currency}
 	c.Handling, c.Split.Penalty = none, none
 	scan(s, "handling", amountIn(c.Currency), &c.Handling)

@@ -36,8 +36,10 @@ type Supplier struct {
 type Contract struct {
 	ValidFrom sla.Date `json:"valid_from"`
 	// ValidUntil is the last day in force, in the supplier's zone; zero: no end.
-	ValidUntil   sla.Date     `json:"valid_until,omitzero"`
-	Currency     string       `json:"currency"`
+	ValidUntil sla.Date `json:"valid_until,omitzero"`
+	Currency   string   `json:"currency"`
+	// Contact is the e-mail address that reminders go to; empty: none are sent.
+	Contact      string       `json:"contact,omitempty"`
 	Channel      Channel      `json:"channel"`
 	Calendar     sla.Calendar `json:"calendar"`
 	SLA          SLA          `json:"sla"`

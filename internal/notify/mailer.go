@@ -109,6 +109,11 @@ func (m *Mailer) Send(ctx context.Context, n Notification) error {
 	if err != nil {
 		return err
 	}
+	return m.deliver(ctx, n.Key(), message)
+}
+
+// deliver hands a message to the mail server; key names it in errors.
+func (m *Mailer) deliver(ctx context.Context, key string, message *gomail.Msg) error {
 	// Nothing but the deadline of a connection ends an SMTP conversation, so a cancelled caller
 	// closes it.
 	var watched func() bool
@@ -132,7 +137,7 @@ func (m *Mailer) Send(ctx context.Context, n Notification) error {
 	if err == nil || message.IsDelivered() {
 		return nil
 	}
-	return classify(n.Key(), err)
+	return classify(key, err)
 }
 
 func (m *Mailer) options() []gomail.Option {

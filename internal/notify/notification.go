@@ -27,12 +27,13 @@ const (
 	Shipped        Milestone = "shipped"
 	OutForDelivery Milestone = "out_for_delivery"
 	Delivered      Milestone = "delivered"
+	Lost           Milestone = "lost"
 	Cancelled      Milestone = "cancelled"
 	Refunded       Milestone = "refunded"
 )
 
 // Milestones lists every milestone that has a message.
-var Milestones = []Milestone{Placed, Backordered, Delayed, Shipped, OutForDelivery, Delivered, Cancelled, Refunded}
+var Milestones = []Milestone{Placed, Backordered, Delayed, Shipped, OutForDelivery, Delivered, Lost, Cancelled, Refunded}
 
 // Item is a quantity of one article, as the customer knows it.
 type Item struct {

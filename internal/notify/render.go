@@ -79,6 +79,12 @@ var wording = map[Milestone]words{
 		closing: "Cannot find it? Look with your neighbours or in a safe place first, then reply to this message.",
 		items:   "In this parcel", accent: "#2f6f4f",
 	},
+	Lost: {
+		subject: "A parcel of your order {number} is lost", headline: "We are sorry",
+		opening: "The carrier has lost a parcel of your order {number}. It will not arrive.",
+		closing: "You need do nothing: the price of what was in it goes back the way you paid.",
+		items:   "In the lost parcel", accent: "#8a3b3b",
+	},
 	Cancelled: {
 		subject: "Cancelled: order {number}", headline: "Cancelled",
 		opening: "The articles below of order {number} are cancelled and will not be sent.",

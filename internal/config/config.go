@@ -1,0 +1,117 @@
+// Package config reads the settings of worker and starter from the environment. Every variable is
+// listed here once, with its default; docs/operating.md shows the same list. How to reach Temporal
+// is not here: contrib/envconfig reads TEMPORAL_* and temporal.toml as the Temporal CLI does.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+)
+
+// Settings are what worker and starter need besides the connection to Temporal.
+type Settings struct {
+	DatabaseURL string
+	// TemporalNamespace overrides TEMPORAL_NAMESPACE; tests set it, the environment does not.
+	TemporalNamespace   string
+	DatabaseConnections int32
+	// ListenAddress is the gateway's, HealthAddress the worker's own.
+	ListenAddress string
+	HealthAddress string
+	LogLevel      string
+	LogFormat     string // json or text
+	// AllowPrivatePartners lets partners live on loopback and private addresses: simulators, and
+	// suppliers inside one's own network.
+	AllowPrivatePartners bool
+	// CustomerHashKey keys the hash by which orders of one customer are counted.
+	CustomerHashKey string
+	Mail            Mail
+}
+
+// Mail is the server that takes messages to customers; without a host none are sent.
+type Mail struct {
+	Host, Username, Password, From, TLS string
+	Port                                int
+}
+
+// Variable documents one environment variable.
+type Variable struct {
+	Name    string
+	Default string
+	Meaning string
+	// Secret values are never shown.
+	Secret bool
+}
+
+var variables = []Variable{
+	{"DATABASE_URL", "", "PostgreSQL connection string of Dropline's database", true},
+	{"DROPLINE_DATABASE_CONNECTIONS", "24", "most connections of one process to the database", false},
+	{"DROPLINE_LISTEN_ADDRESS", "127.0.0.1:8080", "where the gateway listens", false},
+	{"DROPLINE_HEALTH_ADDRESS", "", "where the worker answers /healthz and /readyz; empty: nowhere", false},
+	{"DROPLINE_LOG_LEVEL", "info", "debug, info, warn or error", false},
+	{"DROPLINE_LOG_FORMAT", "json", "json, or text for people", false},
+	{"DROPLINE_ALLOW_PRIVATE_PARTNERS", "false", "true lets partners live on loopback and private addresses", false},
+	{"DROPLINE_CUSTOMER_HASH_KEY", "dropline", "key of the hash by which one customer's orders are counted", true},
+	{"DROPLINE_SMTP_HOST", "", "mail server for messages to customers; empty: none are sent", false},
+	{"DROPLINE_SMTP_PORT", "587", "its port", false},
+	{"DROPLINE_SMTP_USERNAME", "", "user name at the mail server; empty: without authentication", false},
+	{"DROPLINE_SMTP_PASSWORD", "", "password at the mail server", true},
+	{"DROPLINE_SMTP_TLS", "opportunistic", "opportunistic, mandatory or none", false},
+	{"DROPLINE_MAIL_FROM", "", "sender of messages to customers", false},
+}
+
+// Variables lists every environment variable that is read here.
+func Variables() []Variable { return variables }
+
+// FromEnvironment reads the settings and reports everything that is wrong with them at once.
+func FromEnvironment() (Settings, error) { return from(os.LookupEnv) }
+
+func from(look func(string) (string, bool)) (Settings, error) {
+	values := map[string]string{}
+	for _, v := range variables {
+		values[v.Name] = v.Default
+		if set, ok := look(v.Name); ok && set != "" {
+			values[v.Name] = set
+		}
+	}
+	var problems []error
+	number := func(name string, least, most int) int {
+		n, err := strconv.Atoi(values[name])
+		if err != nil || n < least || n > most {
+			problems = append(problems, fmt.Errorf("%s: want a number from %d to %d", name, least, most))
+		}
+		return n
+	}
+	oneOf := func(name string, choices ...string) string {
+		for _, choice := range choices {
+			if values[name] == choice {
+				return choice
+			}
+		}
+		problems = append(problems, fmt.Errorf("%s: want one of %v", name, choices))
+		return ""
+	}
+	s := Settings{
+		DatabaseURL:          values["DATABASE_URL"],
+		DatabaseConnections:  int32(number("DROPLINE_DATABASE_CONNECTIONS", 2, 1000)),
+		ListenAddress:        values["DROPLINE_LISTEN_ADDRESS"],
+		HealthAddress:        values["DROPLINE_HEALTH_ADDRESS"],
+		LogLevel:             oneOf("DROPLINE_LOG_LEVEL", "debug", "info", "warn", "error"),
+		LogFormat:            oneOf("DROPLINE_LOG_FORMAT", "json", "text"),
+		AllowPrivatePartners: oneOf("DROPLINE_ALLOW_PRIVATE_PARTNERS", "false", "true") == "true",
+		CustomerHashKey:      values["DROPLINE_CUSTOMER_HASH_KEY"],
+		Mail: Mail{
+			Host: values["DROPLINE_SMTP_HOST"], Port: number("DROPLINE_SMTP_PORT", 1, 65535),
+			Username: values["DROPLINE_SMTP_USERNAME"], Password: values["DROPLINE_SMTP_PASSWORD"],
+			From: values["DROPLINE_MAIL_FROM"], TLS: oneOf("DROPLINE_SMTP_TLS", "opportunistic", "mandatory", "none"),
+		},
+	}
+	if s.DatabaseURL == "" {
+		problems = append(problems, errors.New("DATABASE_URL is not set: want postgres://user@host:port/database"))
+	}
+	if s.Mail.Host != "" && s.Mail.From == "" {
+		problems = append(problems, errors.New("DROPLINE_MAIL_FROM is not set, and DROPLINE_SMTP_HOST is"))
+	}
+	return s, errors.Join(problems...)
+}
