@@ -26,17 +26,21 @@ import (
 // stopWithin bounds a graceful stop; what is not finished by then is retried elsewhere.
 const stopWithin = 30 * time.Second
 
-func main() {
+func main() { os.Exit(program()) }
+
+func program() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := command().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
-		var hinted interface{ Hint() string }
-		if errors.As(err, &hinted) {
-			fmt.Fprintln(os.Stderr, "hint:", hinted.Hint())
-		}
-		os.Exit(1)
+	err := command().ExecuteContext(ctx)
+	if err == nil {
+		return 0
 	}
+	fmt.Fprintln(os.Stderr, "error:", err)
+	var hinted interface{ Hint() string }
+	if errors.As(err, &hinted) {
+		fmt.Fprintln(os.Stderr, "hint:", hinted.Hint())
+	}
+	return 1
 }
 
 func command() *cobra.Command {

@@ -170,12 +170,10 @@ func (r *orderRun) stalled(ctx workflow.Context, step order.Step, err error) {
 // reason shortens an activity's failure to what an operator needs. Activities keep personal data out
 // of their errors.
 func reason(err error) string {
-	var application *temporal.ApplicationError
-	if errors.As(err, &application) {
+	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return application.Message()
 	}
-	var timeout *temporal.TimeoutError
-	if errors.As(err, &timeout) {
+	if _, ok := errors.AsType[*temporal.TimeoutError](err); ok {
 		return "no answer in time"
 	}
 	return "failed"

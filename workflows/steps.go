@@ -70,10 +70,10 @@ const retryPause = time.Minute
 // partnerCall bounds an activity that talks to a partner. StartToClose covers one call with its
 // database work; a worker that dies in it costs that long and no more. After ScheduleToClose
 // without success the order asks for a person and goes on trying.
-func partnerCall(ctx workflow.Context, scheduleToClose time.Duration, summary string) workflow.Context {
+func partnerCall(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout:    45 * time.Second,
-		ScheduleToCloseTimeout: scheduleToClose,
+		ScheduleToCloseTimeout: patience,
 		Summary:                summary,
 		RetryPolicy: &temporal.RetryPolicy{
 			InitialInterval:    time.Second,
@@ -120,7 +120,7 @@ func (r *orderRun) perform(ctx workflow.Context, step order.Step) error {
 		return r.withdraw(ctx, step)
 	case order.StepRepeatCancel:
 		in := CancelInput{Key: key, PO: step.PO, Effect: step.PO + "/late", Reason: "acknowledged after the order was lost"}
-		ctx = partnerCall(ctx, patience, "Refuse the late acknowledgment of "+step.PO)
+		ctx = partnerCall(ctx, "Refuse the late acknowledgment of "+step.PO)
 		if err := workflow.ExecuteActivity(ctx, ActivityCancel, in).Get(ctx, nil); err != nil {
 			return err
 		}
@@ -163,7 +163,7 @@ func (r *orderRun) dispatch(ctx workflow.Context, step order.Step) error {
 	if step.Kind == order.StepLookUp {
 		activity, summary = ActivityLookUp, "Ask whether "+step.PO+" arrived at "
 	}
-	ctx = partnerCall(ctx, patience, summary+r.state.PO(step.PO).Terms.Name)
+	ctx = partnerCall(ctx, summary+r.state.PO(step.PO).Terms.Name)
 	var result order.Dispatch
 	in := PurchaseOrderInput{Key: r.state.Key, PO: step.PO}
 	if err := workflow.ExecuteActivity(ctx, activity, in).Get(ctx, &result); err != nil {
@@ -180,7 +180,7 @@ func (r *orderRun) withdraw(ctx workflow.Context, step order.Step) error {
 		Key: r.state.Key, PO: step.PO, Effect: step.Subject, Reason: w.Reason, Lines: step.Lines,
 		OnlyIfSilent: w.OnlyIfSilent(),
 	}
-	ctx = partnerCall(ctx, patience, fmt.Sprintf("Ask %s to give %s back: %s", po.Terms.Name, step.PO, w.Reason))
+	ctx = partnerCall(ctx, fmt.Sprintf("Ask %s to give %s back: %s", po.Terms.Name, step.PO, w.Reason))
 	var answer order.Answer
 	if err := workflow.ExecuteActivity(ctx, ActivityCancel, in).Get(ctx, &answer); err != nil {
 		return err
@@ -195,7 +195,7 @@ func (r *orderRun) intercept(ctx workflow.Context, step order.Step) error {
 		Key: r.state.Key, PO: step.PO, Effect: "intercept/" + step.Subject,
 		Reason: "shipped after the order was lost", Lines: c.Lines,
 	}
-	ctx = partnerCall(ctx, patience, "Stop a parcel nobody waits for: "+step.PO)
+	ctx = partnerCall(ctx, "Stop a parcel nobody waits for: "+step.PO)
 	var answer order.Answer
 	if err := workflow.ExecuteActivity(ctx, ActivityIntercept, in).Get(ctx, &answer); err != nil {
 		return err
@@ -208,7 +208,7 @@ func (r *orderRun) refund(ctx workflow.Context, step order.Step) error {
 	in := RefundInput{
 		Key: r.state.Key, N: r.state.Refunds + 1, Lines: step.Lines, Reason: r.state.RefundReason(step.Lines),
 	}
-	ctx = partnerCall(ctx, patience, "Give the customer the price of undelivered units back")
+	ctx = partnerCall(ctx, "Give the customer the price of undelivered units back")
 	var text string
 	if err := workflow.ExecuteActivity(ctx, ActivityRefund, in).Get(ctx, &text); err != nil {
 		return err

@@ -237,7 +237,7 @@ func TestDocumentedExamplesParseAndShowTheDefaults(t *testing.T) {
 func TestCarrierCodeIsFoundByEveryName(t *testing.T) {
 	t.Parallel()
 	carrier := demo(t).Carriers[0]
-	for name, want := range map[string]string{"UPS": "UPS", " united parcel SERVICE ": "UPS", "fdeg": "FedEx", "DHL": ""} {
+	for name, want := range map[string]string{"UPS": "UPS", " united parcel SERVICE ": "UPS", "fdeg": "FedEx", "DHL": ""} { //nolint:gocritic // white space as a supplier types it
 		code, found := carrier.CodeOf(name)
 		require.Equal(t, want, code)
 		require.Equal(t, want != "", found)

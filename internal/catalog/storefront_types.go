@@ -96,7 +96,7 @@ const (
 	LateHold    LateAction = "hold"
 )
 
-// ShipLateness: Grace after the ship deadline, the action follows.
+// ShipLateness says what follows a missed ship deadline: when Grace is over too, the action.
 type ShipLateness struct {
 	Grace  sla.Term   `json:"grace"`
 	Action LateAction `json:"action"`
@@ -111,7 +111,7 @@ const (
 	RefundShippingProportional  RefundShipping = "proportional"
 )
 
-// DuplicateShipment: up to these amounts of goods cost a duplicate is absorbed as loss.
+// DuplicateShipment says up to which amounts of goods cost a duplicate is absorbed as loss.
 type DuplicateShipment struct {
 	AbsorbUpTo []money.Money `json:"absorb_up_to"`
 }

@@ -41,7 +41,7 @@ func Lazy(logger *slog.Logger, namespace string) (client.Client, client.Options,
 	}
 	c, err := client.NewLazyClient(options)
 	if err != nil {
-		return nil, options, fmt.Errorf("Temporal at %s: %w", options.HostPort, err)
+		return nil, options, fmt.Errorf("connect to Temporal at %s: %w", options.HostPort, err)
 	}
 	return c, options, nil
 }
@@ -59,7 +59,7 @@ func Await(ctx context.Context, logger *slog.Logger, namespace string) (client.C
 			return c, options, nil
 		}
 		if ctx.Err() != nil {
-			return nil, options, fmt.Errorf("Temporal at %s: %w", options.HostPort, err)
+			return nil, options, fmt.Errorf("connect to Temporal at %s: %w", options.HostPort, err)
 		}
 		if !told {
 			told = true

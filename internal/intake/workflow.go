@@ -64,8 +64,7 @@ func (d *Deliverer) start(ctx context.Context, o *due) error {
 func (d *Deliverer) signal(ctx context.Context, o *due, list []order.Fact) error {
 	signal := workflows.FactsSignal{Facts: list}
 	err := d.Temporal.SignalWorkflow(ctx, o.key.WorkflowID(), "", workflows.SignalFacts, signal)
-	var gone *serviceerror.NotFound
-	if !errors.As(err, &gone) {
+	if _, ok := errors.AsType[*serviceerror.NotFound](err); !ok {
 		return err
 	}
 	again, err := d.mayReopen(ctx, o)
@@ -79,8 +78,7 @@ func (d *Deliverer) signal(ctx context.Context, o *due, list []order.Fact) error
 func (d *Deliverer) mayReopen(ctx context.Context, o *due) (workflows.OrderInput, error) {
 	goOn := workflows.OrderInput{Key: o.key, Reopen: true}
 	described, err := d.Temporal.DescribeWorkflowExecution(ctx, o.key.WorkflowID(), "")
-	var gone *serviceerror.NotFound
-	if errors.As(err, &gone) {
+	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		// The server's retention has removed the history, or the server was set up anew. Without a
 		// recorded state the order begins anew too.
 		goOn.Reopen = o.recorded

@@ -49,7 +49,7 @@ func (t Transaction) Validate() error {
 }
 
 func (t Transaction) validate() error {
-	for _, part := range strings.Split(t.Key, keySeparator) {
+	for part := range strings.SplitSeq(t.Key, keySeparator) {
 		if err := checkToken(part); err != nil {
 			return fmt.Errorf("key: %w", err)
 		}

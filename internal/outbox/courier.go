@@ -24,7 +24,7 @@ const (
 	attempts    = 16
 	firstWait   = 5 * time.Second
 	longestWait = time.Hour
-	// whoever waits for a message waits at most this long for it to be noticed
+	// whoever waits for a message waits at most this long for it to be noticed.
 	pollEvery    = 500 * time.Millisecond
 	defaultBatch = 20
 )

@@ -269,7 +269,7 @@ func TestACourierThatIsStoppedRecordsWhatItDelivered(t *testing.T) {
 	stop()
 	close(b.release)
 	require.NoError(t, <-ended)
-	state, _, _, _ := b.standing(t, "shipped/shop/1")
+	state, _, _, _ := b.standing(t, "shipped/shop/1") //nolint:dogsled // only the state matters here
 	require.Equal(t, "sent", state)
 }
 

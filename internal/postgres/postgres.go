@@ -88,8 +88,7 @@ func Unavailable(err error) bool {
 	if err == nil {
 		return false
 	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		// class 08 connection, 53 resources, 57 operator intervention (shutdown, starting up)
 		return len(pg.Code) == 5 && (pg.Code[:2] == "08" || pg.Code[:2] == "53" || pg.Code[:2] == "57")
 	}
@@ -100,8 +99,7 @@ func Unavailable(err error) bool {
 
 // Violates names the constraint that refused a statement; empty when none did.
 func Violates(err error) string {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.ConstraintName
 	}
 	return ""

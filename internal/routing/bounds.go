@@ -5,12 +5,14 @@ import (
 	"slices"
 )
 
+// maxPrice keeps twelve sources' worth of prices below 2·10^18.
+const maxPrice int64 = 1_000_000_000_000
+
 const (
-	maxPrice   int64 = 1_000_000_000_000 // keeps twelve sources' worth of prices below 2·10^18
-	rootRounds       = 150
-	nodeRounds       = 15
-	stalledFor       = 5 // rounds without a better bound before the step is halved
-	maxHalved        = 10
+	rootRounds = 150
+	nodeRounds = 15
+	stalledFor = 5 // rounds without a better bound before the step is halved
+	maxHalved  = 10
 )
 
 // bounds says what a plan must cost at least, by pricing units. Let every assigned unit of

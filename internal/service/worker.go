@@ -182,10 +182,9 @@ func slots(connections int) (local, remote int) {
 }
 
 func startFailure(err error, options client.Options) error {
-	var missing *serviceerror.NamespaceNotFound
-	if errors.As(err, &missing) {
+	if _, ok := errors.AsType[*serviceerror.NamespaceNotFound](err); ok {
 		return &Hinted{
-			fmt.Errorf("Temporal at %s has no namespace %q", options.HostPort, options.Namespace),
+			fmt.Errorf("the Temporal server at %s has no namespace %q", options.HostPort, options.Namespace),
 			"Create it (temporal operator namespace create --namespace " + options.Namespace + "), or set TEMPORAL_NAMESPACE.",
 		}
 	}
@@ -205,7 +204,7 @@ func (w *Worker) keepSchedules(ctx context.Context, temporal client.Client) erro
 			err = engine.EnsureSchedules(ctx, temporal, carriers)
 		}
 		if err == nil || ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // being told to stop is no failure
 		}
 		if !told {
 			told = true

@@ -108,7 +108,7 @@ var zones sync.Map
 
 func loadZone(name string) (*time.Location, error) {
 	if known, ok := zones.Load(name); ok {
-		return known.(*time.Location), nil
+		return known.(*time.Location), nil //nolint:forcetypeassert // only loadZone stores here
 	}
 	// "" and "Local" would load, as UTC and as whatever the machine is set to.
 	if name == "" || name == "Local" {

@@ -71,7 +71,10 @@ func Start() (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the mail server: %w", err)
 	}
-	address := listener.Addr().(*net.TCPAddr)
+	address, ok := listener.Addr().(*net.TCPAddr)
+	if !ok {
+		return nil, fmt.Errorf("start the mail server: %v is no TCP address", listener.Addr())
+	}
 	s := &Server{listener: listener, host: address.IP.String(), port: address.Port, changed: make(chan struct{})}
 	s.server = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		return &session{server: s, connection: c}, nil
