@@ -56,6 +56,8 @@ check: fmt-check lint workflowcheck compose-check test ## All that must pass bef
 test: devstack ## Run all tests on a real Temporal and Postgres
 	@echo "==> test$(if $(RACE),, (without the race detector: no C compiler found))"
 	@$(WITH_STACK) --quiet -- go test $(RACE) -timeout 20m $(TESTFLAGS) $(PKG)
+	@echo "==> test outages"
+	@DROPLINE_OUTAGES=1 $(WITH_STACK) --quiet -- go test $(RACE) -timeout 10m -count 1 -run Dying ./internal/e2e/...
 	@echo "==> test devstack"
 	@cd devstack && go test -short -timeout 10m ./...
 

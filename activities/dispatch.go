@@ -173,8 +173,7 @@ func (o *Orders) sent(ctx context.Context, d *dispatch, receipt supplier.Receipt
 
 // detail is the part of a partner's failure that is safe to show.
 func detail(err error) string {
-	var failure *supplier.Error
-	if errors.As(err, &failure) {
+	if failure, ok := errors.AsType[*supplier.Error](err); ok {
 		return failure.Detail
 	}
 	return "refused"

@@ -24,10 +24,12 @@ func (o *Orders) RecordProgress(ctx context.Context, s order.State) error {
 	return nil
 }
 
-// record queues what the snapshot says. The number of statements does not grow with the order.
+// record queues what the snapshot says. The number of statements does not grow with the order. The
+// order's row comes first, as everywhere: it keeps others out until the transaction ends.
 func record(w ledgerbook.Queue, s *order.State) error {
+	err := recordBesidesLines(w, s)
 	recordLines(w, s)
-	return recordBesidesLines(w, s)
+	return err
 }
 
 // recordBesidesLines is for a snapshot that does not know all purchase orders: units that are

@@ -220,7 +220,7 @@ func storePurchaseOrders(w *postgres.Work, key order.Key, n int, routed *order.R
 		}
 	}
 	w.Queue(`INSERT INTO purchase_order_lines (number, order_key, line, sku, supplier_sku, quantity, live, reserved, unit_cost, units)
-		SELECT number, $1, line, sku, supplier_sku, quantity, quantity, quantity, cost, jsonb_build_object('pending', quantity)
+		SELECT number, $1, line, sku, supplier_sku, quantity, quantity AS live, quantity AS reserved, cost, jsonb_build_object('pending', quantity)
 		FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::bigint[], $7::bigint[])
 			AS n (number, line, sku, supplier_sku, quantity, cost)`,
 		key.String(), numbers, lines, skus, supplierSKUs, quantities, costs)

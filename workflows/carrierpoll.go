@@ -31,6 +31,7 @@ type CarrierPollResult struct {
 func CarrierPoll(ctx workflow.Context, in CarrierPollInput) (CarrierPollResult, error) {
 	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout:    2 * time.Minute,
+		HeartbeatTimeout:       noticeDeath,
 		ScheduleToCloseTimeout: 5 * time.Minute,
 		Summary:                "Ask " + in.Carrier + " for parcels that are due",
 		RetryPolicy:            &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 30 * time.Second},

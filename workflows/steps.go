@@ -68,11 +68,12 @@ type AddressInput struct {
 const retryPause = time.Minute
 
 // partnerCall bounds an activity that talks to a partner. StartToClose covers one call with its
-// database work; a worker that dies in it costs that long and no more. After ScheduleToClose
-// without success the order asks for a person and goes on trying.
+// database work; the worker heartbeats meanwhile, so that its death costs seconds. After
+// ScheduleToClose without success the order asks for a person and goes on trying.
 func partnerCall(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout:    45 * time.Second,
+		HeartbeatTimeout:       noticeDeath,
 		ScheduleToCloseTimeout: patience,
 		Summary:                summary,
 		RetryPolicy: &temporal.RetryPolicy{
@@ -96,6 +97,9 @@ func databaseStep(ctx workflow.Context, summary string) workflow.Context {
 		},
 	})
 }
+
+// noticeDeath is how long after its worker died an activity is given to another.
+const noticeDeath = 10 * time.Second
 
 // patience is how long partners are tried before a person is told.
 const patience = 15 * time.Minute

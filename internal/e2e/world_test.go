@@ -29,6 +29,7 @@ import (
 	"github.com/dropline/dropline/internal/sim/carriersim"
 	"github.com/dropline/dropline/internal/sim/storefrontsim"
 	"github.com/dropline/dropline/internal/sim/suppliersim"
+	"github.com/dropline/dropline/workflows"
 )
 
 func TestMain(m *testing.M) {
@@ -64,7 +65,7 @@ func newWorld(t *testing.T, manners map[string]suppliersim.Manner) *world {
 	t.Cleanup(w.pool.Close)
 	w.settings = config.Settings{
 		DatabaseURL: url, DatabaseConnections: 16, TemporalNamespace: namespace, ListenAddress: "127.0.0.1:0",
-		LogLevel: "error", LogFormat: "text", AllowPrivatePartners: true, CustomerHashKey: "test",
+		LogLevel: "warn", LogFormat: "text", AllowPrivatePartners: true, CustomerHashKey: "test",
 	}
 	w.startPartners(t, manners)
 	w.loadCatalog(t, manners)
@@ -191,13 +192,21 @@ func (w *world) place(t *testing.T, id string, skus ...string) order.Key {
 // settled waits until an order is closed in Postgres and its workflow has ended.
 func (w *world) settled(t *testing.T, key order.Key) order.State {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
+	defer func() {
+		if t.Failed() {
+			w.explain(t, key)
+		}
+	}()
 	var closed bool
 	for !closed {
-		require.NoError(t, w.pool.QueryRow(ctx, `SELECT closed_at IS NOT NULL FROM orders WHERE key = $1`, key.String()).Scan(&closed))
+		err := w.pool.QueryRow(ctx, `SELECT closed_at IS NOT NULL FROM orders WHERE key = $1`, key.String()).Scan(&closed)
+		if !postgres.Unavailable(err) || ctx.Err() != nil {
+			require.NoError(t, err)
+		}
 		if !closed {
-			time.Sleep(50 * time.Millisecond) // nothing in Postgres tells when a row changes
+			pause(t, 50*time.Millisecond) // nothing in Postgres tells when a row changes
 		}
 	}
 	require.NoError(t, w.temporal.GetWorkflow(ctx, key.WorkflowID(), "").Get(ctx, nil))
@@ -205,4 +214,18 @@ func (w *world) settled(t *testing.T, key order.Key) order.State {
 	require.NoError(t, w.pool.QueryRow(ctx, `SELECT state FROM orders WHERE key = $1`, key.String()).Scan(&state))
 	require.NoError(t, state.Check())
 	return state
+}
+
+// explain shows where an order stands that did not end as it should.
+func (w *world) explain(t *testing.T, key order.Key) {
+	t.Helper()
+	value, err := w.temporal.QueryWorkflow(context.Background(), key.WorkflowID(), "", workflows.QueryState)
+	if err != nil {
+		t.Logf("the workflow of %s does not answer: %v", key, err)
+		return
+	}
+	var state order.State
+	if err := value.Get(&state); err == nil {
+		t.Log(state.Card())
+	}
 }

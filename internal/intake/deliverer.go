@@ -19,8 +19,8 @@ import (
 const (
 	// deliveryLease is how long a claimed order is one deliverer's; no transaction stays open while
 	// Temporal is called. deliverWithin is shorter, so that only a deliverer that died is overtaken.
-	deliveryLease = 30 * time.Second
-	deliverWithin = 25 * time.Second
+	deliveryLease = 10 * time.Second
+	deliverWithin = 8 * time.Second
 	firstPause    = 250 * time.Millisecond
 	longestPause  = 30 * time.Second
 	// While Temporal is away each deliverer tries one order this often.

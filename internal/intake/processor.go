@@ -20,7 +20,7 @@ const (
 	pollEvery = 500 * time.Millisecond
 	// documentLease is how long a claimed document is one processor's. A processor that dies leaves
 	// it to the others after that time.
-	documentLease = time.Minute
+	documentLease = 10 * time.Second
 	documentBatch = 20
 	sideBySide    = 4
 	// Waits between attempts double from a second to ten minutes; the bound is reached after some six

@@ -145,7 +145,8 @@ func substitutes(po *PurchaseOrder) string {
 // acknowledgeLine divides the units that have not shipped by the supplier's answers. The answers
 // describe the whole line, so that hearing them again changes nothing: units that have moved on
 // since (shipped, asked back, lost) are counted against the answer they came from. Units that the
-// answers do not cover stay where they stood.
+// answers do not cover stay where they stood, and for those asked back before any answer it is
+// remembered where they would stand, should the supplier keep them.
 func (s *State) acknowledgeLine(po *PurchaseOrder, pl *POLine, answers []AckLine, now time.Time) {
 	if len(answers) == 0 {
 		return
@@ -162,16 +163,18 @@ func (s *State) acknowledgeLine(po *PurchaseOrder, pl *POLine, answers []AckLine
 	w.unwanted -= unwantedAsked
 	w.held = max(w.held-(po.asked(pl.Line, OnHold)-unwantedAsked), 0)
 
+	w.rejected = s.rejectAsked(po, pl, w.rejected, now)
 	u.draw(Pending, max(w.sum()-u.Pending, 0), Backordered, OnHold, Accepted)
 	if n := u.move(Pending, Rejected, w.rejected); n > 0 {
-		w.rejected -= n
 		s.release(po, pl, n, "rejected by the supplier", now)
 	}
 	unwanted := u.move(Pending, OnHold, w.unwanted)
 	w.held -= u.move(Pending, OnHold, w.held)
 	w.backordered -= u.move(Pending, Backordered, w.backordered)
 	w.accepted -= u.move(Pending, Accepted, w.accepted)
-	s.acknowledgeAsked(po, pl, &w, now)
+	po.relabel(pl.Line, w.held, Pending, OnHold)
+	po.relabel(pl.Line, w.backordered, Pending, Backordered)
+	po.relabel(pl.Line, w.accepted, Pending, Accepted)
 
 	if unwanted > 0 {
 		s.withdraw(po, "the new price is outside the contract", ThenReroute, []ask{{pl.Line, unwanted, []UnitState{OnHold}}}, now)
@@ -179,17 +182,17 @@ func (s *State) acknowledgeLine(po *PurchaseOrder, pl *POLine, answers []AckLine
 	s.backorder(po, pl, now)
 }
 
-// acknowledgeAsked takes the rest of an answer into units that were asked back before the supplier
-// had answered for them: what it rejects is given back already; of the rest it is remembered where
-// they would stand, should the supplier keep them.
-func (s *State) acknowledgeAsked(po *PurchaseOrder, pl *POLine, w *word, now time.Time) {
-	s.giveBack(po, pl, w.rejected, "rejected by the supplier", now)
-	for _, say := range []struct {
-		n  int64
-		to UnitState
-	}{{w.held, OnHold}, {w.backordered, Backordered}, {w.accepted, Accepted}} {
-		po.relabel(pl.Line, say.n, Pending, say.to)
+// rejectAsked settles rejected units with those that are being asked back, and says how many are left
+// to take from the others. When the supplier rejects everything, nothing is left to ask. Otherwise
+// those it rejects may be the very ones it was asked for: its answer to that tells, and taking others
+// in their place could give up more than it did.
+func (s *State) rejectAsked(po *PurchaseOrder, pl *POLine, rejected int64, now time.Time) int64 {
+	u := &pl.Units
+	asked := u.CancelRequested
+	if rejected >= asked+u.Pending+u.Accepted+u.Backordered+u.OnHold {
+		s.giveBack(po, pl, "rejected by the supplier", now)
 	}
+	return max(rejected-asked, 0)
 }
 
 // claimedAgain notices an answer that would ship units which the supplier has given up before.

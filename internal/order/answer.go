@@ -19,12 +19,29 @@ func (s *State) applyCancelAnswer(a *CancelAnswer, now time.Time) {
 	}
 	w := po.Withdrawal(a.Key)
 	if a.Key == "" {
-		w = po.askedWithdrawal()
+		owed := po.owed(a)
+		if len(owed) > 1 {
+			s.ambiguousAnswer(po, owed, a, now)
+			return
+		}
+		if len(owed) == 1 {
+			w = owed[0]
+		}
 	}
-	switch {
-	case w != nil && a.Key == "" && w.Status == Asking:
+	if w != nil && a.Key == "" && w.Status == Asking {
 		// The direct answer is still to come. If it only promises one, this was it.
 		w.Early = new(a.Accepted)
+		return
+	}
+	if w != nil {
+		w.Owed = false
+	}
+	s.answered(po, w, a, now)
+}
+
+// answered takes an answer to a withdrawal, or one that is about none.
+func (s *State) answered(po *PurchaseOrder, w *Withdrawal, a *CancelAnswer, now time.Time) {
+	switch {
 	case w != nil && w.open() && a.Accepted:
 		s.confirm(po, w, Confirmed, now)
 	case w != nil && w.open():
@@ -33,21 +50,32 @@ func (s *State) applyCancelAnswer(a *CancelAnswer, now time.Time) {
 		s.givenUpAfterAll(po, w, now)
 	case w != nil && !a.Accepted && w.Status == Silent:
 		s.stillClaims(po, now)
-	case a.Key != "" || !a.Accepted:
+	case w != nil || a.Key != "" || !a.Accepted:
 		s.tell(now, "%s: a cancellation was answered that nobody waits for: ignored", po.Number)
 	default:
 		s.cancelledBySupplier(po, now)
 	}
 }
 
-// askedWithdrawal is the withdrawal that an answer without a key must be about.
-func (p *PurchaseOrder) askedWithdrawal() *Withdrawal {
+// owed lists the withdrawals that an answer without a key can be about. One from before the question
+// is about none: the supplier cancelled of its own accord.
+func (p *PurchaseOrder) owed(a *CancelAnswer) []*Withdrawal {
+	var list []*Withdrawal
 	for i := range p.Withdrawals {
-		if w := &p.Withdrawals[i]; w.Status == Asking || w.Status == Awaiting {
-			return w
+		if w := &p.Withdrawals[i]; w.Owed && (!a.Accepted || a.At.After(w.WantedAt)) {
+			list = append(list, w)
 		}
 	}
-	return nil
+	return list
+}
+
+// ambiguousAnswer: the answer fits several questions. Guessing could give up units that the supplier
+// keeps, so a person asks; what is still open then does not count as silence.
+func (s *State) ambiguousAnswer(po *PurchaseOrder, owed []*Withdrawal, a *CancelAnswer, now time.Time) {
+	for _, w := range owed {
+		w.Acknowledged = w.Acknowledged || !a.Accepted
+	}
+	s.raise(now, "answer/"+po.Number, "%s answered a cancellation of %s and does not say which: ask, and decide with resolve_withdrawal", po.Terms.Name, po.Number)
 }
 
 func (s *State) interceptAnswer(c *Case, a *CancelAnswer, now time.Time) {

@@ -49,6 +49,9 @@ func (s *State) tidyPurchaseOrder(po *PurchaseOrder, now time.Time) {
 	if t.Accepted+t.OnHold+t.Labelled == 0 {
 		s.lower("ship/" + po.Number)
 	}
+	if t.CancelRequested == 0 {
+		s.lower("answer/" + po.Number)
+	}
 	if t.Backordered == 0 {
 		s.lower("backorder/" + po.Number)
 	}

@@ -55,7 +55,7 @@ func (s *State) Begin(step Step) {
 		po.Sends++
 	case StepWithdraw:
 		w := s.PO(step.PO).Withdrawal(step.Subject)
-		w.Status, w.Conditional = Asking, w.OnlyIfSilent()
+		w.Status, w.Conditional, w.Owed = Asking, w.OnlyIfSilent(), true
 	case StepIntercept:
 		s.Case(step.Subject).Status = CaseIntercepting
 	case StepRefund:
@@ -355,10 +355,10 @@ func (s *State) tickPurchaseOrder(po *PurchaseOrder, now time.Time) {
 		po.LateAck = LateAckAnswered
 		s.withdraw(po, "its late acknowledgment was refused", ThenReroute, po.unscanned(), now)
 	}
-	t := po.totals()
-	if t.Pending > 0 {
+	if t := po.totals(); t.Pending > 0 {
 		s.tickAcknowledge(po, now)
-	} else if t.Accepted+t.OnHold+t.Labelled > 0 && !po.ShipDueAt.IsZero() && !now.Before(po.ShipDueAt) {
+	}
+	if t := po.totals(); t.Pending == 0 && t.Accepted+t.OnHold+t.Labelled > 0 && !po.ShipDueAt.IsZero() && !now.Before(po.ShipDueAt) {
 		s.breachShip(po, now)
 	}
 	for i := range po.Lines {

@@ -1,5 +1,7 @@
 package order
 
+import "slices"
+
 import "time"
 
 // Phase is how far a purchase order has got towards its supplier. What the supplier made of it is
@@ -140,8 +142,13 @@ type Withdrawal struct {
 	// asked on the condition that it has been silent.
 	Heard       bool `json:"heard,omitempty"`
 	Conditional bool `json:"conditional,omitempty"`
+	// Owed: the supplier was asked and has not answered, also when that does not matter any more. An
+	// answer without a key can only be told apart by it.
+	Owed bool `json:"owed,omitempty"`
 	// Early is an answer without a key that came before the direct one: accepted or not.
 	Early *bool `json:"early,omitempty"`
+	// WantedAt is when it was decided: an answer from before is no answer to it.
+	WantedAt time.Time `json:"wantedAt,omitzero"`
 	// EndedAt is when the withdrawal was confirmed, refused or taken as confirmed.
 	EndedAt time.Time `json:"endedAt,omitzero"`
 }
@@ -235,12 +242,7 @@ func (p *PurchaseOrder) parcel(carrier, tracking string) *Parcel {
 }
 
 func (p *PurchaseOrder) breached(clock string) bool {
-	for _, b := range p.Breached {
-		if b == clock {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.Breached, clock)
 }
 
 // Status is the purchase order's standing in the trade's words, derived from phase and units.

@@ -342,7 +342,7 @@ func (s *State) CanChangeAddress(sameCountry bool) error {
 
 // ChangedAddress notes that the goods go elsewhere. country is the ISO code of the new address.
 func (s *State) ChangedAddress(country string, now time.Time) {
-	s.Country = country
+	s.Country, s.MovedAt = country, now.UTC()
 	s.tell(now, "The delivery address was changed")
 	s.Unrecorded = true
 }

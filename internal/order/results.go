@@ -266,6 +266,7 @@ func (s *State) Withdrawn(number, key string, a Answer, now time.Time) {
 	s.done(StepWithdraw, key)
 	po := s.PO(number)
 	w := po.Withdrawal(key)
+	w.Owed = a.Outcome == AnswerPending && w.Owed && w.Early == nil
 	if !w.open() {
 		return // the answer came by another way in the meantime
 	}
@@ -382,6 +383,7 @@ func (s *State) AddressTaken() { s.done(StepAddress, "") }
 func (s *State) Recover() {
 	s.Busy = nil
 	s.Settled = false
+	s.Unrecorded = true // a snapshot may have been under way
 	for i := range s.POs {
 		po := &s.POs[i]
 		if po.Phase == Sending {

@@ -78,8 +78,8 @@ func (p *PurchaseOrder) labelled(line int) int64 {
 func (s *State) takeBack(po *PurchaseOrder, pl *POLine, to UnitState, n int64, now time.Time) int64 {
 	l := s.line(pl.Line)
 	won := min(n, pl.Units.Rerouted+pl.Units.Rejected, l.Unassigned)
-	if won <= 0 {
-		return 0
+	if won <= 0 || s.busy(StepAddress, "") || po.SentAt.Before(s.MovedAt) {
+		return 0 // its parcel would go to an address that holds no more
 	}
 	pl.Units.draw(to, won, Rerouted, Rejected)
 	l.Unassigned -= won

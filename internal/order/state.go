@@ -61,6 +61,9 @@ type State struct {
 	// Early are cancellations that came before the order was validated.
 	Early []CancelRequest `json:"early,omitempty"`
 
+	// MovedAt is when the goods were sent to another address; what went out before goes to the old one.
+	MovedAt time.Time `json:"movedAt,omitzero"`
+
 	// Exclusions are the suppliers that gave units of a SKU back; routing passes them over.
 	Exclusions []Exclusion `json:"exclusions,omitempty"`
 	// Attention is what waits for a person.

@@ -24,10 +24,11 @@ type ask struct {
 // the fence before anything is bought elsewhere or refunded.
 func (s *State) withdraw(po *PurchaseOrder, reason string, then Disposition, asks []ask, now time.Time) {
 	w := Withdrawal{
-		Key:    po.Number + "-c" + strconv.Itoa(len(po.Withdrawals)+1),
-		Reason: reason,
-		Status: Wanted,
-		Heard:  !po.AckAt.IsZero(),
+		Key:      po.Number + "-c" + strconv.Itoa(len(po.Withdrawals)+1),
+		Reason:   reason,
+		Status:   Wanted,
+		Heard:    !po.AckAt.IsZero(),
+		WantedAt: now.UTC(),
 	}
 	for _, a := range asks {
 		pl := po.line(a.line)
@@ -114,9 +115,9 @@ func (s *State) cancelledNotice(key string, po *PurchaseOrder, lines []ShippedLi
 	}
 }
 
-// giveBack takes up to n units of a line that are being asked back and that the supplier has given up
+// giveBack takes the units of a line that are being asked back and that the supplier has given up
 // without waiting for the question.
-func (s *State) giveBack(po *PurchaseOrder, pl *POLine, n int64, why string, now time.Time) {
+func (s *State) giveBack(po *PurchaseOrder, pl *POLine, why string, now time.Time) {
 	for i := range po.Withdrawals {
 		w := &po.Withdrawals[i]
 		if !w.open() {
@@ -124,11 +125,9 @@ func (s *State) giveBack(po *PurchaseOrder, pl *POLine, n int64, why string, now
 		}
 		var cancelled []ShippedLine
 		for j := range w.Units {
-			u := &w.Units[j]
-			if take := min(n, u.Quantity); u.Line == pl.Line && u.From != Labelled && take > 0 {
-				cancelled = addLine(cancelled, u.Line, s.leave(po, u, take, Rejected, why, now))
-				u.Quantity -= take
-				n -= take
+			if u := &w.Units[j]; u.Line == pl.Line && u.Quantity > 0 {
+				cancelled = addLine(cancelled, u.Line, s.leave(po, u, u.Quantity, Rejected, why, now))
+				u.Quantity = 0
 			}
 		}
 		s.cancelledNotice("cancelled/"+w.Key+"/"+strconv.Itoa(pl.Line), po, cancelled)

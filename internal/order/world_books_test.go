@@ -350,8 +350,8 @@ func (w *world) cancelsItself(b *book) {
 	for _, line := range b.lineNumbers() {
 		free += b.free(line)
 	}
-	pending := slices.Contains(slices.Collect(maps.Values(b.answers)), AnswerPending)
-	if free == 0 || pending || w.chance(50) {
+	po := w.s.PO(b.po)
+	if free == 0 || po == nil || po.openWithdrawal() != nil || w.chance(50) {
 		return // with a question open, an answer without a key would be taken for its answer
 	}
 	for _, line := range b.lineNumbers() {

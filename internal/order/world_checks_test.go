@@ -41,7 +41,9 @@ func (w *world) checkBook(po *PurchaseOrder) {
 		if x.Status == Silent && w.ended[x.Key] != Silent {
 			// The contract's silence rule: taken as cancelled at the risk of two shipments.
 			for _, u := range x.Units {
-				b.surplus[u.Line] = max(b.surplus[u.Line], b.hold(u.Line)-po.line(u.Line).Units.Live())
+				if b.answers[x.Key] != AnswerAccepted {
+					b.surplus[u.Line] += u.Quantity
+				}
 			}
 		}
 		w.ended[x.Key] = x.Status
@@ -171,7 +173,7 @@ func (w *world) checkProgress() {
 			w.delivered[key] = p.Milestone == ParcelDelivered
 		}
 	}
-	if s.Finished() && (len(s.Deadlines()) > 0 || s.SLADeadline() != (s.SLADeadline().Truncate(0)) && !s.SLADeadline().IsZero()) {
+	if s.Finished() && (len(s.Deadlines()) > 0 || s.SLADeadline() != s.SLADeadline().Truncate(0) && !s.SLADeadline().IsZero()) {
 		w.fail("finished, and still waiting: %v", s.Deadlines())
 	}
 }

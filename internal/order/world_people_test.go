@@ -7,20 +7,19 @@ import (
 	"time"
 )
 
-func (w *world) verdict() Verdict {
-	// The same at every call: validation may run again.
+// newVerdict is what validation finds, whenever and however often it runs.
+func (w *world) newVerdict() Verdict {
 	v := Verdict{Currency: "USD", Country: w.country}
-	seed := len(w.parties)*7 + int(w.parties[0].stock["A"])*3 + int(w.parties[0].stock["B"])
-	for i := range 1 + seed%4 {
-		v.Lines = append(v.Lines, Line{Line: i + 1, SKU: string(rune('A' + (seed+i*(seed%3))%4)), Ordered: 1 + int64((seed+i)%3)})
+	for i := range 1 + w.pick(4) {
+		v.Lines = append(v.Lines, Line{Line: i + 1, SKU: string(rune('A' + w.pick(4))), Ordered: 1 + int64(w.pick(3))})
 	}
 	v.Policy = Policy{
-		Backorder:           []BackorderAction{BackorderWait, BackorderMove, BackorderCancel}[seed%3],
-		BackorderWaitAtMost: time.Duration(seed%3) * 96 * time.Hour,
-		ShipGrace:           time.Duration(seed%2) * 24 * time.Hour, ShipHold: seed%5 == 0,
-		ReviewEscalateAfter: 4 * time.Hour, ReviewCancelAfter: 72 * time.Hour, AbsorbUpTo: int64(seed%3) * 120,
+		Backorder:           []BackorderAction{BackorderWait, BackorderWait, BackorderMove, BackorderCancel}[w.pick(4)],
+		BackorderWaitAtMost: time.Duration(w.pick(3)) * 96 * time.Hour,
+		ShipGrace:           time.Duration(w.pick(2)) * 24 * time.Hour, ShipHold: w.chance(20),
+		ReviewEscalateAfter: 4 * time.Hour, ReviewCancelAfter: 72 * time.Hour, AbsorbUpTo: int64(w.pick(3)) * 120,
 	}
-	if seed%4 == 1 {
+	if w.chance(20) {
 		v.Doubts = []string{"velocity"}
 	}
 	return v
@@ -133,13 +132,18 @@ func (w *world) operatorResolves() bool {
 	for _, a := range w.s.Attention {
 		kind, subject, _ := strings.Cut(a.Key, "/")
 		switch kind {
+		case "answer":
+			for i := range w.s.PO(subject).Withdrawals {
+				if x := &w.s.PO(subject).Withdrawals[i]; x.open() {
+					w.resolve(w.s.PO(subject), x)
+					return true
+				}
+			}
 		case "cancel":
 			for i := range w.s.POs {
 				po := &w.s.POs[i]
 				if x := po.Withdrawal(subject); x != nil {
-					yes := w.cancelAtSupplier(w.books[po.Number], x.Lines()) == AnswerAccepted
-					w.note("operator: %s is confirmed: %t", subject, yes)
-					w.s.ResolveWithdrawal(subject, yes, w.now)
+					w.resolve(po, x)
 					return true
 				}
 			}
@@ -158,6 +162,18 @@ func (w *world) operatorResolves() bool {
 		}
 	}
 	return false
+}
+
+// resolve settles a question with a supplier by telephone.
+func (w *world) resolve(po *PurchaseOrder, x *Withdrawal) {
+	b := w.books[po.Number]
+	answer := b.answers[x.Key]
+	if answer != AnswerAccepted && answer != AnswerRejected {
+		answer = w.cancelAtSupplier(b, x.Lines())
+		b.answers[x.Key] = answer
+	}
+	w.note("operator: %s is %s", x.Key, answer)
+	w.s.ResolveWithdrawal(x.Key, answer == AnswerAccepted, w.now)
 }
 
 // insists: an operator calls a supplier about units that are stuck with it. All that had left the

@@ -78,7 +78,7 @@ func (w *world) effect(t *task) func() {
 	step := t.step
 	switch step.Kind {
 	case StepValidate:
-		return func() { w.s.ValidatedWith(w.verdict(), w.now) }
+		return func() { w.s.ValidatedWith(w.verdict, w.now) }
 	case StepRoute:
 		return w.route(t)
 	case StepDispatch:
@@ -198,7 +198,7 @@ func (w *world) dispatch(step Step) func() {
 			content[line] = n
 		}
 	}
-	if po.Phase == Failed || po.Live() == 0 {
+	if !b.arrived && (po.Phase == Failed || po.Live() == 0) {
 		w.fail("%s is sent, but it is %s with %d live units", step.PO, po.Phase, po.Live())
 	}
 	if !b.arrived && po.Sends == 1 {
@@ -288,7 +288,7 @@ func (w *world) withdrawStep(step Step) func() {
 func (w *world) answer(b *book, key string, lines []ShippedLine) string {
 	b.asked[key] = lines
 	switch {
-	case w.quiet:
+	case w.quiet || !b.arrived:
 		b.answers[key] = w.cancelAtSupplier(b, lines)
 	case w.chance(b.party.slow):
 		b.answers[key] = AnswerPending

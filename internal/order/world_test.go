@@ -56,6 +56,7 @@ type world struct {
 	quiet   bool
 
 	country   string
+	verdict   Verdict
 	decisions map[int]Routing
 	stored    map[string]map[int]int64 // live units by purchase order and line, as Postgres has them
 	refunds   map[int][]ShippedLine
@@ -103,6 +104,7 @@ func newWorld(c chooser, tracing bool) *world {
 	for i := range 1 + w.pick(4) {
 		w.parties = append(w.parties, w.newParty(i))
 	}
+	w.verdict = w.newVerdict()
 	return w
 }
 
@@ -213,6 +215,13 @@ func (w *world) apply(f Fact) {
 	f.Seq = w.seq
 	w.log = append(w.log, f)
 	w.note("fact %d: %s", f.Seq, brief(f))
+	if a := f.CancelReply; a != nil && w.s.PO(a.PO) != nil {
+		if x := w.s.PO(a.PO).Withdrawal(a.Key); x != nil && x.Status == Silent && !a.Accepted {
+			w.happened("refused after silence")
+		} else if x != nil && x.Status == Refused && a.Accepted {
+			w.happened("confirmed after refusal")
+		}
+	}
 	w.s.Apply(f, w.now)
 }
 
@@ -291,7 +300,7 @@ var always = []string{
 	"cancel repeated", "cancel refused", "cancel turned", "asked unconditionally", "address changed", "stalled", "tried again", "reopened",
 	"repeated fact", "ship clock missed", "ship clock asked", "ship clock to a person", "ack clock missed", "supplier cancelled", "rejected while asked",
 	"substitute offered", "price outside", "price inside", "older ack", "second notice", "voided label scanned", "label printed anew",
-	"refused after silence", "confirmed after refusal", "lost", "returned", "news during settlement", "settled again", "never scanned",
+	"refused after silence", "confirmed after refusal", "lost", "returned", "news during settlement", "settled again", "never scanned", "ambiguous answer",
 	"unwatched", "crossed", "reminded", "refused, then resolved by a person",
 }
 
@@ -312,7 +321,7 @@ func (w *world) tally(text string) {
 		"all of it was given back": "rejected while asked", "instead of": "substitute offered", "price is outside": "price outside",
 		"within the contract": "price inside", "older acknowledgment": "older ack", "second ship notice": "second notice",
 		"is lost": "lost", "back to its sender": "returned", "which never scanned it": "never scanned",
-		"no deadline for it is known": "unwatched", "late acknowledgment was refused": "crossed", "is reminded": "reminded",
+		"no deadline for it is known": "unwatched", "late acknowledgment was refused": "crossed", "is reminded": "reminded", "does not say which": "ambiguous answer",
 		"it acknowledged the order in the meantime": "silence after an acknowledgment",
 	} {
 		if strings.Contains(text, part) {
@@ -370,6 +379,7 @@ func TestNoOrderIsLostOrDoubledInThousandsOfLives(t *testing.T) {
 			})
 		}
 	})
+	t.Logf("%d lives: %v", n, seen)
 	if n < 4000 {
 		return
 	}

@@ -46,7 +46,12 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	locker, err := lock.NewPostgresSessionLocker()
+	// Each schema has a lock of its own: installations that share a database do not wait for each other.
+	var lockID int64
+	if err := pool.QueryRow(ctx, `SELECT hashtextextended('dropline migrations ' || current_schema(), 0)`).Scan(&lockID); err != nil {
+		return 0, fmt.Errorf("migrate the database: %w", err)
+	}
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(lockID))
 	if err != nil {
 		return 0, err
 	}

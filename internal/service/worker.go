@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -159,6 +160,7 @@ func (w *Worker) tasks(temporal client.Client, fatal chan<- error) worker.Worker
 		MaxConcurrentActivityTaskPollers:        4,
 		WorkerStopTimeout:                       w.stopWithin,
 		DisableRegistrationAliasing:             true,
+		Interceptors:                            []interceptor.WorkerInterceptor{&beating{}},
 		OnFatalError: func(err error) {
 			select {
 			case fatal <- fmt.Errorf("the Temporal worker ended: %w", err):

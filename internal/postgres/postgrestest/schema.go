@@ -30,15 +30,15 @@ func URL(t testing.TB) string {
 	require.NoError(t, err)
 	schema := "test_" + hex.EncodeToString(random)
 
-	admin, err := pgx.Connect(ctx, base)
-	require.NoError(t, err)
-	_, err = admin.Exec(ctx, "CREATE SCHEMA "+schema)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, err := admin.Exec(ctx, "DROP SCHEMA "+schema+" CASCADE")
+	run := func(statement string) {
+		admin, err := pgx.Connect(ctx, base)
+		require.NoError(t, err)
+		_, err = admin.Exec(ctx, statement)
 		require.NoError(t, err)
 		require.NoError(t, admin.Close(ctx))
-	})
+	}
+	run("CREATE SCHEMA " + schema)
+	t.Cleanup(func() { run("DROP SCHEMA " + schema + " CASCADE") })
 
 	separator := "?"
 	if strings.Contains(base, "?") {

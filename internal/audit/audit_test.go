@@ -1,0 +1,286 @@
+package audit_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/dropline/dropline/internal/audit"
+	"github.com/dropline/dropline/internal/order"
+)
+
+func (l *lives) audit() audit.Report {
+	l.t.Helper()
+	report, err := audit.Run(l.t.Context(), audit.Options{Pool: l.pool, Workflows: l, Grace: 20 * time.Millisecond})
+	require.NoError(l.t, err)
+	return report
+}
+
+// found are the names of the checks that found something.
+func found(r audit.Report) []string {
+	var names []string
+	for _, o := range r.Outcomes {
+		if o.Found > 0 {
+			names = append(names, o.Check)
+		}
+	}
+	return names
+}
+
+func outcome(t *testing.T, r audit.Report, check string) audit.Outcome {
+	t.Helper()
+	for _, o := range r.Outcomes {
+		if o.Check == check {
+			return o
+		}
+	}
+	t.Fatalf("there is no check %q", check)
+	return audit.Outcome{}
+}
+
+func TestWellRunDatabaseBreaksNothing(t *testing.T) {
+	t.Parallel()
+	l := wellRun(t)
+	report := l.audit()
+	for _, o := range report.Outcomes {
+		if o.Found > 0 {
+			t.Logf("%+v", o.Violations)
+		}
+		require.Empty(t, o.Violations, o.Check)
+		require.Empty(t, o.Skipped, o.Check)
+	}
+	require.Zero(t, report.Broken())
+	for _, check := range []string{
+		"units were asked back before they were bought elsewhere", "every invoice of a closed order is matched or disputed by name",
+		"a delivered parcel stays delivered", "only cancelled, lost or returned units are refunded, each once",
+		"every open order has a running workflow, and no other has one", "every unit in a parcel is the order's or a case's",
+	} {
+		if check != "every invoice of a closed order is matched or disputed by name" {
+			require.Positive(t, outcome(t, report, check).Checked, "%s looked at nothing", check)
+		}
+	}
+}
+
+func TestEveryInvariantHasACheck(t *testing.T) {
+	t.Parallel()
+	report := wellRun(t).audit()
+	seen := map[int]bool{}
+	for _, o := range report.Outcomes {
+		seen[o.Invariant] = true
+	}
+	for invariant := 1; invariant <= 17; invariant++ {
+		require.True(t, seen[invariant], "invariant %d", invariant)
+	}
+}
+
+// breakages break a well-run database behind its guards, one for each check.
+var breakages = map[string]string{
+	"the units of each purchase-order line add up":            `UPDATE purchase_order_lines SET units = '{"accepted": 1}' WHERE order_key = 'demo/open'`,
+	"order lines are the lines that the customer ordered":     `UPDATE order_lines SET quantity = 3 WHERE order_key = 'demo/open'`,
+	"no unit is live with two suppliers":                      `UPDATE purchase_order_lines SET live = 1 WHERE order_key = 'demo/rerouted' AND live = 0`,
+	"units were asked back before they were bought elsewhere": `DELETE FROM effects WHERE kind = 'cancel' AND order_key = 'demo/rerouted'`,
+	"each purchase order that a supplier has was sent once, under its own number": `UPDATE effects SET state = 'unknown' WHERE kind = 'submit' AND order_key = 'demo/open';
+		UPDATE purchase_orders SET submitted_at = now() - interval '1 minute' WHERE order_key = 'demo/open'`,
+	"offers hold back exactly what open purchase orders reserve":          `UPDATE offers SET reserved = reserved + 1 WHERE sku = 'MUG-BLUE'`,
+	"a reservation ends when its units leave or ship":                     `UPDATE purchase_order_lines SET reserved = 1 WHERE order_key = 'demo/smooth'`,
+	"no more came back than was shipped":                                  `UPDATE purchase_order_lines SET units = '{"returned": 2}' WHERE order_key = 'demo/reduced'`,
+	"no unit is lost when facts are folded over the recorded state":       `UPDATE orders SET state = jsonb_set(state, '{lines,0,ordered}', '7') WHERE key = 'demo/rerouted'`,
+	"no more is shipped than was ordered, unless a case is open about it": `UPDATE parcels SET lines = '[{"line": 1, "quantity": 9}]' WHERE order_key = 'demo/smooth'`,
+	"every unit in a parcel is the order's or a case's":                   `UPDATE parcels SET lines = '[{"line": 1, "quantity": 3}]' WHERE order_key = 'demo/smooth'`,
+	"late answers and shipments ended before the order was closed":        `UPDATE orders SET state = jsonb_set(state, '{purchaseOrders,0,lateAck}', '"received"') WHERE key = 'demo/smooth'`,
+	"no unit is both cancelled and scanned":                               `UPDATE parcels SET lines = '[{"line": 1, "quantity": 2}]' WHERE order_key = 'demo/reduced'`,
+
+	"every ledger transaction sums to zero in each currency":                  `UPDATE ledger_entries SET minor = minor + 1 WHERE account = 'processor_clearing'`,
+	"Postgres guards the books":                                               `ALTER TABLE ledger_entries DISABLE TRIGGER ledger_is_append_only`,
+	"refunds never exceed what was captured":                                  `UPDATE refunds SET amount_minor = 99999`,
+	"the ledger holds what was captured less what was refunded":               `UPDATE orders SET captured_minor = captured_minor + 1 WHERE key = 'demo/open'`,
+	"the customer's money is used up when the order is closed":                `UPDATE ledger_entries SET minor = minor + 5 WHERE account = 'customer_deposits'`,
+	"only cancelled, lost or returned units are refunded, each once":          `UPDATE refunds SET lines = '[{"line": 1, "quantity": 2}]', asked_at = now() - interval '1 minute'`,
+	"each refund has a named reason":                                          `UPDATE refunds SET reason = 'because'`,
+	"each refund that was made is in the ledger once":                         `UPDATE ledger_transactions SET key = 'other' WHERE kind = 'refunded'`,
+	"every invoice line matches a line of its purchase order, or is disputed": invoice + `UPDATE supplier_invoices SET standing = 'matched', document = '{"Lines": [{"Line": 8}]}'`,
+	"every invoice of a closed order is matched or disputed by name": invoice + `UPDATE supplier_invoices SET standing = 'received';
+		UPDATE orders SET closed_at = now() - interval '1 minute' WHERE closed_at IS NOT NULL`,
+	"no claim is overdue": `UPDATE claims SET due_at = now() - interval '1 day'`,
+	"the accounts of closed orders are zero or covered by named claims": `DELETE FROM claims WHERE order_key = 'demo/smooth'`,
+	"the refunds that the state counts are the refunds that were made":  `DELETE FROM refunds`,
+
+	"nobody is in doubt about an effect for long": `UPDATE effects SET state = 'unknown', last_at = now() - interval '2 hours' WHERE order_key = 'demo/open'`,
+	"each effect that is done says how it ended":  `UPDATE effects SET result = NULL`,
+	"documents are read when they are due":        `UPDATE documents SET status = 'received', next_attempt_at = now() - interval '1 minute'`,
+	"each quarantined document says why":          `UPDATE documents SET status = 'quarantined'`,
+	"no document waits in quarantine":             `UPDATE documents SET status = 'quarantined', reason_code = 'malformed', reason = 'It cannot be read.'`,
+	"only documents that were applied have facts, each fact once": `UPDATE facts SET document_id = (SELECT min(id) FROM documents);
+		UPDATE documents SET status = 'ignored'`,
+	"facts are numbered without gaps":                       `DELETE FROM facts WHERE order_key = 'demo/smooth' AND seq = 1`,
+	"a delivered parcel stays delivered":                    `UPDATE parcels SET milestone = 'in_transit' WHERE order_key = 'demo/smooth'`,
+	"orders and purchase orders are in declared states":     `UPDATE purchase_orders SET status = 'lost'`,
+	"each customer was told once that the order was placed": `DELETE FROM outbox WHERE kind = 'placed' AND order_key = 'demo/open'`,
+	"nobody was told the same twice": `INSERT INTO outbox (key, order_key, channel, kind, payload, state)
+		SELECT 'again', order_key, channel, kind, payload, state FROM outbox WHERE kind = 'delivered' LIMIT 1`,
+	"nobody was told of a delivery or a shipment without a scan": `DELETE FROM tracking_events WHERE status = 'delivered'`,
+	"nobody was told of a cancellation that was not made":        `UPDATE order_lines SET cancelled = 0`,
+	"each customer was told of a delivery":                       `DELETE FROM outbox WHERE kind = 'delivered'`,
+
+	"every order was begun, or will be":            `UPDATE orders SET started_at = NULL WHERE key = 'demo/open'`,
+	"what an order must know reaches its workflow": `UPDATE orders SET deliver_at = now() - interval '1 hour' WHERE key = 'demo/open'`,
+	"messages leave when they are due":             `UPDATE outbox SET state = 'pending', due_at = now() - interval '1 hour'`,
+	"no message was given up":                      `UPDATE outbox SET state = 'failed'`,
+	"every parcel under way is watched":            `UPDATE parcels SET next_check_at = NULL WHERE order_key = 'demo/underway'`,
+	"nobody keeps an order waiting for a week": `UPDATE orders SET needs_attention = true,
+		state = jsonb_set(state, '{attention}', '[{"key": "review", "text": "held", "since": "2026-01-01T00:00:00Z"}]') WHERE key = 'demo/open'`,
+	"the recorded state is what its tables say": `UPDATE orders SET stage = 'shipped' WHERE key = 'demo/smooth'`,
+
+	"no e-mail address, street or telephone number outside its stores": `UPDATE facts SET body = jsonb_set(body, '{ack,reason}', '"ring at 5 Elm \"Old\" St"') WHERE order_key = 'demo/open'`,
+	"nothing crosses from one storefront to another":                   `UPDATE documents SET source = 'api/other'`,
+}
+
+// invoice gives the settled order an invoice.
+const invoice = `INSERT INTO supplier_invoices (supplier, invoice, po_number, order_key, currency, total, document, invoiced_at)
+	SELECT supplier, 'I-1', number, order_key, currency, 840, '{"Lines": [{"Line": 1}]}', now() FROM purchase_orders WHERE order_key = 'demo/smooth';`
+
+// misled break what only the workflows can tell.
+var misled = map[string]func(l *lives){
+	"the workflows keep every unit": func(l *lives) { l.states[open].Lines[0].Unassigned = 5 },
+	"every open order waits for something, or for a person": func(l *lives) {
+		l.states[open].POs[0].ShipDueAt = time.Time{}
+	},
+	"every open order has a running workflow, and no other has one": func(l *lives) { l.ended[open] = "terminated" },
+	"what is recorded is what the workflow knows":                   func(l *lives) { l.states[open].POs[0].Lines[0].Units = order.Units{Accepted: 1, Cancelled: 1} },
+}
+
+// broken runs statements behind the guards of the database.
+func (l *lives) broken(sql string) {
+	l.t.Helper()
+	require.NoError(l.t, pgx.BeginFunc(l.t.Context(), l.pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(l.t.Context(), `SET LOCAL session_replication_role = replica;`+sql)
+		return err
+	}))
+}
+
+func TestEveryCheckFindsWhatItIsFor(t *testing.T) {
+	t.Parallel()
+	for _, check := range audit.Checks() {
+		_, inDatabase := breakages[check]
+		_, inWorkflow := misled[check]
+		require.NotEqual(t, inDatabase, inWorkflow, "the check %q needs a breakage that it finds", check)
+	}
+	for check, sql := range breakages {
+		t.Run(check, func(t *testing.T) {
+			t.Parallel()
+			l := wellRun(t)
+			l.broken(sql)
+			l.finds(t, check)
+		})
+	}
+	for check, mislead := range misled {
+		t.Run(check, func(t *testing.T) {
+			t.Parallel()
+			l := wellRun(t)
+			mislead(l)
+			l.finds(t, check)
+		})
+	}
+}
+
+func (l *lives) finds(t *testing.T, check string) {
+	t.Helper()
+	report := l.audit()
+	o := outcome(t, report, check)
+	require.NotEmpty(t, o.Violations, "found only: %s", strings.Join(found(report), "; "))
+	require.Positive(t, o.Found)
+	for _, v := range o.Violations {
+		require.NotEmpty(t, v.What)
+		require.NotEmpty(t, v.Do)
+		require.Equal(t, check, v.Check)
+		require.NotContains(t, v.What, "%!")
+	}
+}
+
+func TestWorkflowOfAClosedOrderThatStillRunsIsFound(t *testing.T) {
+	t.Parallel()
+	l := wellRun(t)
+	l.states[smooth].Settled = false
+	l.states[order.Key{Storefront: "demo", Order: "nowhere"}] = &order.State{}
+	o := outcome(t, l.audit(), "every open order has a running workflow, and no other has one")
+	require.EqualValues(t, 2, o.Found)
+}
+
+func TestOfflineAuditSaysWhatItLeftOut(t *testing.T) {
+	t.Parallel()
+	l := wellRun(t)
+	report, err := audit.Run(t.Context(), audit.Options{Pool: l.pool})
+	require.NoError(t, err)
+	require.Zero(t, report.Broken(), found(report))
+	var skipped []string
+	for _, o := range report.Outcomes {
+		if o.Skipped != "" {
+			skipped = append(skipped, o.Check)
+		}
+	}
+	require.Len(t, skipped, len(misled))
+}
+
+func TestWhatIsOnlyMovingIsNotReported(t *testing.T) {
+	t.Parallel()
+	l := wellRun(t)
+	moving := &settling{lives: l, asked: 2}
+	l.states[open].Attention = append(l.states[open].Attention, order.Attention{Key: "x", Text: "soon recorded"})
+	report, err := audit.Run(t.Context(), audit.Options{Pool: l.pool, Workflows: moving, Grace: 10 * time.Second})
+	require.NoError(t, err)
+	require.Zero(t, report.Broken(), found(report))
+	require.Less(t, report.Took, 9*time.Second, "an audit ends when everything is explained")
+}
+
+// settling is an order that is recorded a moment after it was looked at.
+type settling struct {
+	*lives
+	asked int
+}
+
+func (s *settling) State(ctx context.Context, key order.Key) (order.State, string, error) {
+	state, status, err := s.lives.State(ctx, key)
+	if key == open {
+		if s.asked--; s.asked == 0 {
+			s.exec(`UPDATE orders SET needs_attention = true WHERE key = $1`, key.String())
+		}
+	}
+	return state, status, err
+}
+
+func TestViolationsAreCountedBeyondTheLimit(t *testing.T) {
+	t.Parallel()
+	l := wellRun(t)
+	l.broken(`UPDATE refunds SET reason = 'x'; UPDATE effects SET result = NULL`)
+	report, err := audit.Run(t.Context(), audit.Options{Pool: l.pool, Limit: 1})
+	require.NoError(t, err)
+	o := outcome(t, report, "each effect that is done says how it ended")
+	require.Len(t, o.Violations, 1)
+	require.Greater(t, o.Found, int64(3))
+	require.GreaterOrEqual(t, report.Broken(), o.Found)
+}
+
+func TestWorkflowsThatDoNotAnswerEndTheAudit(t *testing.T) {
+	t.Parallel()
+	l := wellRun(t)
+	_, err := audit.Run(t.Context(), audit.Options{Pool: l.pool, Workflows: silent{l}})
+	require.ErrorIs(t, err, audit.ErrNoWorker)
+}
+
+type silent struct{ *lives }
+
+func (silent) State(context.Context, order.Key) (order.State, string, error) {
+	return order.State{}, "", errors.Join(audit.ErrNoWorker)
+}
+
+func TestChecksHaveNamesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	names := audit.Checks()
+	require.Len(t, slices.Compact(slices.Sorted(slices.Values(names))), len(names))
+}

@@ -1,0 +1,117 @@
+package audit
+
+// Invariants 7 to 11: money.
+var money = []statement{
+	{
+		invariant: 7, name: "every ledger transaction sums to zero in each currency",
+		of: "ledger_transactions",
+		find: `SELECT t.order_key, format('transaction %s is off by %s %s', t.key, sum(e.minor), e.currency)
+			FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
+			GROUP BY t.id, e.currency HAVING sum(e.minor) <> 0
+			UNION ALL
+			SELECT t.order_key, format('transaction %s has no entries', t.key) FROM ledger_transactions t
+			WHERE NOT EXISTS (SELECT 1 FROM ledger_entries e WHERE e.transaction_id = t.id)`,
+		do: "The ledger was changed behind its guard. Restore it from the backup; post corrections, never change entries.",
+	},
+	{
+		invariant: 7, name: "Postgres guards the books",
+		of: "(VALUES " + guards + ") AS guard (tab, name)",
+		find: `SELECT '', format('the trigger %s of %s is missing or switched off', g.name, g.tab)
+			FROM (VALUES ` + guards + `) AS g (tab, name) WHERE NOT EXISTS (
+				SELECT 1 FROM pg_trigger t WHERE t.tgrelid = to_regclass(g.tab) AND t.tgname = g.name AND t.tgenabled IN ('O', 'A'))`,
+		do: "Switch it on (ALTER TABLE … ENABLE TRIGGER …), then audit again: what it would have refused may be there.",
+	},
+	{
+		invariant: 8, name: "refunds never exceed what was captured",
+		of: "orders",
+		find: `SELECT o.key, format('%s captured, %s refunded (minor units)', o.captured_minor, r.sum)
+			FROM orders o JOIN (SELECT order_key, sum(amount_minor) AS sum FROM refunds GROUP BY 1) r ON r.order_key = o.key
+			WHERE r.sum > o.captured_minor`,
+		do: "Stop refunds of this order; compare with the storefront's own list of refunds.",
+	},
+	{
+		invariant: 8, name: "the ledger holds what was captured less what was refunded",
+		of: "orders",
+		find: `SELECT o.key, format('%s captured less %s refunded, the ledger holds %s (minor units)', o.captured_minor, coalesce(r.sum, 0), coalesce(l.sum, 0))
+			FROM orders o
+			LEFT JOIN (SELECT order_key, sum(amount_minor) AS sum FROM refunds WHERE state = 'done' GROUP BY 1) r ON r.order_key = o.key
+			LEFT JOIN (SELECT t.order_key, sum(e.minor) AS sum FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
+				WHERE e.account = 'processor_clearing' GROUP BY 1) l ON l.order_key = o.key
+			WHERE o.captured_minor - coalesce(r.sum, 0) <> coalesce(l.sum, 0)`,
+		do: "A capture or a refund was not posted, or posted twice: compare starter ledger with the storefront's payments.",
+	},
+	{
+		invariant: 9, name: "the customer's money is used up when the order is closed",
+		of: "orders WHERE closed_at IS NOT NULL",
+		find: `SELECT o.key, format('%s %s of deposits are neither earned nor refunded (minor units)', -sum(e.minor), e.currency)
+			FROM orders o JOIN ledger_transactions t ON t.order_key = o.key JOIN ledger_entries e ON e.transaction_id = t.id
+			WHERE o.closed_at IS NOT NULL AND o.fact_seq = o.delivered_seq AND e.account = 'customer_deposits'
+			GROUP BY o.key, e.currency HAVING sum(e.minor) <> 0`,
+		do: "The charge ended neither shipped nor refunded: compare starter ledger with starter show, and refund what is left.",
+	},
+	{
+		invariant: 10, name: "only cancelled, lost or returned units are refunded, each once",
+		of: "refunds",
+		find: `SELECT order_key, format('line %s: %s units refunded, %s cancelled, lost or returned', line, refunded, cancelled + gone) FROM (
+				SELECT l.order_key, l.line, l.cancelled, sum((e ->> 'quantity')::bigint) AS refunded, (
+					SELECT coalesce(sum(coalesce((p.units ->> 'lost')::bigint, 0) + coalesce((p.units ->> 'returned')::bigint, 0)), 0)
+					FROM purchase_order_lines p WHERE p.order_key = l.order_key AND p.line = l.line) AS gone
+				FROM refunds r CROSS JOIN jsonb_array_elements(r.lines) e
+				JOIN order_lines l ON l.order_key = r.order_key AND l.line = (e ->> 'line')::int
+				WHERE r.asked_at < now() - @grace::interval GROUP BY l.order_key, l.line, l.cancelled) u
+			WHERE refunded > cancelled + gone`,
+		do: "A shipped unit was refunded without a reason: find out from starter show, and book it as goodwill if it was meant.",
+	},
+	{
+		invariant: 10, name: "each refund has a named reason",
+		of: "refunds",
+		find: `SELECT order_key, format('refund %s has the reason %s', n, quote_literal(left(reason, 30))) FROM refunds
+			WHERE reason NOT IN ('cancelled', 'unavailable', 'returned', 'lost', 'damaged', 'goodwill', 'chargeback')`,
+		do: "Name why the money went back: cancelled, unavailable, returned, lost, damaged, goodwill or chargeback.",
+	},
+	{
+		invariant: 11, name: "every invoice line matches a line of its purchase order, or is disputed",
+		of: "supplier_invoices",
+		find: `SELECT i.order_key, format('invoice %s of %s charges for line %s, which %s does not have', i.invoice, i.supplier, e ->> 'Line', i.po_number)
+			FROM supplier_invoices i CROSS JOIN jsonb_array_elements(coalesce(nullif(i.document -> 'Lines', 'null'), '[]')) e
+			WHERE i.standing = 'matched' AND NOT EXISTS (
+				SELECT 1 FROM purchase_order_lines l WHERE l.number = i.po_number AND l.line = (e ->> 'Line')::int)`,
+		do: "Dispute the invoice with the supplier.",
+	},
+	{
+		invariant: 11, name: "every invoice of a closed order is matched or disputed by name",
+		of: "supplier_invoices",
+		find: `SELECT i.order_key, format('invoice %s of %s for %s was not judged', i.invoice, i.supplier, i.po_number)
+			FROM supplier_invoices i JOIN orders o ON o.key = i.order_key
+			WHERE i.standing = 'received' AND o.closed_at < now() - @grace::interval AND o.fact_seq = o.delivered_seq
+			UNION ALL
+			SELECT i.order_key, format('invoice %s of %s is disputed, and no claim says so', i.invoice, i.supplier)
+			FROM supplier_invoices i WHERE i.standing = 'disputed' AND NOT EXISTS (
+				SELECT 1 FROM claims c WHERE c.order_key = i.order_key AND c.kind = 'invoice_dispute' AND c.account = 'supplier_claims:' || i.supplier)`,
+		do: "Have it matched: pay what is right, dispute the rest with the supplier.",
+	},
+	{
+		invariant: 11, name: "no claim is overdue", warning: true,
+		of: "claims WHERE closed_at IS NULL",
+		find: `SELECT order_key, format('%s of %s %s on %s was due on %s; %s pursues it', replace(kind, '_', ' '), minor, currency, account,
+				to_char(due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), owner)
+			FROM claims WHERE closed_at IS NULL AND due_at < now()`,
+		do: "Chase the credit or pay the invoice, then close the claim.",
+	},
+	{
+		invariant: 12, name: "each refund that was made is in the ledger once",
+		of: "refunds WHERE state = 'done' AND amount_minor > 0",
+		find: `SELECT r.order_key, format('refund %s of %s minor units has %s postings of %s', r.n, r.amount_minor, coalesce(p.n, 0), coalesce(p.sum, 0))
+			FROM refunds r LEFT JOIN LATERAL (
+				SELECT count(DISTINCT t.id) AS n, -sum(e.minor) AS sum FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
+				WHERE t.order_key = r.order_key AND t.key = 'refunded|' || r.key AND e.account = 'processor_clearing') p ON true
+			WHERE r.state = 'done' AND r.amount_minor > 0 AND (p.n <> 1 OR p.sum IS DISTINCT FROM r.amount_minor)`,
+		do: "Compare with the storefront's refunds, and post or reverse what differs.",
+	},
+}
+
+// guards are the triggers that refuse what must never be committed, by table.
+const guards = `('orders', 'snapshots_move_forward'), ('purchase_order_lines', 'one_live_purchase_order'), ('order_lines', 'one_live_purchase_order'),
+	('refunds', 'refunds_within_capture'), ('ledger_entries', 'ledger_balances'), ('ledger_transactions', 'ledger_balances'),
+	('ledger_entries', 'ledger_is_append_only'), ('ledger_transactions', 'ledger_is_append_only'),
+	('ledger_entries', 'ledger_is_append_only_truncate'), ('ledger_transactions', 'ledger_is_append_only_truncate')`

@@ -1,0 +1,161 @@
+// Package demo lets orders go through everything that goes wrong in drop-shipping: a real Temporal, a
+// real Postgres, Dropline's own programs as processes, and partners that misbehave as scripted. Each
+// order is a story that says beforehand how it must end, and is checked against everybody's books.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Options say what to show.
+type Options struct {
+	Out io.Writer
+	// Keep stays up after the stories until ctx ends.
+	Keep bool
+	// Develop tells no stories.
+	Develop bool
+	// History is a folder for the orders' histories; empty: they are not written.
+	History string
+	// Only tells the stories whose names contain it.
+	Only string
+	// Bin is the folder of worker and starter; empty: this program's own.
+	Bin string
+}
+
+// tellWithin bounds the stories: the longest waits for the time-out of a call that a kill cut short
+// (45 s).
+const tellWithin = 150 * time.Second
+
+// Run tells the stories and reports whether each ended as told.
+func Run(ctx context.Context, o Options) (asTold bool, err error) {
+	stories := chosen(allStories(), o.Only)
+	if len(stories) == 0 {
+		return false, fmt.Errorf("no story's name contains %q", o.Only)
+	}
+	t := newTeller(o.Out, widest(stories))
+	t.say("", "starting Dropline and its partners")
+	w, err := open(ctx, o, func(format string, args ...any) { t.say("", fmt.Sprintf(format, args...)) })
+	if err != nil {
+		return false, err
+	}
+	defer w.close()
+	if o.Develop {
+		w.introduce(o.Out)
+		return true, w.stay(ctx, o.Out)
+	}
+	plays := make([]*play, 0, len(stories))
+	for _, s := range stories {
+		if err := w.partners.cast(s.parts); err != nil {
+			return false, err
+		}
+		plays = append(plays, &play{story: s, world: w, say: t.say, ended: make(chan struct{})})
+	}
+	stray := w.tell(ctx, plays, t)
+	if ctx.Err() != nil {
+		return false, errors.New("interrupted")
+	}
+	if err := w.report(ctx, o.Out, plays); err != nil {
+		return false, err
+	}
+	stray = append(stray, w.compareBooks(ctx, plays)...)
+	stray = append(stray, w.audit(ctx, o.Out)...)
+	for _, difference := range stray {
+		fmt.Fprintln(o.Out, "violation:", difference)
+	}
+	told, violations := 0, len(stray)
+	for _, p := range plays {
+		violations += len(p.differences)
+		if len(p.differences) == 0 {
+			told++
+		}
+	}
+	if o.History != "" {
+		if err := w.record(ctx, o.History, plays); err != nil {
+			return false, err
+		}
+	}
+	w.links(o.Out)
+	fmt.Fprintf(o.Out, "demo: %d orders, %d as told, %d violations\n", len(plays), told, violations)
+	if o.Keep {
+		if err := w.stay(ctx, o.Out); err != nil {
+			return false, err
+		}
+	}
+	if told == len(plays) && violations == 0 {
+		_ = os.RemoveAll(w.folder) // logs of what went well
+		return true, nil
+	}
+	return false, nil
+}
+
+// tell tells all stories side by side, kills the worker in the middle, and looks a last time whether
+// what had ended as told still stands so. It returns what differs beyond the stories.
+func (w *world) tell(ctx context.Context, plays []*play, t *teller) (stray []string) {
+	ctx, cancel := context.WithTimeout(ctx, tellWithin)
+	defer cancel()
+	t.say("", fmt.Sprintf("%d orders are placed", len(plays)))
+	var performances sync.WaitGroup
+	performances.Go(func() { w.watch(ctx, plays) })
+	for _, p := range plays {
+		performances.Go(func() { p.perform(ctx) })
+	}
+	if crashes(plays) {
+		if err := w.crash(ctx, plays, t.say); err != nil {
+			stray = append(stray, err.Error())
+		}
+	}
+	performances.Wait()
+	for _, p := range plays {
+		if len(p.differences) == 0 {
+			p.differences = p.compare(context.WithoutCancel(ctx))
+		}
+	}
+	return stray
+}
+
+func crashes(plays []*play) bool {
+	for _, p := range plays {
+		if p.story.crash {
+			return true
+		}
+	}
+	return false
+}
+
+// stay keeps everything up until ctx ends, or a program does.
+func (w *world) stay(ctx context.Context, out io.Writer) error {
+	fmt.Fprintln(out, "everything stays up until Ctrl-C")
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-w.worker.ended:
+		return w.worker.failure()
+	case <-w.gateway.ended:
+		return w.gateway.failure()
+	}
+}
+
+func chosen(all []*story, only string) []*story {
+	var list []*story
+	for _, s := range all {
+		if strings.Contains(s.name, only) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+func widest(stories []*story) int {
+	n := 0
+	for _, s := range stories {
+		n = max(n, len(s.name))
+	}
+	return n
+}
