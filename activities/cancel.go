@@ -118,16 +118,16 @@ func (o *Orders) hasSpoken(ctx context.Context, c *cancellation) (order.Answer, 
 		return order.Answer{Outcome: order.AnswerRejected, Reason: "its answer for the order had arrived"}, true, nil
 	}
 	standing, err := c.channel.LookUp(ctx, c.in.PO)
-	if err != nil || standing.Cancelled || standing.Acknowledgment == nil {
-		// Not found, or no way to ask: the cancellation itself will tell.
-		return order.Answer{}, false, nil
+	if err == nil && !standing.Cancelled && standing.Acknowledgment != nil {
+		ack := *standing.Acknowledgment
+		ack.PO = c.in.PO
+		if err := o.keepAcknowledgment(ctx, c.in.Key.String(), &ack); err != nil {
+			return order.Answer{}, false, fmt.Errorf("keep the acknowledgment of %s: %w", c.in.PO, err)
+		}
+		return order.Answer{Outcome: order.AnswerRejected, Reason: "it had answered for the order; the answer was lost on the way"}, true, nil
 	}
-	ack := *standing.Acknowledgment
-	ack.PO = c.in.PO
-	if err := o.keepAcknowledgment(ctx, c.in.Key.String(), &ack); err != nil {
-		return order.Answer{}, false, fmt.Errorf("keep the acknowledgment of %s: %w", c.in.PO, err)
-	}
-	return order.Answer{Outcome: order.AnswerRejected, Reason: "it had answered for the order; the answer was lost on the way"}, true, nil
+	// Not found, or no way to ask: the cancellation itself will tell.
+	return order.Answer{}, false, nil
 }
 
 // keepAcknowledgment appends an acknowledgment as a fact, unless one has come meanwhile. The order is

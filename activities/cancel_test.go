@@ -61,7 +61,7 @@ func TestTheSuppliersAnswerToACancellationDecides(t *testing.T) {
 		{suppliersim.CancelManner{Mode: suppliersim.CancelPendingNever}, order.Answer{Outcome: order.AnswerPending, ConfirmBy: monday}},
 	} {
 		b.manner("acme", cancels(test.manner))
-		l := b.place(sale(string(test.want.Outcome), line(1, "MUG", 3))).dispatched()
+		l := b.place(sale(test.want.Outcome, line(1, "MUG", 3))).dispatched()
 		l.state.Cancel(order.CancelRequest{ID: "c"}, b.now)
 		in := l.withdrawal()
 		answer, err := b.desk.CancelPurchaseOrder(b.ctx, in)

@@ -18,7 +18,7 @@ import (
 // submits is a quiet supplier whose first answers to purchase orders are faulty.
 func submits(faults ...suppliersim.Fault) suppliersim.Manner {
 	m := quiet
-	m.Submit = append(faults, suppliersim.Fault{Kind: suppliersim.FaultSlow}) // then good
+	m.Submit = faults
 	return m
 }
 

@@ -72,6 +72,7 @@ func TestAnOlderSnapshotNeverReplacesANewerOne(t *testing.T) {
 	l := b.place(sale("1", line(1, "MUG", 5))).dispatched()
 	old := l.state.Clone()
 	l.parcel(1, "1Z1", order.ParcelDelivered)
+	l.state.Begin(order.Step{Kind: order.StepRecord})
 	require.NoError(t, b.desk.RecordProgress(b.ctx, l.state.Clone()))
 	err := b.desk.RecordProgress(b.ctx, old)
 	require.Equal(t, "snapshots_move_forward", postgres.Violates(err))

@@ -40,7 +40,8 @@ func (o *Orders) route(ctx context.Context, w *postgres.Work, in *workflows.Rout
 	}
 	if market.decision != nil {
 		// The snapshot may be newer than the one that was recorded with the decision.
-		return o.routingOf(in.State.Key, n, market, *market.decision), recordBesidesLines(w, &in.State)
+		routed := o.routingOf(in.State.Key, n, market, *market.decision)
+		return routed, recordBesidesLines(w, o.after(in, routed))
 	}
 	request := market.request(in, o.Now())
 	decision, err := routing.Decide(request)
@@ -50,14 +51,19 @@ func (o *Orders) route(ctx context.Context, w *postgres.Work, in *workflows.Rout
 	if err := storeDecision(w, in.State.Key, n, request, decision); err != nil {
 		return order.Routing{}, err
 	}
-	if err := record(w, &in.State); err != nil {
-		return order.Routing{}, err
-	}
 	routed := o.routingOf(in.State.Key, n, market, decision)
 	if err := storePurchaseOrders(w, in.State.Key, n, &routed, decision); err != nil {
 		return order.Routing{}, err
 	}
-	return routed, nil
+	return routed, record(w, o.after(in, routed))
+}
+
+// after is the order with its decision, as the workflow will have it in a moment: what is recorded
+// is true at once, and facts that come next find their purchase orders in it.
+func (o *Orders) after(in *workflows.RouteInput, routed order.Routing) *order.State {
+	s := in.State.Clone()
+	s.Routed(in.Lines, routed, o.Now())
+	return &s
 }
 
 // market is what a decision is made from.

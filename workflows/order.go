@@ -220,20 +220,21 @@ func (r *orderRun) hasTimer(key string) bool {
 	return false
 }
 
-// wait blocks until something has come, a step is done or a deadline has passed.
+// wait blocks until something has come, a step is done or a deadline has passed. It takes nothing
+// out of a channel: a Selector that is blocked on a signal holds the first one back from everybody
+// else, and a request that takes the news meanwhile would see the second before it.
 func (r *orderRun) wait() {
-	selector := workflow.NewSelector(r.ctx)
-	woken := func(workflow.ReceiveChannel, bool) {}
-	selector.AddReceive(r.facts, woken)
-	selector.AddReceive(r.cancels, woken)
-	selector.AddReceive(r.changed, woken)
-	if !r.rootCancelled {
-		selector.AddReceive(r.root.Done(), woken)
-	}
-	for i := range r.timers {
-		selector.AddFuture(r.timers[i].future, func(workflow.Future) {})
-	}
-	selector.Select(r.ctx)
+	_ = workflow.Await(r.ctx, func() bool { // r.ctx is never cancelled
+		if r.facts.Len() > 0 || r.cancels.Len() > 0 || r.changed.Len() > 0 || (r.root.Err() != nil && !r.rootCancelled) {
+			return true
+		}
+		for i := range r.timers {
+			if r.timers[i].future.IsReady() {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // publish shows the order to operators. Search attributes cost an action each time, so they are set

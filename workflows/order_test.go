@@ -210,7 +210,7 @@ func TestSilentSupplierLosesTheOrderToTheNext(t *testing.T) {
 	require.Equal(t, order.StageSettled, result.Stage)
 	require.True(t, result.Breached)
 	require.Equal(t, []string{key.PurchaseOrderNumber(1), second}, d.dispatched)
-	require.Equal(t, []string{key.PurchaseOrderNumber(1) + "/c1"}, d.cancelled, "fenced before the failover")
+	require.Equal(t, []string{key.PurchaseOrderNumber(1) + "-c1"}, d.cancelled, "fenced before the failover")
 }
 
 func TestAcknowledgmentInTheWorkflowTaskOfItsDeadlineCounts(t *testing.T) {
@@ -317,7 +317,9 @@ func TestStepThatKeepsFailingAsksForAPersonAndGoesOn(t *testing.T) {
 	d.failing[workflows.ActivityDispatch] = 40
 	po := key.PurchaseOrderNumber(1)
 	var asked bool
-	d.env.RegisterDelayedCallback(func() { asked = len(d.state(t).Attention) > 0 }, 15*time.Minute+30*time.Second)
+	for after := time.Minute; after < 20*time.Minute; after += 30 * time.Second {
+		d.env.RegisterDelayedCallback(func() { asked = asked || len(d.state(t).Attention) > 0 }, after)
+	}
 	d.later(23*time.Hour, d.accepted(1, po, 23*time.Hour))
 	d.delivers(2, po, 3, 48*time.Hour)
 	result := d.run(t)
@@ -341,4 +343,33 @@ func TestOrderHeldForReviewWaitsForAPerson(t *testing.T) {
 	d.delivers(2, po, 3, 48*time.Hour)
 	require.Equal(t, order.StageSettled, d.run(t).Stage)
 	require.NoError(t, approved.err)
+}
+
+// After an outage several signals and a request stand in one workflow task. The request must not take
+// the second signal before the first: facts are dropped by their number.
+func TestFactsOfSeveralSignalsAreTakenInOrderBesideARequest(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	po := key.PurchaseOrderNumber(1)
+	d.later(time.Hour, d.accepted(1, po, time.Hour))
+	asked := &answer{}
+	d.env.RegisterDelayedCallback(func() {
+		send := func(facts ...order.Fact) {
+			d.env.SignalWorkflowSkippingWorkflowTask(workflows.SignalFacts, workflows.FactsSignal{Facts: facts})
+		}
+		send(labelled(2, po, "t1", 3), d.reached(3, "t1", order.ParcelInTransit, 2*time.Hour))
+		send(d.reached(4, "t1", order.ParcelDelivered, 2*time.Hour))
+		d.env.UpdateWorkflow(workflows.UpdateCancel, "u1", asked, order.CancelRequest{ID: "c1"})
+	}, 2*time.Hour)
+	result := d.run(t)
+	require.ErrorContains(t, errOf(asked), "delivered")
+	require.Equal(t, order.StageSettled, result.Stage)
+	require.Empty(t, d.cancelled)
+}
+
+func errOf(a *answer) error {
+	if a.rejected != nil {
+		return a.rejected
+	}
+	return a.err
 }

@@ -123,7 +123,7 @@ func (r *orderRun) perform(ctx workflow.Context, step order.Step) error {
 	case order.StepWithdraw:
 		return r.withdraw(ctx, step)
 	case order.StepRepeatCancel:
-		in := CancelInput{Key: key, PO: step.PO, Effect: step.PO + "/late", Reason: "acknowledged after the order was lost"}
+		in := CancelInput{Key: key, PO: step.PO, Effect: step.PO + "-late", Reason: "acknowledged after the order was lost"}
 		ctx = partnerCall(ctx, "Refuse the late acknowledgment of "+step.PO)
 		if err := workflow.ExecuteActivity(ctx, ActivityCancel, in).Get(ctx, nil); err != nil {
 			return err
@@ -196,7 +196,7 @@ func (r *orderRun) withdraw(ctx workflow.Context, step order.Step) error {
 func (r *orderRun) intercept(ctx workflow.Context, step order.Step) error {
 	c := r.state.Case(step.Subject)
 	in := CancelInput{
-		Key: r.state.Key, PO: step.PO, Effect: "intercept/" + step.Subject,
+		Key: r.state.Key, PO: step.PO, Effect: step.Subject,
 		Reason: "shipped after the order was lost", Lines: c.Lines,
 	}
 	ctx = partnerCall(ctx, "Stop a parcel nobody waits for: "+step.PO)

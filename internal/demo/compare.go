@@ -39,8 +39,11 @@ func (p *play) compare(ctx context.Context) []string {
 	return d.list
 }
 
-// stillOpen is the difference of an order that has not ended.
-const stillOpen = "the order is still open"
+// The differences of an order that has not ended, and of a message that has not left.
+const (
+	stillOpen    = "the order is still open"
+	stillPending = " is still to be sent"
+)
 
 type differences struct{ list []string }
 
@@ -135,8 +138,10 @@ func (p *play) compareMessages(ctx context.Context, d *differences) {
 	reminders := 0
 	_, err = pgx.ForEachRow(rows, []any{&channel, &kind, &state}, func() error {
 		switch {
-		case state == "pending" || state == "failed":
-			d.add("the %s message to %s is %s", kind, channel, state)
+		case state == "pending":
+			d.add("the %s message to %s"+stillPending, kind, channel)
+		case state == "failed":
+			d.add("the %s message to %s was given up", kind, channel)
 		case channel == outbox.SupplierMail:
 			reminders++
 		}

@@ -37,8 +37,8 @@ const (
 )
 
 // untilHarmful waits until the suppliers hold the purchase orders of the crash stories, and then, for a
-// while, until no other call to a partner is under way: what the kill cuts short is tried again only
-// after its time-out, and one such wait is enough for a demo.
+// while, until no other call to a partner and no message is under way: what the kill cuts short is
+// tried again only after its time-out, which is two minutes for a message.
 func (w *world) untilHarmful(ctx context.Context, plays []*play) error {
 	var numbers []string
 	for _, p := range plays {
@@ -51,7 +51,8 @@ func (w *world) untilHarmful(ctx context.Context, plays []*play) error {
 		var hanging, others, waiting int
 		err := w.pool.QueryRow(ctx, `
 			SELECT (SELECT count(*) FROM effects WHERE key = ANY ($1) AND state = 'trying'),
-				(SELECT count(*) FROM effects WHERE key <> ALL ($1) AND state = 'trying'),
+				(SELECT count(*) FROM effects WHERE key <> ALL ($1) AND state = 'trying')
+					+ (SELECT count(*) FROM outbox WHERE state = 'pending' AND attempts > 0),
 				(SELECT count(*) FROM orders WHERE started_at IS NULL)
 					+ (SELECT count(*) FROM purchase_orders p WHERE submitted_at IS NULL AND 'submit/' || number <> ALL ($1)
 						AND NOT EXISTS (SELECT 1 FROM effects e WHERE e.key = 'submit/' || p.number AND state = 'not_sent'))`,

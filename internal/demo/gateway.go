@@ -78,15 +78,27 @@ type cancelAnswer struct {
 	Message   string              `json:"message"`
 	Cancelled []order.ShippedLine `json:"cancelled"`
 	Asked     []order.ShippedLine `json:"asked"`
+	// stored: the order could not be asked at first, so its answer to the repeat names no units.
+	stored bool
 }
 
-// cancel asks for the whole order to be cancelled and wants the given status.
+// cancel asks for the whole order to be cancelled and wants the given status. While no worker answers
+// for the order the gateway stores the request (202), and is asked again under the same id.
 func (p *play) cancel(ctx context.Context, want int) (*cancelAnswer, error) {
 	var answer cancelAnswer
-	body := map[string]any{"request_id": "cancel-" + p.story.name, "reason": "customer"}
-	status, err := p.world.call(ctx, p.story.key.Storefront, http.MethodPost, path(p.story.key)+"/cancel", body, &answer)
-	if err != nil {
-		return nil, err
+	status, stored := http.StatusAccepted, false
+	for status == http.StatusAccepted {
+		answer = cancelAnswer{stored: stored}
+		var err error
+		body := map[string]any{"request_id": "cancel-" + p.story.name, "reason": "customer"}
+		status, err = p.world.call(ctx, p.story.key.Storefront, http.MethodPost, path(p.story.key)+"/cancel", body, &answer)
+		if err != nil {
+			return nil, err
+		}
+		if status == http.StatusAccepted {
+			p.tell("customer cancels: %s", answer.Message)
+			stored = true
+		}
 	}
 	said := answer.Message
 	if status >= http.StatusBadRequest {

@@ -70,7 +70,7 @@ func actions(h *history.History) int {
 	n := 0
 	marked := map[int64]bool{} // workflow tasks whose local activities are counted
 	for _, e := range h.GetEvents() {
-		switch e.GetEventType() { //nolint:exhaustive // the others are not billed
+		switch e.GetEventType() {
 		case enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, enums.EVENT_TYPE_TIMER_STARTED, enums.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
 			enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED, enums.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
 			n++

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,6 +110,11 @@ func (p *play) perform(ctx context.Context) {
 // is expected of it: longer than any supplier here waits before it surprises us.
 const unchanged = 30 * time.Second
 
+// moving: what differs is on its way to change, with a timer behind it.
+func moving(differences []string) bool {
+	return slices.ContainsFunc(differences, func(d string) bool { return d == stillOpen || strings.HasSuffix(d, stillPending) })
+}
+
 // end waits until nothing differs from what was told.
 func (p *play) end(ctx context.Context) []string {
 	var before string
@@ -118,7 +124,7 @@ func (p *play) end(ctx context.Context) []string {
 		if len(differences) == 0 {
 			return nil
 		}
-		if now := strings.Join(differences, "; "); now != before || differences[0] == stillOpen {
+		if now := strings.Join(differences, "; "); now != before || moving(differences) {
 			before, since = now, time.Now()
 		}
 		if time.Since(since) > unchanged {

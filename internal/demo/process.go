@@ -45,7 +45,7 @@ func (p *programs) call(ctx context.Context, name string, args ...string) (strin
 	var output, complaint bytes.Buffer
 	command.Stdout, command.Stderr = &output, &complaint
 	if err := command.Run(); err != nil {
-		said := strings.TrimSpace(complaint.String() + "\n" + output.String())
+		said := strings.TrimSpace(complaint.String())
 		return output.String(), fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, said)
 	}
 	return output.String(), nil
@@ -65,7 +65,7 @@ func (p *programs) start(name, log string, env []string, args ...string) (*proce
 	if err != nil {
 		return nil, fmt.Errorf("open the log of %s: %w", name, err)
 	}
-	defer file.Close() // the child holds it open
+	defer func() { _ = file.Close() }() // the child holds it open
 	started := &process{name: name, log: file.Name(), ended: make(chan struct{})}
 	started.command = exec.Command(filepath.Join(p.folder, name), args...) //nolint:noctx // it outlives every context but the demo's own end
 	started.command.Env = append(append([]string(nil), p.env...), env...)

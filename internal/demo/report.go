@@ -2,14 +2,14 @@ package demo
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
-	"os/exec"
 	"strings"
 	"text/tabwriter"
 
+	"github.com/dropline/dropline/internal/audit"
 	"github.com/dropline/dropline/internal/orderview"
 )
 
@@ -56,18 +56,32 @@ func (w *world) report(ctx context.Context, out io.Writer, plays []*play) error 
 	return nil
 }
 
-// audit runs the audit as an operator does, and returns what it complains of.
+// audit runs the audit as an operator does, and returns what is broken.
 func (w *world) audit(ctx context.Context, out io.Writer) []string {
-	said, err := w.programs.call(ctx, "starter", "audit")
-	said = strings.TrimSpace(said)
-	if err == nil {
-		fmt.Fprintf(out, "audit: %s\n", said)
-		return nil
+	said, failed := w.programs.call(ctx, "starter", "audit", "--json")
+	var report audit.Report
+	if err := json.Unmarshal([]byte(said), &report); err != nil {
+		return []string{fmt.Sprintf("starter audit: %v %v", failed, err)}
 	}
-	if _, ok := errors.AsType[*exec.ExitError](err); !ok {
-		return []string{err.Error()}
+	var broken []string
+	looked := int64(0)
+	for i := range report.Outcomes {
+		o := &report.Outcomes[i]
+		looked += o.Checked
+		for _, v := range o.Violations {
+			text := fmt.Sprintf("invariant %d, %s: %s %s", v.Invariant, v.Check, v.Order, v.What)
+			if o.Warning {
+				fmt.Fprintln(out, "audit warns:", text)
+			} else {
+				broken = append(broken, "audit: "+text)
+			}
+		}
 	}
-	return []string{"starter audit: " + err.Error()}
+	if len(broken) == 0 && failed != nil {
+		return []string{failed.Error()}
+	}
+	fmt.Fprintf(out, "audit: %d checks of %d facts, %d broken\n", len(report.Outcomes), looked, report.Broken())
+	return broken
 }
 
 // links prints where to look.
@@ -84,7 +98,6 @@ func (w *world) links(out io.Writer) {
 			fmt.Fprintf(out, "          %s: %s?query=%s\n", filter.what, base, url.QueryEscape(filter.query))
 		}
 	}
-	fmt.Fprintf(out, "logs:     %s\n", w.folder)
 }
 
 // introduce prints what a developer needs to place orders by hand.

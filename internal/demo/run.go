@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,7 +24,7 @@ type Options struct {
 	Develop bool
 	// History is a folder for the orders' histories; empty: they are not written.
 	History string
-	// Only tells the stories whose names contain it.
+	// Only tells the stories whose names contain one of these words, separated by commas.
 	Only string
 	// Bin is the folder of worker and starter; empty: this program's own.
 	Bin string
@@ -48,16 +49,17 @@ func Run(ctx context.Context, o Options) (asTold bool, err error) {
 	defer w.close()
 	if o.Develop {
 		w.introduce(o.Out)
-		return true, w.stay(ctx, o.Out)
-	}
-	plays := make([]*play, 0, len(stories))
-	for _, s := range stories {
-		if err := w.partners.cast(s.parts); err != nil {
-			return false, err
+		err := w.stay(ctx, o.Out)
+		if err == nil {
+			_ = os.RemoveAll(w.folder) // logs of what went well
 		}
-		plays = append(plays, &play{story: s, world: w, say: t.say, ended: make(chan struct{})})
+		return true, err
 	}
-	stray := w.tell(ctx, plays, t)
+	plays, err := w.rehearse(stories, t.say)
+	if err != nil {
+		return false, err
+	}
+	stray := w.tell(ctx, plays, t.say)
 	if ctx.Err() != nil {
 		return false, errors.New("interrupted")
 	}
@@ -82,32 +84,47 @@ func Run(ctx context.Context, o Options) (asTold bool, err error) {
 		}
 	}
 	w.links(o.Out)
+	good := told == len(plays) && violations == 0
+	if !good {
+		fmt.Fprintf(o.Out, "logs:     %s\n", w.folder)
+	}
 	fmt.Fprintf(o.Out, "demo: %d orders, %d as told, %d violations\n", len(plays), told, violations)
 	if o.Keep {
 		if err := w.stay(ctx, o.Out); err != nil {
 			return false, err
 		}
 	}
-	if told == len(plays) && violations == 0 {
+	if good {
 		_ = os.RemoveAll(w.folder) // logs of what went well
-		return true, nil
 	}
-	return false, nil
+	return good, nil
+}
+
+// rehearse gives everybody their parts.
+func (w *world) rehearse(stories []*story, say func(order, text string)) ([]*play, error) {
+	plays := make([]*play, 0, len(stories))
+	for _, s := range stories {
+		if err := w.partners.cast(s.parts); err != nil {
+			return nil, err
+		}
+		plays = append(plays, &play{story: s, world: w, say: say, ended: make(chan struct{})})
+	}
+	return plays, nil
 }
 
 // tell tells all stories side by side, kills the worker in the middle, and looks a last time whether
 // what had ended as told still stands so. It returns what differs beyond the stories.
-func (w *world) tell(ctx context.Context, plays []*play, t *teller) (stray []string) {
+func (w *world) tell(ctx context.Context, plays []*play, say func(order, text string)) (stray []string) {
 	ctx, cancel := context.WithTimeout(ctx, tellWithin)
 	defer cancel()
-	t.say("", fmt.Sprintf("%d orders are placed", len(plays)))
+	say("", fmt.Sprintf("%d orders are placed", len(plays)))
 	var performances sync.WaitGroup
 	performances.Go(func() { w.watch(ctx, plays) })
 	for _, p := range plays {
 		performances.Go(func() { p.perform(ctx) })
 	}
 	if crashes(plays) {
-		if err := w.crash(ctx, plays, t.say); err != nil {
+		if err := w.crash(ctx, plays, say); err != nil {
 			stray = append(stray, err.Error())
 		}
 	}
@@ -145,7 +162,7 @@ func (w *world) stay(ctx context.Context, out io.Writer) error {
 func chosen(all []*story, only string) []*story {
 	var list []*story
 	for _, s := range all {
-		if strings.Contains(s.name, only) {
+		if slices.ContainsFunc(strings.Split(only, ","), func(word string) bool { return strings.Contains(s.name, word) }) {
 			list = append(list, s)
 		}
 	}

@@ -70,9 +70,9 @@ func supplierStories() []*story {
 		orders: []bought{{supplier: "plover", cancelled: true, asked: 1}, {supplier: "kogane", live: 2, sent: 2}},
 	}
 
-	label := storyOf("corner", "label-only", "A label is printed and never scanned").buys("RADIO-WOOD", "Wooden radio", 1, 13900).
-		with("swift", "RADIO-WOOD", suppliersim.Manner{Ship: suppliersim.ShipManner{LabelOnly: true}})
-	label.want = ending{
+	idle := storyOf("corner", "never-ships", "Accepted and never shipped").buys("RADIO-WOOD", "Wooden radio", 1, 13900).
+		with("swift", "RADIO-WOOD", suppliersim.Manner{Ship: suppliersim.ShipManner{Never: true}})
+	idle.want = ending{
 		stage: order.StageSettled, lines: []fate{{delivered: 1}}, breached: true, mails: "placed" + parcelMails,
 		orders: []bought{{supplier: "swift", cancelled: true, asked: 1}, {supplier: "kogane", live: 1, sent: 1}},
 	}
@@ -97,7 +97,7 @@ func supplierStories() []*story {
 		stage: order.StageSettled, lines: []fate{{lost: 1}}, refunded: lost.total(), mails: "placed shipped delayed? lost refunded",
 		orders: []bought{{supplier: "acme", live: 1, sent: 1}},
 	}
-	return []*story{smooth, split, rejected, part, waits, moved, label, dearer, none, lost}
+	return []*story{smooth, split, rejected, part, waits, moved, idle, dearer, none, lost}
 }
 
 // lateStories are about answers that are late, lost, or not meant.

@@ -99,7 +99,7 @@ func freeAddresses(ctx context.Context, n int) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("find a free port: %w", err)
 		}
-		defer listener.Close()
+		defer func() { _ = listener.Close() }() // held until all are found, so that none is found twice
 		addresses = append(addresses, listener.Addr().String())
 	}
 	return addresses, nil

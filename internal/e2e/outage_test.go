@@ -40,6 +40,7 @@ func killPostgres(t *testing.T) {
 }
 
 func TestPostgresAndWorkerDyingUnderOrdersLosesNothing(t *testing.T) {
+	t.Parallel()
 	outages(t)
 	w := newWorld(t, map[string]suppliersim.Manner{
 		"acme": prompt(suppliersim.AckByWebhook), "bolt": prompt(suppliersim.AckInResponse),

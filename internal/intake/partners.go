@@ -41,7 +41,7 @@ func (p *Processor) applySupplier(ctx context.Context, tx pgx.Tx, d received) (v
 	case po.supplier != d.party:
 		return quarantine(CodeForeignPO, "It answers for purchase order %s, which is not this supplier's. It had no effect; ask the supplier.", document.PO), nil
 	case document.Currency != "" && document.Currency != po.currency:
-		return quarantine(CodeCurrencyMismatch, "Its prices are in %s, purchase order %s is in %s. Ask the supplier for a corrected document.", document.Currency, po.number, po.currency), nil
+		return quarantine(CodeCurrencyMismatch, "Its prices are in %s, purchase order %s is in %s. Ask the supplier for another.", document.Currency, po.number, po.currency), nil
 	}
 	switch {
 	case document.Acknowledgment != nil:

@@ -101,9 +101,10 @@ func TestOneKeyPostedByTwoAtOnceIsPostedOnce(t *testing.T) {
 	require.NoError(t, ledgerbook.Post(ctx, first, "shop/1", captured(t, "a", 700)))
 	outcome := make(chan error, 2)
 	for _, minor := range []int64{700, 701} {
+		same := captured(t, "a", minor)
 		go func() {
 			outcome <- postgres.InTx(ctx, pool, func(tx pgx.Tx) error {
-				return ledgerbook.Post(ctx, tx, "shop/1", captured(t, "a", minor))
+				return ledgerbook.Post(ctx, tx, "shop/1", same)
 			})
 		}()
 	}

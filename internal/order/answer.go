@@ -75,7 +75,18 @@ func (s *State) ambiguousAnswer(po *PurchaseOrder, owed []*Withdrawal, a *Cancel
 	for _, w := range owed {
 		w.Acknowledged = w.Acknowledged || !a.Accepted
 	}
-	s.raise(now, "answer/"+po.Number, "%s answered a cancellation of %s and does not say which: ask, and decide with resolve_withdrawal", po.Terms.Name, po.Number)
+	s.raise(now, "answer/"+po.Number, "%s answered a cancellation of %s and does not say which: ask, and resolve withdrawal %s", po.Terms.Name, po.Number, names(owed))
+}
+
+// names lists the withdrawals that wait for an answer, for a person.
+func names(owed []*Withdrawal) string {
+	var keys []string
+	for _, w := range owed {
+		if w.open() {
+			keys = append(keys, w.Key)
+		}
+	}
+	return strings.Join(keys, " and ")
 }
 
 func (s *State) interceptAnswer(c *Case, a *CancelAnswer, now time.Time) {

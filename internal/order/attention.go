@@ -13,7 +13,7 @@ func (s *State) noteHolds(po *PurchaseOrder, now time.Time) {
 		s.lower("hold/" + po.Number)
 		return
 	}
-	s.raise(now, "hold/"+po.Number, "%s holds %d units of %s and does not say until when", po.Terms.Name, t.OnHold, po.Number)
+	s.raise(now, "hold/"+po.Number, "%s holds units of %s and does not say until when: %s", po.Terms.Name, po.Number, summary(&Units{OnHold: t.OnHold}))
 }
 
 // tidy ends what is no longer so, and asks for a person where no clock would ever run: nobody should

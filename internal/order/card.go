@@ -41,13 +41,17 @@ func (s *State) cardWaiting(b *strings.Builder) {
 
 // Waiting says in words what has to happen next, and until when.
 func (s *State) Waiting() []string {
-	var waits []string
+	waits := s.underWay()
 	for _, d := range s.Deadlines() {
-		waits = append(waits, fmt.Sprintf("%s (until %s)", d.Text, Clock(d.At)))
+		text := d.Text
+		if until := Clock(d.At); !strings.HasSuffix(text, until) {
+			text += " (until " + until + ")"
+		}
+		waits = append(waits, text)
 	}
 	for i := range s.Cases {
 		if c := &s.Cases[i]; c.Open() {
-			waits = append(waits, fmt.Sprintf("case %s: %s", c.Key, strings.ReplaceAll(string(c.Status), "_", " ")))
+			waits = append(waits, fmt.Sprintf("case %s: %s", c.Key, c.next()))
 		}
 	}
 	for i := range s.POs {
@@ -58,6 +62,29 @@ func (s *State) Waiting() []string {
 		}
 	}
 	return waits
+}
+
+// underWay says what is being done with partners at this moment.
+func (s *State) underWay() []string {
+	var steps []string
+	for i := range s.POs {
+		po := &s.POs[i]
+		if s.busy(StepDispatch, po.Number) {
+			steps = append(steps, po.Number+" is being sent to "+po.Terms.Name)
+		}
+		if s.busy(StepLookUp, po.Number) {
+			steps = append(steps, po.Terms.Name+" is being asked whether "+po.Number+" arrived")
+		}
+		for j := range po.Withdrawals {
+			if w := &po.Withdrawals[j]; s.busy(StepWithdraw, w.Key) {
+				steps = append(steps, po.Terms.Name+" is being asked to give back units of "+po.Number+": "+w.Reason)
+			}
+		}
+	}
+	if s.busy(StepRefund, "") {
+		steps = append(steps, "the storefront is being told to refund")
+	}
+	return steps
 }
 
 func (s *State) cardLines(b *strings.Builder) {
@@ -103,7 +130,7 @@ func (s *State) cardPurchaseOrders(b *strings.Builder) {
 		p := &s.POs[i]
 		t := p.totals()
 		fmt.Fprintf(b, "| %s | %s | %s%s | %s | %s | %s |\n", p.Number, p.Terms.Name,
-			strings.ReplaceAll(p.Status(), "_", " "), breachNote(p), summary(&t), deadline(p.AckDueAt), deadline(p.ShipDueAt))
+			strings.ReplaceAll(p.Status(), "_", " "), breachNote(p), summary(&t), clockOf(t.Pending, p.AckDueAt), clockOf(t.open(), p.ShipDueAt))
 	}
 	b.WriteString("\n")
 }
@@ -115,17 +142,18 @@ func breachNote(p *PurchaseOrder) string {
 	return " (SLA breached: " + strings.Join(p.Breached, ", ") + ")"
 }
 
-func deadline(t time.Time) string {
-	if t.IsZero() {
+// clockOf shows a deadline as long as units wait for it.
+func clockOf(waiting int64, due time.Time) string {
+	if waiting == 0 || due.IsZero() {
 		return ""
 	}
-	return Clock(t)
+	return Clock(due)
 }
 
 func (s *State) cardCases(b *strings.Builder) {
 	for i := range s.Cases {
 		c := &s.Cases[i]
-		fmt.Fprintf(b, "- %s %s: parcel %s, %d units, **%s**\n", strings.ReplaceAll(string(c.Kind), "_", " "),
+		fmt.Fprintf(b, "- %s %s: parcel %s with %d of them, **%s**\n", strings.ReplaceAll(string(c.Kind), "_", " "),
 			c.PO, c.Tracking, count(c.Lines), strings.ReplaceAll(string(c.Status), "_", " "))
 	}
 	if len(s.Cases) > 0 {

@@ -46,6 +46,14 @@ type Case struct {
 // Open is true while the case waits for something.
 func (c *Case) Open() bool { return c.Status != CaseIntercepted && c.Status != CaseAbsorbed }
 
+// next says what an open case waits for.
+func (c *Case) next() string {
+	if c.Status == CaseDeciding {
+		return "a person's decision about parcel " + c.Tracking
+	}
+	return "the supplier's word whether parcel " + c.Tracking + " was stopped"
+}
+
 // Case finds a case by key; nil when there is none.
 func (s *State) Case(key string) *Case {
 	for i := range s.Cases {
@@ -126,7 +134,7 @@ func (s *State) caseUnstoppable(c *Case, why string, now time.Time) {
 		return
 	}
 	c.Status = CaseDeciding
-	s.raise(now, "case/"+c.Key, "parcel %s of %s could not be stopped (%s): decide with resolve_case", c.Tracking, c.PO, why)
+	s.raise(now, "case/"+c.Key, "parcel %s of %s could not be stopped (%s): resolve case %s as %s or %s", c.Tracking, c.PO, why, c.Key, CaseIntercepted, CaseAbsorbed)
 }
 
 func (s *State) closeCase(c *Case, status CaseStatus, how string, now time.Time) {

@@ -61,14 +61,19 @@ func (s *State) Begin(step Step) {
 	case StepRefund:
 		s.Refunding = slices.Clone(step.Lines)
 	case StepRecord:
-		s.Unrecorded = false
+		s.snapshot()
 	case StepRoute:
-		s.Unrecorded = false
+		s.snapshot()
 		s.Supply.Asked = slices.Clone(step.Lines)
 	case StepSettle:
-		s.Unrecorded = false
+		s.snapshot()
 		s.SettleFact = s.LastFact
 	}
+}
+
+func (s *State) snapshot() {
+	s.Unrecorded = false
+	s.Revision++
 }
 
 // recording: a snapshot is on its way to Postgres. One at a time, so that an older one never
@@ -248,12 +253,12 @@ func (s *State) Deadlines() []Deadline {
 		d = append(d, Deadline{Key: "supply", At: s.Supply.TryAt, Text: "Look for a supplier again"})
 	}
 	for i := range s.POs {
-		d = append(d, s.POs[i].deadlines(s.Policy.ShipGrace)...)
+		d = append(d, s.POs[i].deadlines(&s.Policy)...)
 	}
 	return d
 }
 
-func (p *PurchaseOrder) deadlines(grace time.Duration) []Deadline {
+func (p *PurchaseOrder) deadlines(policy *Policy) []Deadline {
 	var d []Deadline
 	for i := range p.Withdrawals {
 		if w := &p.Withdrawals[i]; w.Status == Awaiting && !w.ConfirmBy.IsZero() {
@@ -273,12 +278,22 @@ func (p *PurchaseOrder) deadlines(grace time.Duration) []Deadline {
 	case t.Pending > 0 && !p.AckDueAt.IsZero():
 		d = append(d, Deadline{Key: "ack/" + p.Number, At: p.AckDueAt, SLA: true, Text: p.Terms.Name + " acknowledges " + p.Number + " by " + Clock(p.AckDueAt)})
 	case t.Accepted+t.OnHold+t.Labelled > 0 && !p.ShipDueAt.IsZero():
-		at := p.ShipDueAt
-		if p.breached("ship") {
-			at = at.Add(grace)
-		}
-		d = append(d, Deadline{Key: "ship/" + p.Number, At: at, SLA: true, Text: p.Terms.Name + " ships " + p.Number + " by " + Clock(p.ShipDueAt)})
+		d = append(d, p.shipDeadline(policy))
 	}
+	return d
+}
+
+func (p *PurchaseOrder) shipDeadline(policy *Policy) Deadline {
+	d := Deadline{Key: "ship/" + p.Number, At: p.ShipDueAt, SLA: true, Text: p.Terms.Name + " ships " + p.Number + " by " + Clock(p.ShipDueAt)}
+	switch {
+	case !p.breached("ship"):
+		return d
+	case p.ShipAsked || policy.ShipHold:
+		d.Text += "; it is late, and a person decides"
+	default:
+		d.Text += "; it is late, and is asked to give the units back"
+	}
+	d.At = d.At.Add(policy.ShipGrace)
 	return d
 }
 
@@ -435,7 +450,7 @@ func (s *State) breachShip(po *PurchaseOrder, now time.Time) {
 // wayOut says what a person can do about units that a supplier neither ships nor gives back.
 func (p *PurchaseOrder) wayOut() string {
 	if n := len(p.Withdrawals); n > 0 && p.resolvable(&p.Withdrawals[n-1]) {
-		return "ask it, and confirm " + p.Withdrawals[n-1].Key + " with resolve_withdrawal if it will not ship; or wait"
+		return "ask it, and if it will not ship, resolve withdrawal " + p.Withdrawals[n-1].Key + " as confirmed; or wait"
 	}
 	return "cancel the units, or wait"
 }

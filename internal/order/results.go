@@ -330,7 +330,8 @@ func (s *State) Intercepted(key string, a Answer, now time.Time) {
 		s.caseUnstoppable(c, a.Reason, now)
 	default:
 		c.Status = CaseDeciding
-		s.raise(now, "case/"+c.Key, "%s does not say whether parcel %s was stopped: decide with resolve_case", c.PO, c.Tracking)
+		s.raise(now, "case/"+c.Key, "the supplier of %s does not say whether parcel %s was stopped: resolve case %s as %s or %s",
+			c.PO, c.Tracking, c.Key, CaseIntercepted, CaseAbsorbed)
 	}
 }
 

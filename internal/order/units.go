@@ -1,6 +1,6 @@
 package order
 
-// State is where units of a line stand.
+// UnitState is where units of a line stand.
 type UnitState string
 
 // The states of a unit on a purchase-order line. Labelled units have a ship notice but no carrier

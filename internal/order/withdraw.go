@@ -194,7 +194,7 @@ func (s *State) silence(po *PurchaseOrder, w *Withdrawal, now time.Time) {
 	case po.Terms.KeepOnSilence:
 		w.ConfirmBy = now.Add(unpromised).In(w.ConfirmBy.Location())
 		s.tell(now, "%s has not answered the cancellation of %s in the promised time", po.Terms.Name, po.Number)
-		s.raise(now, "cancel/"+w.Key, "%s has not answered the cancellation %s: decide with resolve_withdrawal", po.Terms.Name, w.Key)
+		s.raise(now, "cancel/"+w.Key, "%s has not answered the cancellation of %s: ask it, and resolve withdrawal %s", po.Terms.Name, po.Number, w.Key)
 	case w.labelled():
 		s.refuse(po, w, "it announced a parcel in the meantime", now)
 	default:

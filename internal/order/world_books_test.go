@@ -54,7 +54,7 @@ type box struct {
 func (w *world) newParty(i int) *party {
 	p := &party{
 		id: fmt.Sprintf("s%d", i), stock: map[string]int64{},
-		deaf: 30 * w.pick(2), liar: 30 * w.pick(2), slow: 40 * w.pick(2), mute: w.chance(30), rejects: 20 * w.pick(2), loseCopy: w.chance(50),
+		deaf: 30 * w.pick(2), liar: 30 * w.pick(2), slow: 40 * w.pick(2), mute: w.chance(20), rejects: 20 * w.pick(2), loseCopy: w.chance(50),
 	}
 	p.terms = Terms{
 		Name: "Supplier " + p.id, KeepOnSilence: w.chance(40), AcceptPriceBP: int64(w.pick(2)) * 500, AcceptSubstitutes: w.chance(50),
@@ -381,4 +381,7 @@ func (w *world) reclaims(b *book) {
 		}}, nil)
 	}
 	w.note("%s wants %s back", b.party.id, b.po)
+	if w.chance(30) {
+		w.ship(b, false)
+	}
 }

@@ -33,7 +33,7 @@ func (w *world) customerActs() {
 	r := CancelRequest{ID: fmt.Sprintf("r%d", w.requestID), By: "support"}
 	if w.chance(60) {
 		for range 1 + w.pick(2) {
-			r.Lines = append(r.Lines, ShippedLine{1 + w.pick(4), int64(w.pick(3))})
+			r.Lines = append(r.Lines, ShippedLine{1 + w.pick(4), int64(w.pick(5)) - 1})
 		}
 	}
 	if w.chance(20) && w.requestID > 1 {

@@ -333,7 +333,7 @@ func (w *world) cancelAtSupplier(b *book, lines []ShippedLine) string {
 // answerPending keeps a promise, by webhook.
 func (w *world) answerPending(b *book) {
 	for _, key := range slices.Sorted(maps.Keys(b.answers)) {
-		if b.answers[key] != AnswerPending || (b.party.mute && !w.quiet && w.chance(80)) {
+		if b.answers[key] != AnswerPending || (b.party.mute && !w.quiet && w.chance(60)) {
 			continue
 		}
 		b.answers[key] = AnswerRejected
@@ -341,7 +341,7 @@ func (w *world) answerPending(b *book) {
 			b.answers[key] = w.cancelAtSupplier(b, b.asked[key])
 		}
 		shown := key
-		if w.chance(20) {
+		if w.chance(35) {
 			shown = ""
 		}
 		w.note("%s answers %s by webhook: %s", b.party.id, key, b.answers[key])

@@ -98,7 +98,20 @@ func (s *Standing) queue(b *pgx.Batch, key order.Key) {
 		}
 		return nil
 	})
-	// The facts that the snapshot has not seen, in the order of their numbers.
+	// Sends that were answered after the snapshot, and then the facts it has not seen, in the order of
+	// their numbers.
+	queueEach(b, `SELECT substr(key, length('submit/') + 1), result, last_at FROM effects
+		WHERE order_key = $1 AND kind = 'submit' AND state = 'done' ORDER BY last_at, key`, key,
+		func(row pgx.CollectableRow) error {
+			var number string
+			var answer order.Dispatch
+			var at time.Time
+			err := row.Scan(&number, &answer, &at)
+			if err == nil && s.State.PO(number) != nil {
+				s.State.Dispatched(number, answer, at.UTC())
+			}
+			return err
+		})
 	queueEach(b, `
 		SELECT f.body, f.created_at FROM facts f JOIN orders o ON o.key = f.order_key
 		WHERE f.order_key = $1 AND f.seq > coalesce((o.state->>'lastFact')::bigint, 0) ORDER BY f.seq`, key,

@@ -17,9 +17,9 @@ import (
 const (
 	// lease is how long a message is one courier's. It covers the longest delivery, so that only a
 	// courier that died is overtaken.
-	lease = 2 * time.Minute
+	lease = 40 * time.Second
 	// deliverWithin bounds one delivery.
-	deliverWithin = 60 * time.Second
+	deliverWithin = 30 * time.Second
 	// attempts, with waits that double from firstWait to longestWait, take about eleven hours.
 	attempts    = 16
 	firstWait   = 5 * time.Second

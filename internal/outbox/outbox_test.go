@@ -159,7 +159,7 @@ func TestAMessageThatCannotReachAnyoneIsSkippedAndSaysWhy(t *testing.T) {
 	b := setup(t)
 	b.add(t, shipped("shop/2"),
 		outbox.Message{Key: "remind", OrderKey: "shop/1", Channel: outbox.SupplierMail, Kind: "supplier_reminder"},
-		outbox.Message{Key: "odd", OrderKey: "shop/1", Channel: outbox.CustomerMail, Kind: "lost"})
+		outbox.Message{Key: "odd", OrderKey: "shop/1", Channel: outbox.CustomerMail, Kind: "anniversary"})
 	b.deliver(t)
 	require.Empty(t, b.mails)
 	for key, why := range map[string]string{"shipped/shop/2": "no e-mail", "remind": "no contact", "odd": "no message"} {

@@ -27,7 +27,8 @@ const (
 )
 
 // RoutineWait is how long a routine ship notice may wait for an urgent fact to ride along with
-// before it is delivered by itself.
+// before it is delivered by itself. It is delivered well before the ship deadline in any case, so
+// that the order knows of the parcel when it judges the deadline.
 const RoutineWait = 6 * time.Hour
 
 // ErrNoPurchaseOrder: the notice names a purchase order that does not exist.
@@ -58,7 +59,9 @@ func Announce(ctx context.Context, tx pgx.Tx, notice order.ShipNotice, document 
 		return "", err
 	}
 	if routine {
-		_, err := tx.Exec(ctx, `UPDATE orders SET deliver_at = now() + $2::interval WHERE key = $1 AND deliver_at IS NULL`, orderKey, RoutineWait)
+		_, err := tx.Exec(ctx, `
+			UPDATE orders o SET deliver_at = least(o.deliver_at, now() + $3::interval, now() + (p.ship_due_at - now()) / 2)
+			FROM purchase_orders p WHERE o.key = $1 AND p.number = $2`, orderKey, notice.PO, RoutineWait)
 		if err != nil {
 			return "", fmt.Errorf("let the ship notice for %s wait: %w", notice.PO, err)
 		}

@@ -25,7 +25,7 @@ func client(t *testing.T, handler http.HandlerFunc) *easypost.Client {
 	return c
 }
 
-func answerEach(t *testing.T, calls *[]int) http.HandlerFunc {
+func answerEach(calls *[]int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		user, _, _ := r.BasicAuth()
 		if user != "key" || r.URL.Path != "/v2/trackers" {
@@ -45,7 +45,7 @@ func answerEach(t *testing.T, calls *[]int) http.HandlerFunc {
 func TestTrackAsksForAHundredAtATime(t *testing.T) {
 	t.Parallel()
 	var calls []int
-	c := client(t, answerEach(t, &calls))
+	c := client(t, answerEach(&calls))
 	var parcels []easypost.Parcel
 	for i := range 250 {
 		parcels = append(parcels, easypost.Parcel{Carrier: "UPS", Tracking: fmt.Sprintf("1Z %03d", i)})
@@ -132,7 +132,7 @@ func TestTrackerThatNeverAnswersIsGivenUp(t *testing.T) {
 func TestPartOfABatchIsKeptWhenALaterCallFails(t *testing.T) {
 	t.Parallel()
 	var calls []int
-	answer := answerEach(t, &calls)
+	answer := answerEach(&calls)
 	c := client(t, func(w http.ResponseWriter, r *http.Request) {
 		if len(calls) == 1 {
 			w.WriteHeader(http.StatusBadGateway)

@@ -23,7 +23,7 @@ func main() {
 	flags.BoolVar(&options.Keep, "keep", false, "stay up after the stories, until Ctrl-C")
 	flags.BoolVar(&options.Develop, "dev", false, "tell no stories: bring everything up and stay up until Ctrl-C")
 	flags.StringVar(&options.History, "history", "", "write each order's history as JSON into this folder")
-	flags.StringVar(&options.Only, "only", "", "tell only the stories whose names contain this")
+	flags.StringVar(&options.Only, "only", "", "tell only the stories whose names contain one of these words, separated by commas")
 	flags.StringVar(&options.Bin, "bin", "", "folder of worker and starter (default: this program's own)")
 	flags.Usage = func() {
 		fmt.Fprintln(flags.Output(), "dropline-demo tells stories of orders on a running Temporal and Postgres: see \"make demo\".")

@@ -102,10 +102,7 @@ CREATE INDEX orders_attention ON orders (received_at) WHERE needs_attention;
 -- +goose StatementBegin
 CREATE FUNCTION snapshots_move_forward() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF (coalesce((OLD.state ->> 'lastFact')::bigint, 0), coalesce((OLD.state #>> '{supply,decisions}')::int, 0),
-        coalesce((OLD.state ->> 'refunds')::int, 0))
-     > (coalesce((NEW.state ->> 'lastFact')::bigint, 0), coalesce((NEW.state #>> '{supply,decisions}')::int, 0),
-        coalesce((NEW.state ->> 'refunds')::int, 0)) THEN
+    IF coalesce((OLD.state ->> 'revision')::bigint, 0) > coalesce((NEW.state ->> 'revision')::bigint, 0) THEN
         RAISE EXCEPTION 'order %: a newer snapshot is recorded already', NEW.key
             USING ERRCODE = 'check_violation', CONSTRAINT = 'snapshots_move_forward';
     END IF;
