@@ -81,7 +81,7 @@ func (o *Orders) LookUpPurchaseOrder(ctx context.Context, in workflows.PurchaseO
 // order has rejected it.
 func standingReceipt(s supplier.Standing) supplier.Receipt {
 	receipt := s.Receipt
-	if s.Cancelled && receipt.Acknowledgment == nil {
+	if s.Cancelled {
 		receipt.Acknowledgment = &order.Acknowledgment{
 			Document: "look-up", At: s.ReceivedAt, Whole: order.AckRejected, Reason: "cancelled at the supplier",
 		}

@@ -22,24 +22,24 @@ import (
 
 // RefundCustomer gives the price of units back through the storefront, once per refund number, and
 // posts it. Units and amount are fixed in Postgres before the first call and never change after;
-// repeating the call under its key is how a lost answer is resolved. It returns the refund in words.
+// repeating the call under its key is how a lost answer is resolved. It returns what went back.
 //
 // A refund that could not be made for long may be asked for again with units that have come on
 // meanwhile. What was fixed is then made as it was fixed, and a second part gives back the rest.
-func (o *Orders) RefundCustomer(ctx context.Context, in workflows.RefundInput) (string, error) {
+func (o *Orders) RefundCustomer(ctx context.Context, in workflows.RefundInput) (workflows.RefundResult, error) {
 	for {
 		r, err := o.openRefund(ctx, in)
 		if err != nil {
-			return "", fmt.Errorf("refund %d of order %s: %w", in.N, in.Key, err)
+			return workflows.RefundResult{}, fmt.Errorf("refund %d of order %s: %w", in.N, in.Key, err)
 		}
 		if r.open == nil {
-			return r.words(), nil
+			return r.result(), nil
 		}
 		if err := o.pay(ctx, r); err != nil {
-			return "", err
+			return workflows.RefundResult{}, err
 		}
 		if len(r.uncovered) == 0 {
-			return r.words(), nil
+			return r.result(), nil
 		}
 	}
 }
@@ -185,8 +185,8 @@ func (r *refund) price(part *refundPart) error {
 	return err
 }
 
-// words says what the customer got back under this number.
-func (r *refund) words() string {
+// result is what the customer got back under this number.
+func (r *refund) result() workflows.RefundResult {
 	var minor int64
 	for i := range r.parts {
 		if r.parts[i].n == r.in.N {
@@ -194,9 +194,9 @@ func (r *refund) words() string {
 		}
 	}
 	if minor == 0 {
-		return "Nothing was captured for these units: nothing goes back"
+		return workflows.RefundResult{Text: "Nothing was captured for these units: nothing goes back"}
 	}
-	return "Refunded " + money.Money{Minor: minor, Currency: r.document.Currency}.String()
+	return workflows.RefundResult{Amount: minor, Text: "Refunded " + money.Money{Minor: minor, Currency: r.document.Currency}.String()}
 }
 
 // pay makes one part: the storefront is asked under its key, and the answer is posted.

@@ -31,9 +31,9 @@ func TestARefundIsFixedOnceAndALostAnswerDoesNotRefundTwice(t *testing.T) {
 	requireRetry(t, err, 0)
 	require.EqualValues(t, 2160, b.number(`SELECT amount_minor FROM refunds WHERE state = 'trying'`))
 	for range 2 {
-		text, err := b.desk.RefundCustomer(b.ctx, in)
+		back, err := b.desk.RefundCustomer(b.ctx, in)
 		require.NoError(t, err)
-		require.Equal(t, "Refunded 21.60 USD", text)
+		require.Equal(t, "Refunded 21.60 USD", back.Text)
 	}
 	require.EqualValues(t, 2160, l.backAtShop())
 	require.Equal(t, 1, b.shop.Repeats(storefrontsim.Refunds, "refund/shop/1/1"))
@@ -61,9 +61,9 @@ func TestARefundAskedForAgainWithMoreUnitsKeepsItsPartAndAddsTheRest(t *testing.
 	require.Error(t, err)
 	more := l.refund(1, order.ShippedLine{Line: 1, Quantity: 3})
 	for range 2 {
-		text, err := b.desk.RefundCustomer(b.ctx, more)
+		back, err := b.desk.RefundCustomer(b.ctx, more)
 		require.NoError(t, err)
-		require.Equal(t, "Refunded 37.80 USD", text)
+		require.Equal(t, "Refunded 37.80 USD", back.Text)
 	}
 	require.EqualValues(t, 3780, l.backAtShop())
 	require.Zero(t, b.shop.Conflicts(), "a key stands for the same units for ever")
@@ -75,9 +75,9 @@ func TestAnUncapturedOrderRefundsNothing(t *testing.T) {
 	o := sale("1", line(1, "MUG", 3))
 	o.Payment = storefront.Payment{Status: storefront.PaymentAuthorized}
 	l := b.place(o)
-	text, err := b.desk.RefundCustomer(b.ctx, l.refund(1, order.ShippedLine{Line: 1, Quantity: 3}))
+	back, err := b.desk.RefundCustomer(b.ctx, l.refund(1, order.ShippedLine{Line: 1, Quantity: 3}))
 	require.NoError(t, err)
-	require.Contains(t, text, "Nothing was captured")
+	require.Contains(t, back.Text, "Nothing was captured")
 	require.Empty(t, b.shop.Notices(storefrontsim.Refunds))
 	require.EqualValues(t, 1, b.number(`SELECT count(*) FROM refunds WHERE state = 'done' AND amount_minor = 0`))
 }

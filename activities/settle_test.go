@@ -139,9 +139,9 @@ func (l *life) giveBack() {
 	step := l.due(order.StepRefund)
 	in := l.refund(l.state.Refunds+1, step.Lines...)
 	in.Reason = l.state.RefundReason(step.Lines)
-	text, err := l.desk.RefundCustomer(l.ctx, in)
+	back, err := l.desk.RefundCustomer(l.ctx, in)
 	require.NoError(l.t, err)
-	l.state.Refunded(step.Lines, text, l.now)
+	l.state.Refunded(step.Lines, back.Amount, back.Text, l.now)
 }
 
 func TestAWhollyCancelledOrderSettlesWithNothingKept(t *testing.T) {

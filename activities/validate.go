@@ -27,6 +27,7 @@ func (o *Orders) ValidateOrder(ctx context.Context, key order.Key) (order.Verdic
 		Currency: document.Currency,
 		Country:  document.ShipTo.Country,
 		Policy:   policyFor(facts.shop.Policy, document.Currency),
+		Captured: document.Payment.Captured,
 	}
 	for i := range document.Lines {
 		l := &document.Lines[i]

@@ -71,9 +71,9 @@ func newDesk(t *testing.T) *desk {
 	register(d, workflows.ActivityIntercept, func(_ context.Context, _ workflows.CancelInput) (order.Answer, error) {
 		return d.answer, nil
 	})
-	register(d, workflows.ActivityRefund, func(_ context.Context, in workflows.RefundInput) (string, error) {
+	register(d, workflows.ActivityRefund, func(_ context.Context, in workflows.RefundInput) (workflows.RefundResult, error) {
 		d.refunded = append(d.refunded, in)
-		return "Refunded", nil
+		return workflows.RefundResult{Text: "Refunded"}, nil
 	})
 	register(d, workflows.ActivityRecord, func(_ context.Context, s order.State) (string, error) {
 		d.recorded = append(d.recorded, s)

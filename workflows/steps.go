@@ -51,6 +51,12 @@ type RefundInput struct {
 	Reason string              `json:"reason"`
 }
 
+// RefundResult is a refund that was made: its amount in minor units, and the same in words.
+type RefundResult struct {
+	Amount int64  `json:"amount"`
+	Text   string `json:"text"`
+}
+
 // RouteInput asks for suppliers for units, and records the order as it stands.
 type RouteInput struct {
 	State order.State         `json:"state"`
@@ -182,7 +188,7 @@ func (r *orderRun) withdraw(ctx workflow.Context, step order.Step) error {
 	w := po.Withdrawal(step.Subject)
 	in := CancelInput{
 		Key: r.state.Key, PO: step.PO, Effect: step.Subject, Reason: w.Reason, Lines: step.Lines,
-		OnlyIfSilent: w.OnlyIfSilent(),
+		OnlyIfSilent: w.Conditional,
 	}
 	ctx = partnerCall(ctx, fmt.Sprintf("Ask %s to give %s back: %s", po.Terms.Name, step.PO, w.Reason))
 	var answer order.Answer
@@ -213,11 +219,11 @@ func (r *orderRun) refund(ctx workflow.Context, step order.Step) error {
 		Key: r.state.Key, N: r.state.Refunds + 1, Lines: step.Lines, Reason: r.state.RefundReason(step.Lines),
 	}
 	ctx = partnerCall(ctx, "Give the customer the price of undelivered units back")
-	var text string
-	if err := workflow.ExecuteActivity(ctx, ActivityRefund, in).Get(ctx, &text); err != nil {
+	var result RefundResult
+	if err := workflow.ExecuteActivity(ctx, ActivityRefund, in).Get(ctx, &result); err != nil {
 		return err
 	}
-	r.state.Refunded(step.Lines, text, workflow.Now(ctx))
+	r.state.Refunded(step.Lines, result.Amount, result.Text, workflow.Now(ctx))
 	return nil
 }
 

@@ -206,7 +206,7 @@ func (b *bundle) cancel(id string, lines ...ShippedLine) CancelReply {
 func (b *bundle) refund() []ShippedLine {
 	b.t.Helper()
 	step := b.begin(StepRefund)
-	b.s.Refunded(step.Lines, "Refunded", b.now)
+	b.s.Refunded(step.Lines, 0, "Refunded", b.now)
 	b.tick()
 	return step.Lines
 }
@@ -224,7 +224,7 @@ func (b *bundle) settle() {
 			case StepRecord:
 				b.s.Recorded(len(b.s.Notices))
 			case StepRefund:
-				b.s.Refunded(step.Lines, "Refunded", b.now)
+				b.s.Refunded(step.Lines, 0, "Refunded", b.now)
 			case StepSettle:
 				b.s.SettledNow("Settled", b.now)
 			default:

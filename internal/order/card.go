@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/dropline/dropline/internal/money"
 )
 
 // Card renders the order for an operator as Markdown: where it stands, whom it waits for, who must
-// act. It holds no personal data and no prices.
+// act. It holds no personal data.
 func (s *State) Card() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## Order %s: %s\n\n", s.Key, s.Stage())
@@ -17,6 +19,9 @@ func (s *State) Card() string {
 	s.cardWaiting(&b)
 	s.cardLines(&b)
 	s.cardPurchaseOrders(&b)
+	if s.Validated {
+		fmt.Fprintf(&b, "%s captured from the customer, %s refunded.\n\n", s.amount(s.Money.Captured), s.amount(s.Money.Refunded))
+	}
 	s.cardCases(&b)
 	if len(s.Journal) > 0 {
 		b.WriteString("### Story\n\n")
@@ -25,6 +30,10 @@ func (s *State) Card() string {
 		}
 	}
 	return b.String()
+}
+
+func (s *State) amount(minor int64) string {
+	return money.Money{Minor: minor, Currency: s.Currency}.String()
 }
 
 func (s *State) cardWaiting(b *strings.Builder) {

@@ -400,6 +400,9 @@ func (s *State) tickAcknowledge(po *PurchaseOrder, now time.Time) {
 	for len(po.RemindAt) > 0 && !now.Before(po.RemindAt[0]) {
 		due := po.RemindAt[0]
 		po.RemindAt = po.RemindAt[1:]
+		if !now.Before(po.AckDueAt) {
+			continue // nobody looked in time: the reminder would come with the cancellation
+		}
 		s.notice(Notice{Key: "remind/" + po.Number + "/" + due.UTC().Format(time.RFC3339), Kind: NoticeReminder, PO: po.Number})
 		s.tell(now, "%s is reminded to acknowledge %s by %s", po.Terms.Name, po.Number, Clock(po.AckDueAt))
 	}

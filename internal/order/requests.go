@@ -387,6 +387,9 @@ func (s *State) Settling() bool { return s.busy(StepSettle, "") }
 // RefundReason names in one word why units are refunded: the ledger's reason for the posting.
 func (s *State) RefundReason(lines []ShippedLine) string {
 	for _, l := range lines {
+		if have := s.line(l.Line); have.Refunded+l.Quantity <= have.Cancelled {
+			continue
+		}
 		for i := range s.POs {
 			if pl := s.POs[i].line(l.Line); pl != nil && pl.Units.Lost > 0 {
 				return "lost"

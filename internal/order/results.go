@@ -13,6 +13,8 @@ type Verdict struct {
 	Country  string `json:"country"`
 	Policy   Policy `json:"policy"`
 	Lines    []Line `json:"lines"` // Line, SKU and Ordered
+	// Captured is what the customer paid, in minor units.
+	Captured int64 `json:"captured"`
 	// Doubts hold the order for a person; none lets it pass. No personal data.
 	Doubts []string `json:"doubts,omitempty"`
 }
@@ -21,6 +23,7 @@ type Verdict struct {
 func (s *State) ValidatedWith(v Verdict, now time.Time) {
 	s.done(StepValidate, "")
 	s.Currency, s.Country, s.Policy, s.Lines = v.Currency, v.Country, v.Policy, v.Lines
+	s.Money.Captured = v.Captured
 	for i := range s.Lines {
 		s.Lines[i].Unassigned = s.Lines[i].Ordered
 	}
@@ -335,10 +338,11 @@ func (s *State) Intercepted(key string, a Answer, now time.Time) {
 	}
 }
 
-// Refunded: the price of these units went back.
-func (s *State) Refunded(lines []ShippedLine, text string, now time.Time) {
+// Refunded: the price of these units went back, amount in minor units.
+func (s *State) Refunded(lines []ShippedLine, amount int64, text string, now time.Time) {
 	s.done(StepRefund, "")
 	s.Refunds++
+	s.Money.Refunded += amount
 	s.Refunding = nil
 	for _, u := range lines {
 		s.line(u.Line).Refunded += u.Quantity

@@ -29,8 +29,8 @@ const (
 	StageCancelled    Stage = "cancelled"
 )
 
-// State is everything an order's workflow knows. It holds no personal data and no prices: those
-// stay in Postgres and are read where they are used.
+// State is everything an order's workflow knows. It holds no personal data and no prices of the
+// customer's lines: those stay in Postgres and are read where they are used.
 type State struct {
 	Key      Key    `json:"key"`
 	Currency string `json:"currency,omitempty"`
@@ -46,6 +46,9 @@ type State struct {
 	// next one gives back, fixed when it is first tried, because its amount is.
 	Refunds   int           `json:"refunds,omitempty"`
 	Refunding []ShippedLine `json:"refunding,omitempty"`
+
+	// Money is shown to operators; what decides about it is the ledger.
+	Money Money `json:"money"`
 
 	// Validated, Settled: the first and the last step are done.
 	Validated bool `json:"validated,omitempty"`
@@ -79,6 +82,12 @@ type State struct {
 	Unrecorded bool `json:"unrecorded,omitempty"`
 	// Busy are the keys of the steps under way.
 	Busy []string `json:"busy,omitempty"`
+}
+
+// Money is what the customer paid and got back, in minor units of the order's currency.
+type Money struct {
+	Captured int64 `json:"captured,omitempty"`
+	Refunded int64 `json:"refunded,omitempty"`
 }
 
 // Policy is what the storefront wants done, frozen when the order was validated. Durations are in

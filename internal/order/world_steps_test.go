@@ -401,7 +401,7 @@ func (w *world) refund(t *task) func() {
 		if w.s.Refunds+1 != t.refund {
 			w.fail("refund %d is done as %d", t.refund, w.s.Refunds+1)
 		}
-		w.s.Refunded(t.step.Lines, "Refunded", w.now)
+		w.s.Refunded(t.step.Lines, 0, "Refunded", w.now)
 	}
 }
 
