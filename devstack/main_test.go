@@ -70,7 +70,7 @@ func TestExecRunsACommandInsideTheStack(t *testing.T) {
 	command.Stderr = &said
 	err = command.Run()
 	exit := (*exec.ExitError)(nil)
-	require.True(t, errors.As(err, &exit), "exit status: %v, stderr: %s", err, said.String())
+	require.ErrorAs(t, err, &exit, said.String())
 	require.Equal(t, visitorExit, exit.ExitCode(), said.String())
 	require.Contains(t, said.String(), "postgres died")
 

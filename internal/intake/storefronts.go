@@ -108,6 +108,7 @@ func (p *Processor) placeShopify(ctx context.Context, tx pgx.Tx, d received, doc
 // keep no order.
 func (p *Processor) cancelOrder(ctx context.Context, tx pgx.Tx, d received, key order.Key, request order.CancelRequest) (verdict, error) {
 	if key.Validate() != nil {
+		//nolint:nilerr // the verdict says it
 		return quarantine(CodeInvalid, "Its order id cannot be one: want 1 to 64 letters, digits, '.', '_' or '-'. Ask the storefront."), nil
 	}
 	// Two statements: the second has to see what whoever held the lock has committed.

@@ -46,7 +46,7 @@ type Guard struct {
 // StartGuard starts the guard. removeDir may be empty; postmasterPID is the path of the
 // pid file Postgres keeps, which need not exist yet.
 func StartGuard(removeDir, postmasterPID string) (*Guard, error) {
-	command := exec.Command("/bin/sh", "-c", guardScript, "devstack-guard", removeDir, postmasterPID)
+	command := exec.Command("/bin/sh", "-c", guardScript, "devstack-guard", removeDir, postmasterPID) //nolint:noctx // it must outlive whoever starts it
 	command.Dir = "/"
 	// Its own session: neither Ctrl-C nor a kill of our process group may take it along.
 	command.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

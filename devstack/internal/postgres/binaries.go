@@ -62,8 +62,8 @@ func newSearch(as identity, major int) (search, error) {
 	}
 	s := search{explicit: os.Getenv(BinariesVariable), globs: installationGlobs, cache: cache, as: as, major: major}
 	if found, err := exec.LookPath("postgres"); err == nil {
-		if real, err := filepath.EvalSymlinks(found); err == nil {
-			s.path = filepath.Dir(real)
+		if target, err := filepath.EvalSymlinks(found); err == nil {
+			s.path = filepath.Dir(target)
 		}
 	}
 	return s, nil

@@ -41,7 +41,7 @@ func runAs() (identity, error) {
 		return identity{uid: uid, gid: gid, other: true}, nil
 	}
 	return identity{}, failure.WithHint(
-		errors.New("Postgres refuses to run as root, and there is no user postgres or nobody to run it as"),
+		errors.New("running as root, which PostgreSQL refuses, and there is no user postgres or nobody to run it as"),
 		"Run as an ordinary user, or set DATABASE_URL to a Postgres of your own.")
 }
 

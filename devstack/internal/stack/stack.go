@@ -8,8 +8,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -245,9 +247,7 @@ func (s *Stack) progress(format string, args ...any) {
 func (s *Stack) set(values map[string]string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for name, value := range values {
-		s.values[name] = value
-	}
+	maps.Copy(s.values, values)
 }
 
 func (s *Stack) atEnd(undo func()) {
@@ -278,11 +278,7 @@ func (s *Stack) WatchGroup(group int) error { return s.guard.WatchGroup(group) }
 func (s *Stack) Values() map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	values := make(map[string]string, len(s.values))
-	for name, value := range s.values {
-		values[name] = value
-	}
-	return values
+	return maps.Clone(s.values)
 }
 
 // connectionSettings are variables that change how a Temporal client connects. Those of the
@@ -326,8 +322,8 @@ func (s *Stack) Stop() {
 	undoing := s.undoing
 	s.undoing = nil
 	s.mu.Unlock()
-	for i := len(undoing) - 1; i >= 0; i-- {
-		undoing[i]()
+	for _, undo := range slices.Backward(undoing) {
+		undo()
 	}
 	err := s.directory.close()
 	if s.guard != nil {
