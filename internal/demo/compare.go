@@ -108,8 +108,22 @@ func (p *play) compareSuppliers(d *differences, s *order.State) {
 		same(d, at+" reached "+po.Supplier+" times", book.Received, 1)
 		same(d, at+" cancelled at "+po.Supplier, book.Cancelled, w.cancelled)
 		same(d, at+" units that left "+po.Supplier, unitsSent(&book), w.sent)
+		ordered, gaveBack := unitsOrdered(&book)
+		if w.cancelled {
+			w.gaveBack = ordered
+		}
+		same(d, at+" units that "+po.Supplier+" gave back", gaveBack, w.gaveBack)
 		same(d, at+" cancellations at "+po.Supplier, len(book.Cancellations), w.asked)
 	}
+}
+
+// unitsOrdered counts what was ordered of a supplier and how much of that it gave back.
+func unitsOrdered(o *suppliersim.Order) (ordered, gaveBack int64) {
+	for _, l := range o.Lines {
+		ordered += l.Quantity
+		gaveBack += l.CancelledUnits
+	}
+	return ordered, gaveBack
 }
 
 // unitsSent counts what really left: a label is not a shipment.

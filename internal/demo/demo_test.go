@@ -93,8 +93,8 @@ func during(t *testing.T, run func(context.Context) error) {
 func TestStoriesEndAsToldAndOthersAreSeenNotTo(t *testing.T) {
 	t.Parallel()
 	w := stage(t)
-	stories := chosen(allStories(), "smooth,silent-supplier,ships-anyway,cancel-early")
-	require.Len(t, stories, 4)
+	stories := chosen(allStories(), "smooth,part-accepted,silent-supplier,ships-anyway,cancel-early")
+	require.Len(t, stories, 5)
 	plays, err := w.rehearse(stories, func(order, text string) { t.Log(order, text) })
 	require.NoError(t, err)
 	require.Empty(t, w.tell(t.Context(), plays, plays[0].say))
@@ -125,7 +125,11 @@ func TestStoriesEndAsToldAndOthersAreSeenNotTo(t *testing.T) {
 			p.story.want = right
 		}
 	}
-	silent := plays[1]
+	part, silent := plays[1], plays[2]
+	require.Len(t, part.story.want.orders, 2)
+	part.story.want.orders[0].gaveBack++
+	require.Contains(t, strings.Join(part.compare(t.Context()), "\n"), "units that plover gave back")
+	part.story.want.orders[0].gaveBack--
 	require.Len(t, silent.story.want.orders, 2)
 	for what, spoil := range map[string]func(*bought){
 		"supplier":            func(b *bought) { b.supplier = "acme" },

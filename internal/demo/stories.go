@@ -43,13 +43,13 @@ func supplierStories() []*story {
 		orders: []bought{{supplier: "plover"}, {supplier: "kogane", live: 1, sent: 1}},
 	}
 
-	part := storyOf("corner", "part-accepted", "Part accepted, the rest bought elsewhere").buys("CUP-SET", "Cup set", 3, 4900).
+	part := storyOf("corner", "part-accepted", "Part accepted, the rest backordered and moved").buys("CUP-SET", "Cup set", 3, 4900).
 		with("plover", "CUP-SET", suppliersim.Manner{Ack: suppliersim.AckManner{
-			Content: suppliersim.ContentPart, AcceptUnits: 2, Rest: suppliersim.RestReject,
+			Content: suppliersim.ContentPart, AcceptUnits: 2, Rest: suppliersim.RestBackorder,
 		}})
 	part.want = ending{
 		stage: order.StageSettled, lines: []fate{{delivered: 3}}, mails: "placed shipped*2? out_for_delivery*2? delivered*2",
-		orders: []bought{{supplier: "plover", live: 2, sent: 2}, {supplier: "kogane", live: 1, sent: 1}},
+		orders: []bought{{supplier: "plover", live: 2, sent: 2, gaveBack: 1, asked: 1}, {supplier: "kogane", live: 1, sent: 1}},
 	}
 
 	waits := storyOf("shop", "backordered", "Part backordered, and worth the wait").buys("PRINT-A2", "Print, A2", 2, 3900).

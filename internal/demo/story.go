@@ -84,9 +84,10 @@ type bought struct {
 	supplier string
 	// live is the units it answered for at the end, by our books.
 	live int64
-	// sent is the units that really left the supplier, and cancelled its last word, by its own books.
-	sent      int64
-	cancelled bool
+	// sent is the units that really left the supplier, and gaveBack those that it gave up, by its own
+	// books; cancelled: it gave up all of them.
+	sent, gaveBack int64
+	cancelled      bool
 	// asked is how many cancellations reached the supplier, each under its own key.
 	asked int
 }

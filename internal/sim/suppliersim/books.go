@@ -30,7 +30,7 @@ type SupplierBooks struct {
 
 // Order is one purchase order as its supplier knows it. Received counts every request that
 // reached it: 1 + Repeats + Conflicts. An order that was cancelled before it ever came has
-// Received 0 and Fenced set.
+// Received 0 and Fenced set. Cancelled says that every unit was given back.
 type Order struct {
 	Number        string                `json:"number"`
 	Reference     string                `json:"reference,omitempty"`
@@ -51,13 +51,15 @@ type Order struct {
 	content string // digest of the document
 }
 
-// Line is an ordered quantity; costs are minor units.
+// Line is an ordered quantity and how much of it was given back; costs are minor units.
 type Line struct {
 	Line        int    `json:"line"`
 	SKU         string `json:"sku"`
 	SupplierSKU string `json:"supplier_sku,omitempty"`
 	Quantity    int64  `json:"quantity"`
 	UnitCost    int64  `json:"unit_cost"`
+
+	CancelledUnits int64 `json:"cancelled_units,omitempty"`
 }
 
 // Parcel is a parcel that really left, whatever its notice said.
@@ -71,11 +73,12 @@ type Parcel struct {
 
 // Request is a cancellation or an intercept and its answer so far.
 type Request struct {
-	Key      string    `json:"key"`
-	Received int       `json:"received"` // times that it came
-	Outcome  string    `json:"outcome"`
-	At       time.Time `json:"at"`
-	Reason   string    `json:"reason,omitempty"`
+	Key      string             `json:"key"`
+	Lines    []wire.ShippedLine `json:"lines,omitempty"` // units asked back; none: all that had not shipped
+	Received int                `json:"received"`        // times that it came
+	Outcome  string             `json:"outcome"`
+	At       time.Time          `json:"at"`
+	Reason   string             `json:"reason,omitempty"`
 }
 
 // Webhook is one event and what became of it.

@@ -12,48 +12,28 @@ type asking struct {
 	endpoint   string
 	script     func(Manner) CancelManner
 	entries    func(*Order) *[]Request
-	impossible func(*Order) string // the reason why no manner can accept it, or none
-	apply      func(*Order)
+	impossible func(*Order, []wire.ShippedLine) string // the reason why no manner can accept it, or none
+	apply      func(*Order, []wire.ShippedLine)
 }
 
 var cancelling = asking{
-	endpoint: "cancel",
-	script:   func(m Manner) CancelManner { return m.Cancel },
-	entries:  func(o *Order) *[]Request { return &o.Cancellations },
-	impossible: func(o *Order) string {
-		if o.left() {
-			return "already_shipped"
-		}
-		return ""
-	},
-	apply: func(o *Order) { o.Cancelled = true },
+	endpoint:   "cancel",
+	script:     func(m Manner) CancelManner { return m.Cancel },
+	entries:    func(o *Order) *[]Request { return &o.Cancellations },
+	impossible: (*Order).cannotGiveBack,
+	apply:      (*Order).giveBack,
 }
 
 var intercepting = asking{
-	endpoint: "intercept",
-	script:   func(m Manner) CancelManner { return m.Intercept },
-	entries:  func(o *Order) *[]Request { return &o.Intercepts },
-	impossible: func(o *Order) string {
-		if !o.left() {
-			return "not_shipped"
-		}
-		return ""
-	},
-	apply: func(o *Order) {
-		for i := range o.Parcels {
-			o.Parcels[i].Intercepted = true
+	endpoint:   "intercept",
+	script:     func(m Manner) CancelManner { return m.Intercept },
+	entries:    func(o *Order) *[]Request { return &o.Intercepts },
+	impossible: (*Order).cannotIntercept,
+	apply: func(o *Order, asked []wire.ShippedLine) {
+		for _, parcel := range o.parcelsOf(asked) {
+			parcel.Intercepted = true
 		}
 	},
-}
-
-// left says that goods went out; a printed label alone can still be torn up.
-func (o *Order) left() bool {
-	for _, parcel := range o.Parcels {
-		if !parcel.LabelOnly {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *Server) cancel(w http.ResponseWriter, r *http.Request, p *party) {
@@ -66,8 +46,8 @@ func (s *Server) intercept(w http.ResponseWriter, r *http.Request, p *party) {
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, p *party, kind asking) {
 	var request wire.Cancellation
-	if json.NewDecoder(r.Body).Decode(&request) != nil || request.Key == "" {
-		problem(w, http.StatusBadRequest, wire.CodeMalformed, "want a key")
+	if json.NewDecoder(r.Body).Decode(&request) != nil || request.Key == "" || !countable(request.Lines) {
+		problem(w, http.StatusBadRequest, wire.CodeMalformed, "want a key, and of each line at most one quantity")
 		return
 	}
 	number := r.PathValue("number")
@@ -83,7 +63,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, p *party, kind a
 		notFound(w)
 		return
 	}
-	entry, news, taken := s.record(p, m, kind, number, request.Key)
+	entry, news, taken := s.record(p, m, kind, number, request)
 	switch {
 	case !taken:
 		notFound(w)
@@ -102,7 +82,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, p *party, kind a
 
 // record enters a request into the books. taken is false when the supplier does not hold the
 // order; a cancellation then fences the number against an order that is still on its way.
-func (s *Server) record(p *party, m Manner, kind asking, number, key string) (entry Request, news, taken bool) {
+func (s *Server) record(p *party, m Manner, kind asking, number string, request wire.Cancellation) (entry Request, news, taken bool) {
 	s.Books.write(p.name, number, func(o *Order) {
 		if taken = o.taken(); !taken {
 			o.Fenced = true
@@ -110,25 +90,25 @@ func (s *Server) record(p *party, m Manner, kind asking, number, key string) (en
 		}
 		entries := kind.entries(o)
 		for i := range *entries {
-			if (*entries)[i].Key == key {
+			if (*entries)[i].Key == request.Key {
 				(*entries)[i].Received++
 				entry = (*entries)[i]
 				return
 			}
 		}
 		news = true
-		entry = Request{Key: key, Received: 1, At: m.now()}
-		entry.Outcome, entry.Reason = decide(o, kind, kind.script(m), kind.script(m).Mode)
+		entry = Request{Key: request.Key, Lines: request.Lines, Received: 1, At: m.now()}
+		entry.Outcome, entry.Reason = decide(o, kind, entry.Lines, kind.script(m), kind.script(m).Mode)
 		if entry.Outcome == "accepted" {
-			kind.apply(o)
+			kind.apply(o, entry.Lines)
 		}
 		*entries = append(*entries, entry)
 	})
 	return entry, news, taken
 }
 
-func decide(o *Order, kind asking, script CancelManner, mode CancelMode) (outcome, reason string) {
-	impossible := kind.impossible(o)
+func decide(o *Order, kind asking, asked []wire.ShippedLine, script CancelManner, mode CancelMode) (outcome, reason string) {
+	impossible := kind.impossible(o, asked)
 	switch {
 	case impossible != "":
 		return "rejected", impossible
@@ -152,10 +132,10 @@ func (s *Server) resolve(p *party, m Manner, kind asking, number, key string) {
 			if entries[i].Key != key {
 				continue
 			}
-			entries[i].Outcome, entries[i].Reason = decide(o, kind, kind.script(m), kind.script(m).Answer)
+			entries[i].Outcome, entries[i].Reason = decide(o, kind, entries[i].Lines, kind.script(m), kind.script(m).Answer)
 			entries[i].At = m.now()
 			if entries[i].Outcome == "accepted" {
-				kind.apply(o)
+				kind.apply(o, entries[i].Lines)
 			}
 			answered = entries[i]
 		}

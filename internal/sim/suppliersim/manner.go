@@ -24,8 +24,8 @@ func (d *Duration) UnmarshalText(text []byte) error {
 func (d Duration) span() time.Duration { return time.Duration(d) }
 
 // Manner scripts how a supplier behaves. The zero Manner is a good supplier: it takes every
-// order, acknowledges it by webhook, ships it in one parcel, accepts a cancellation as long as
-// nothing was shipped, and charges what was agreed, all at once. A step follows the manner that is
+// order, acknowledges it by webhook, ships it in one parcel, accepts a cancellation of units that
+// have not shipped, and charges what was agreed, all at once. A step follows the manner that is
 // in force when the step begins.
 type Manner struct {
 	Submit    []Fault       `json:"submit,omitempty"` // faults of POST /purchase-orders
@@ -134,8 +134,9 @@ type ShipManner struct {
 // CancelMode is how a cancellation or an intercept is answered.
 type CancelMode string
 
-// Ways of answering; the zero value is CancelAccept. Whatever the mode, a cancellation of what was
-// shipped, and an intercept of what was not, is rejected.
+// Ways of answering; the zero value is CancelAccept. Whatever the mode, a cancellation of more units
+// than are left to ship is rejected, and so is an intercept of what was not shipped or shares a
+// parcel with other units.
 const (
 	CancelAccept       CancelMode = "accept"
 	CancelReject       CancelMode = "reject"

@@ -24,7 +24,7 @@ func (s *Server) enter(w http.ResponseWriter, p *party, m Manner, document wire.
 			o.Reference, o.Currency, o.ReceivedAt = "SO-"+s.hash(p.name, "order", o.Number), document.Currency, m.now()
 			o.Lines, o.content = lines, content
 			if m.Ack.When == AckInResponse && !m.Ack.LateAfterCancel {
-				o.Acks = append(o.Acks, s.acknowledge(p, m, o, m.Ack.Content))
+				o.Acks = append(o.Acks, s.acknowledge(p, m, o, m.Ack.Content, false))
 			}
 		case o.content == content:
 			o.Repeats++
@@ -63,7 +63,7 @@ func (s *Server) follow(p *party, m Manner, o Order) {
 	}
 }
 
-// sendAck acknowledges by webhook; late does so although the order was cancelled.
+// sendAck acknowledges by webhook; late does so as if nothing had been cancelled.
 func (s *Server) sendAck(p *party, m Manner, number string, content AckContent, late bool) {
 	var ack wire.Acknowledgment
 	sent := false
@@ -71,7 +71,7 @@ func (s *Server) sendAck(p *party, m Manner, number string, content AckContent, 
 		if o.Cancelled && !late {
 			return
 		}
-		ack, sent = s.acknowledge(p, m, o, content), true
+		ack, sent = s.acknowledge(p, m, o, content, late), true
 		o.Acks = append(o.Acks, ack)
 	})
 	if !sent {
@@ -97,21 +97,28 @@ func (s *Server) tellAck(p *party, m Manner, number string, ack wire.Acknowledgm
 	s.tell(p, m, wire.TypeAcknowledged, id, number, ack)
 }
 
-// acknowledge writes the answer; the order is the entry in the books, under their lock.
-func (s *Server) acknowledge(p *party, m Manner, o *Order, content AckContent) wire.Acknowledgment {
+// acknowledge writes the answer; the order is the entry in the books, under their lock. Once units
+// were given back, it is by line and for what is left, unless it is late.
+func (s *Server) acknowledge(p *party, m Manner, o *Order, content AckContent, late bool) wire.Acknowledgment {
 	ack := wire.Acknowledgment{ID: s.id(p, "ack", o.Number), PO: o.Number, At: m.now(), Currency: o.Currency}
 	script := m.Ack
 	if len(script.SKUs) == 0 && !script.ByLine {
-		switch content {
-		case "", ContentAccept:
+		switch {
+		case (content == "" || content == ContentAccept) && (late || !o.reduced()):
 			ack.Whole = "accepted"
 			return ack
-		case ContentReject:
+		case content == ContentReject:
 			ack.Whole, ack.Reason = "rejected", script.reason()
 			return ack
 		}
 	}
 	for _, line := range o.Lines {
+		if !late {
+			line.Quantity -= line.CancelledUnits
+		}
+		if line.Quantity == 0 {
+			continue
+		}
 		says := content
 		if len(script.SKUs) > 0 && !slices.Contains(script.SKUs, line.SKU) {
 			says = ContentAccept

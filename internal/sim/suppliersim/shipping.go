@@ -17,7 +17,7 @@ func (s *Server) ship(p *party, m Manner, number string, units map[int]int64) {
 		if (o.Cancelled && !m.Ship.AfterCancel) || o.rejected() {
 			return
 		}
-		parcels = s.pack(p, m, o, o.due(units))
+		parcels = s.pack(p, m, o, o.due(units, m.Ship.AfterCancel))
 		o.Parcels = append(o.Parcels, parcels...)
 	})
 	if len(parcels) == 0 {
@@ -51,10 +51,14 @@ func (o *Order) rejected() bool {
 	return len(o.Acks) > 0 && o.Acks[len(o.Acks)-1].Whole == "rejected"
 }
 
-// due caps units at what was ordered and has not left.
-func (o *Order) due(units map[int]int64) map[int]int64 {
+// due caps units at what was ordered, has not left and, unless the supplier ignores that, was not
+// given back. Units that can ship go before those that wait, whichever were given back.
+func (o *Order) due(units map[int]int64, ignoring bool) map[int]int64 {
 	due, gone := map[int]int64{}, o.shipped()
 	for _, line := range o.Lines {
+		if !ignoring {
+			line.Quantity -= line.CancelledUnits
+		}
 		if n := min(units[line.Line], line.Quantity-gone[line.Line]); n > 0 {
 			due[line.Line] = n
 		}
@@ -92,7 +96,7 @@ func (s *Server) pack(p *party, m Manner, o *Order, units map[int]int64) []Parce
 				ID: s.id(p, "shp", o.Number), PO: o.Number, At: m.now(), Carrier: carrier,
 				Tracking: "DX" + s.hash(s.id(p, "parcel", o.Number)), Lines: lines,
 			},
-			Noticed: !m.Ship.NoNotice, LabelOnly: m.Ship.LabelOnly, AfterCancel: o.Cancelled,
+			Noticed: !m.Ship.NoNotice, LabelOnly: m.Ship.LabelOnly, AfterCancel: m.Ship.AfterCancel && o.reduced(),
 		})
 	}
 	return parcels

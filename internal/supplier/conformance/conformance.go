@@ -26,6 +26,7 @@ const (
 	Refuses          Scene = "refuses"
 	Unavailable      Scene = "unavailable" // at first; asks to come again after RetryAfter
 	Ships            Scene = "ships"       // at once, whole, in one parcel; accepts intercepts
+	ShipsLater       Scene = "ships_later" // some seconds after it took the order: what is left of it, in one parcel
 	RejectsCancel    Scene = "rejects_cancel"
 	PendingCancel    Scene = "pending_cancel"    // promises an answer that does not come
 	LosesCancel      Scene = "loses_cancel"      // accepts; the first answer is lost
@@ -49,8 +50,9 @@ type Books interface {
 type Entry struct {
 	Orders        int           // distinct orders under the number: 0 or 1, unless all is lost
 	Units         map[int]int64 // ordered, by line
-	Cancelled     bool
-	Cancellations int // distinct requests
+	GivenBack     map[int]int64 // units that were cancelled, by line; lines without any are missing
+	Cancelled     bool          // every unit was given back
+	Cancellations int           // distinct requests
 	Intercepts    int
 }
 
@@ -101,6 +103,10 @@ func Run(t *testing.T, start func(t *testing.T) (supplier.Channel, Books)) {
 		{"CancellationIsRejected", RejectsCancel, cancellationIsRejected},
 		{"CancellationIsPending", PendingCancel, cancellationIsPending},
 		{"LostCancellationAnswerComesAgain", LosesCancel, lostCancellationAnswerComesAgain},
+		{"CancellationOfSomeUnitsIsAcceptedAndTheRestShips", ShipsLater, someUnitsAreCancelledAndTheRestShips},
+		{"CancellationOfMoreUnitsThanAreLeftIsRejected", Good, moreThanIsLeftIsRejected},
+		{"CancellationOfUnitsThatShippedIsRejected", Ships, shippedUnitsAreNotCancelled},
+		{"LostAnswerForSomeUnitsComesAgainAndGivesThemBackOnce", LosesCancel, lostAnswerForSomeUnitsComesAgain},
 		{"ShippedOrderIsNotCancelledAndShowsItsParcel", Ships, shippedOrderIsNotCancelled},
 		{"InterceptIsAccepted", Ships, interceptIsAccepted},
 		{"InterceptIsRejected", RejectsIntercept, interceptIsRejected},

@@ -39,6 +39,28 @@ func purchaseOrder(po supplier.PurchaseOrder) (wire.PurchaseOrder, error) {
 	return document, nil
 }
 
+// cancellation writes the request; it fails on lines that the protocol cannot carry, because a
+// request that lost some of them would ask for other units, without any for all.
+func cancellation(request supplier.Cancellation) (wire.Cancellation, error) {
+	document := wire.Cancellation{Key: request.Key, Reason: request.Reason}
+	if len(request.Lines) > maxLines {
+		return document, broken("lines", "at most 500 lines")
+	}
+	seen := map[int]bool{}
+	for i, line := range request.Lines {
+		member := fmt.Sprintf("lines[%d]", i)
+		if err := checkLine(member, line.Line, line.Quantity); err != nil {
+			return document, err
+		}
+		if seen[line.Line] {
+			return document, broken(member+".line", "each line once")
+		}
+		seen[line.Line] = true
+		document.Lines = append(document.Lines, wire.ShippedLine{Line: line.Line, Quantity: line.Quantity})
+	}
+	return document, nil
+}
+
 // guarded finds answers of status 200 that are errors all the same.
 type guarded struct {
 	Error  json.RawMessage `json:"error"`

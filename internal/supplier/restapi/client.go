@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/dropline/dropline/internal/supplier"
-	"github.com/dropline/dropline/internal/supplier/restapi/wire"
 )
 
 const (
@@ -121,12 +120,14 @@ func (c *Client) LookUp(ctx context.Context, number string) (supplier.Standing, 
 	return standing, nil
 }
 
-// Cancel asks the supplier not to ship. See supplier.Channel for the errors.
+// Cancel asks the supplier not to ship the request's lines, or, without any, everything that has
+// not shipped. An accepted answer is for exactly that. See supplier.Channel for the errors.
 func (c *Client) Cancel(ctx context.Context, request supplier.Cancellation) (supplier.CancelReceipt, error) {
 	return c.ask(ctx, "/cancellations", request)
 }
 
-// Intercept asks the supplier to stop parcels under way. See supplier.Channel for the errors.
+// Intercept asks the supplier to stop the parcels that hold the request's lines and nothing else,
+// or, without any lines, all parcels under way. See supplier.Channel for the errors.
 func (c *Client) Intercept(ctx context.Context, request supplier.Cancellation) (supplier.CancelReceipt, error) {
 	return c.ask(ctx, "/intercepts", request)
 }
@@ -139,7 +140,11 @@ func (c *Client) ask(ctx context.Context, kind string, request supplier.Cancella
 	if !documentShape.MatchString(request.Key) {
 		return supplier.CancelReceipt{}, c.fail(supplier.ErrRefused, "nothing was sent: the key is not 1 to 128 letters, digits, '.', '_', ':' or '-'")
 	}
-	answer, failure := c.call(ctx, http.MethodPost, path, wire.Cancellation{Key: request.Key, Reason: request.Reason}, request.Key)
+	document, err := cancellation(request)
+	if err != nil {
+		return supplier.CancelReceipt{}, c.fail(supplier.ErrRefused, "nothing was sent: "+err.Error())
+	}
+	answer, failure := c.call(ctx, http.MethodPost, path, document, request.Key)
 	if failure != nil {
 		return supplier.CancelReceipt{}, failure
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/sim/suppliersim"
 	"github.com/dropline/dropline/internal/supplier"
 	"github.com/dropline/dropline/internal/supplier/conformance"
@@ -317,4 +318,15 @@ func TestDocumentThatTheProtocolCannotCarryIsNotSent(t *testing.T) {
 	requireFailure(t, err, supplier.ErrRefused, "look-up")
 	_, err = client.Cancel(t.Context(), supplier.Cancellation{Key: "a\nb", Number: "DL1-1"})
 	requireFailure(t, err, supplier.ErrRefused, "cancel")
+	for name, lines := range map[string][]order.ShippedLine{
+		"no units":      {{Line: 1, Quantity: 0}},
+		"no line":       {{Line: 0, Quantity: 1}},
+		"a line twice":  {{Line: 1, Quantity: 1}, {Line: 1, Quantity: 1}},
+		"too many":      make([]order.ShippedLine, 501),
+		"one of two":    {{Line: 1, Quantity: 1}, {Line: 2, Quantity: -1}},
+		"more than all": {{Line: 1, Quantity: 100_001}},
+	} {
+		_, err = client.Cancel(t.Context(), supplier.Cancellation{Key: "c1", Number: "DL1-1", Lines: lines})
+		requireFailure(t, err, supplier.ErrRefused, name)
+	}
 }

@@ -29,6 +29,7 @@ var scenes = map[conformance.Scene]suppliersim.Manner{
 		Kind: suppliersim.FaultRespond429, Times: 1, RetryAfter: suppliersim.Duration(conformance.RetryAfter),
 	}),
 	conformance.Ships:            {},
+	conformance.ShipsLater:       {Ship: suppliersim.ShipManner{Delay: suppliersim.Duration(3 * time.Second)}},
 	conformance.RejectsCancel:    cancelManner(suppliersim.CancelManner{Mode: suppliersim.CancelReject}),
 	conformance.PendingCancel:    cancelManner(suppliersim.CancelManner{Mode: suppliersim.CancelPendingNever}),
 	conformance.LosesCancel:      cancelManner(suppliersim.CancelManner{LoseAnswer: 1}),
@@ -52,7 +53,7 @@ func (s stage) Play(t *testing.T, scene conformance.Scene) {
 func (s stage) Entry(number string) conformance.Entry {
 	o, _ := s.sim.Books.Order("acme", number)
 	entry := conformance.Entry{
-		Units: map[int]int64{}, Cancelled: o.Cancelled,
+		Units: map[int]int64{}, GivenBack: map[int]int64{}, Cancelled: o.Cancelled,
 		Cancellations: len(o.Cancellations), Intercepts: len(o.Intercepts),
 	}
 	if o.Received > 0 {
@@ -60,6 +61,9 @@ func (s stage) Entry(number string) conformance.Entry {
 	}
 	for _, line := range o.Lines {
 		entry.Units[line.Line] += line.Quantity
+		if line.CancelledUnits > 0 {
+			entry.GivenBack[line.Line] += line.CancelledUnits
+		}
 	}
 	return entry
 }

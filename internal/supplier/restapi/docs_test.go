@@ -27,7 +27,7 @@ func examples(t *testing.T) map[string]string {
 	for _, found := range regexp.MustCompile("(?s)```json ([a-z-]+)\n(.*?)```").FindAllSubmatch(page, -1) {
 		blocks[string(found[1])] = string(found[2])
 	}
-	require.Len(t, blocks, 10)
+	require.Len(t, blocks, 11)
 	return blocks
 }
 
@@ -110,12 +110,20 @@ func TestCancellationIsAskedAndAnsweredAsDocumented(t *testing.T) {
 	require.JSONEq(t, docs["cancellation"], body)
 	require.Equal(t, "/purchase-orders/"+documentedNumber+"/cancellations", sent.URL.Path)
 
+	request.Key, request.Lines = "cancel-2", []order.ShippedLine{{Line: 1, Quantity: 1}}
+	_, err = client.Cancel(t.Context(), request)
+	require.NoError(t, err)
+	sent, body = asked()
+	require.JSONEq(t, docs["cancellation-units"], body)
+	require.Equal(t, "/purchase-orders/"+documentedNumber+"/cancellations", sent.URL.Path)
+
 	got, err = client.Intercept(t.Context(), request)
 	require.NoError(t, err)
 	require.Equal(t, want, got)
-	sent, _ = asked()
+	sent, body = asked()
+	require.JSONEq(t, docs["cancellation-units"], body)
 	require.Equal(t, "/purchase-orders/"+documentedNumber+"/intercepts", sent.URL.Path)
-	require.Equal(t, "cancel-1", sent.Header.Get("Idempotency-Key"))
+	require.Equal(t, "cancel-2", sent.Header.Get("Idempotency-Key"))
 
 	client, _ = replay(t, http.StatusNotFound, docs["problem"])
 	_, err = client.LookUp(t.Context(), documentedNumber)

@@ -77,16 +77,18 @@ type Shipment struct {
 	Lines    []ShippedLine `json:"lines"`
 }
 
-// ShippedLine is a quantity of one line in a parcel.
+// ShippedLine is a quantity of one line, in a parcel or asked back.
 type ShippedLine struct {
 	Line     int   `json:"line"`
 	Quantity int64 `json:"quantity"`
 }
 
-// Cancellation is the body of POST …/cancellations and POST …/intercepts.
+// Cancellation is the body of POST …/cancellations and POST …/intercepts. Lines are the units asked
+// back, each line at most once; none asks for everything that has not shipped, or that has.
 type Cancellation struct {
-	Key    string `json:"key"`
-	Reason string `json:"reason,omitempty"`
+	Key    string        `json:"key"`
+	Reason string        `json:"reason,omitempty"`
+	Lines  []ShippedLine `json:"lines,omitempty"`
 }
 
 // Answer is the answer to a Cancellation.
