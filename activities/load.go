@@ -50,6 +50,11 @@ const changeAddressSQL = `
 	)
 	SELECT ship_to->>'country' FROM address_changes WHERE id = $1 AND order_key = $2`
 
+// ReadFacts reads the facts of an order after one it has: those whose delivery it could not read.
+func (o *Orders) ReadFacts(ctx context.Context, in workflows.FactsInput) ([]order.Fact, error) {
+	return facts.After(ctx, o.Pool, in.Key.String(), in.After)
+}
+
 // ChangeAddress puts an address that waits in place of the order's and returns its country.
 func (o *Orders) ChangeAddress(ctx context.Context, in workflows.AddressInput) (string, error) {
 	var country string

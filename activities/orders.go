@@ -52,6 +52,7 @@ func (o *Orders) Register(r worker.ActivityRegistry) {
 		workflows.ActivitySettle:    o.SettleOrder,
 		workflows.ActivityLoad:      o.LoadOrder,
 		workflows.ActivityAddress:   o.ChangeAddress,
+		workflows.ActivityFacts:     o.ReadFacts,
 	} {
 		r.RegisterActivityWithOptions(step, activity.RegisterOptions{Name: name})
 	}
@@ -71,7 +72,11 @@ func partnerFailure(err error) error {
 	default:
 		return err
 	}
-	return temporal.NewApplicationErrorWithOptions(err.Error(), "Partner", temporal.ApplicationErrorOptions{NextRetryDelay: wait})
+	return temporal.NewApplicationErrorWithOptions(err.Error(), "Partner", temporal.ApplicationErrorOptions{
+		NextRetryDelay: wait,
+		// What a storefront refuses it refuses again: the order asks for a person, and tries now and then.
+		NonRetryable: errors.Is(err, storefront.ErrRefused),
+	})
 }
 
 // supplierOf finds the channel of a supplier by its contract.

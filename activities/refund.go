@@ -78,11 +78,11 @@ func (o *Orders) openRefund(ctx context.Context, in workflows.RefundInput) (*ref
 		parts := 0
 		for i := range r.parts {
 			part := &r.parts[i]
+			r.uncovered = without(r.uncovered, part.lines)
 			if part.n != in.N {
 				continue
 			}
 			parts++
-			r.uncovered = without(r.uncovered, part.lines)
 			if !part.done {
 				r.open = part
 			}
@@ -96,7 +96,7 @@ func (o *Orders) openRefund(ctx context.Context, in workflows.RefundInput) (*ref
 }
 
 func readRefund(ctx context.Context, w *postgres.Work, in workflows.RefundInput) (*refund, error) {
-	r := &refund{in: in, uncovered: in.Lines}
+	r := &refund{in: in, uncovered: in.Owed}
 	key := in.Key.String()
 	w.Queue(`SELECT o.document, o.captured_minor, s.document FROM orders o
 		JOIN storefronts s ON s.id = o.storefront WHERE o.key = $1 FOR NO KEY UPDATE OF o`, key).QueryRow(func(row pgx.Row) error {

@@ -15,8 +15,38 @@ import (
 	"github.com/dropline/dropline/workflows"
 )
 
+// refund asks for units on top of those that refunds of lower numbers have fixed.
 func (l *life) refund(n int, lines ...order.ShippedLine) workflows.RefundInput {
-	return workflows.RefundInput{Key: l.key, N: n, Lines: lines, Reason: "cancelled"}
+	l.t.Helper()
+	state := order.State{}
+	for _, asked := range lines {
+		var before int64
+		err := l.pool.QueryRow(l.ctx, `SELECT coalesce(sum((e->>'quantity')::bigint), 0)
+			FROM refunds, jsonb_array_elements(lines) e WHERE order_key = $1 AND n < $2 AND (e->>'line')::int = $3`,
+			l.key.String(), n, asked.Line).Scan(&before)
+		require.NoError(l.t, err)
+		state.Lines = append(state.Lines, order.Line{Line: asked.Line, Refunded: before})
+	}
+	return workflows.RefundInput{Key: l.key, N: n, Lines: lines, Owed: state.Owed(lines), Reason: "cancelled"}
+}
+
+func TestUnitsThatARefundCoversAreNotPaidAgainUnderAnotherNumber(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l := b.place(sale("1", line(1, "MUG", 4)))
+	one := order.ShippedLine{Line: 1, Quantity: 1}
+	for n := 1; n <= 2; n++ {
+		_, err := b.desk.RefundCustomer(b.ctx, l.refund(n, one))
+		require.NoError(t, err)
+	}
+	paid := l.backAtShop()
+	// A run that goes on from before the first refund asks for both units at once.
+	again := workflows.RefundInput{Key: l.key, N: 1, Reason: "cancelled"}
+	again.Lines = []order.ShippedLine{{Line: 1, Quantity: 2}}
+	again.Owed = again.Lines
+	_, err := b.desk.RefundCustomer(b.ctx, again)
+	require.NoError(t, err)
+	require.Equal(t, paid, l.backAtShop())
 }
 
 func (l *life) backAtShop() int64 { return l.shop.Refunded(l.key.Order)["USD"] }
@@ -90,7 +120,9 @@ func TestRefundsAtOnceNeverExceedTheCapture(t *testing.T) {
 	l := b.place(o)
 	atOnce(t, 4, func(i int) error {
 		for range 2 {
-			if _, err := b.desk.RefundCustomer(b.ctx, l.refund(i+1, order.ShippedLine{Line: 1, Quantity: 1})); err != nil {
+			in := l.refund(i+1, order.ShippedLine{Line: 1, Quantity: 1})
+			in.Owed = []order.ShippedLine{{Line: 1, Quantity: int64(i + 1)}}
+			if _, err := b.desk.RefundCustomer(b.ctx, in); err != nil {
 				return err
 			}
 		}

@@ -37,6 +37,9 @@ type OrderInput struct {
 	// Reopen: the order was settled before, and something has come since. The new run goes on from
 	// the recorded state.
 	Reopen bool `json:"reopen,omitempty"`
+	// State goes on from the run before, whose history had grown long. What was under way there is
+	// begun again under the same keys.
+	State *order.State `json:"state,omitempty"`
 }
 
 // FactsSignal is a batch of facts. Those the order has seen are ignored by their number.

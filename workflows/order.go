@@ -30,7 +30,12 @@ func Order(ctx workflow.Context, in OrderInput) (OrderResult, error) {
 	if err := r.handleRequests(); err != nil {
 		return OrderResult{}, err
 	}
-	if in.Reopen {
+	switch {
+	case in.State != nil:
+		r.state = *in.State
+		r.state.Recover()
+		r.shown = visibility.Attributes{Storefront: in.Key.Storefront}
+	case in.Reopen:
 		r.reopen()
 	}
 	for {
@@ -41,6 +46,9 @@ func Order(ctx workflow.Context, in OrderInput) (OrderResult, error) {
 		r.publish()
 		if r.state.Finished() && workflow.AllHandlersFinished(r.ctx) {
 			return r.result(), nil
+		}
+		if workflow.GetInfo(r.ctx).GetContinueAsNewSuggested() && workflow.AllHandlersFinished(r.ctx) {
+			return OrderResult{}, workflow.NewContinueAsNewError(r.ctx, OrderWorkflow, OrderInput{Key: in.Key, State: &r.state})
 		}
 		r.wait()
 	}
@@ -57,6 +65,7 @@ type orderRun struct {
 	// changed holds a token when a coroutine has changed the state since the last round.
 	changed       workflow.Channel
 	timers        []timer
+	rests         map[string]time.Duration // how long steps that keep failing rested last
 	rootCancelled bool
 	shown         visibility.Attributes
 }
@@ -78,6 +87,7 @@ func newOrderRun(ctx workflow.Context, in OrderInput) *orderRun {
 		facts:   workflow.GetSignalChannel(ctx, SignalFacts),
 		cancels: workflow.GetSignalChannel(ctx, SignalCancel),
 		changed: workflow.NewBufferedChannel(ctx, 1),
+		rests:   map[string]time.Duration{},
 		shown:   visibility.Attributes{Stage: order.StageReceived, Storefront: in.Key.Storefront},
 	}
 }
@@ -89,9 +99,15 @@ func (r *orderRun) nudge() { r.changed.SendAsync(struct{}{}) }
 func (r *orderRun) takeNews() {
 	now := workflow.Now(r.ctx)
 	for {
-		var batch FactsSignal
-		if !r.facts.ReceiveAsync(&batch) {
+		// Received raw: the SDK drops a signal that it cannot read, and the facts in it with it.
+		var raw converter.RawValue
+		if !r.facts.ReceiveAsync(&raw) {
 			break
+		}
+		var batch FactsSignal
+		if err := converter.GetDefaultDataConverter().FromPayload(raw.Payload(), &batch); err != nil {
+			r.state.MissedFacts()
+			continue
 		}
 		for _, fact := range batch.Facts {
 			r.state.Apply(fact, now)
@@ -151,6 +167,7 @@ func (r *orderRun) beginSteps() {
 				r.stalled(ctx, step, err)
 				return
 			}
+			delete(r.rests, string(step.Kind)+" "+step.Subject)
 			r.state.Resumed(step)
 		})
 	}
@@ -161,7 +178,10 @@ func (r *orderRun) stalled(ctx workflow.Context, step order.Step, err error) {
 	workflow.GetLogger(ctx).Warn("step keeps failing", "step", string(step.Kind), "subject", step.Subject, "error", err)
 	r.state.Stalled(step, reason(err), workflow.Now(ctx))
 	r.nudge()
-	_ = workflow.NewTimerWithOptions(ctx, retryPause, workflow.TimerOptions{
+	key := string(step.Kind) + " " + step.Subject
+	pause := min(max(2*r.rests[key], retryPause), longestPause)
+	r.rests[key] = pause
+	_ = workflow.NewTimerWithOptions(ctx, pause, workflow.TimerOptions{
 		Summary: "Rest before " + string(step.Kind) + " is tried again",
 	}).Get(ctx, nil)
 	r.state.Again(step)

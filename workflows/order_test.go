@@ -7,8 +7,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/workflows"
@@ -30,6 +32,7 @@ type desk struct {
 	lookUp  order.DispatchOutcome
 	failing map[string]int // activities that fail so often before they work
 
+	archive               []order.Fact // what Postgres holds, by number from 1
 	dispatched, cancelled []string
 	refunded              []workflows.RefundInput
 	settled, recorded     []order.State
@@ -78,6 +81,9 @@ func newDesk(t *testing.T) *desk {
 	register(d, workflows.ActivityRecord, func(_ context.Context, s order.State) (string, error) {
 		d.recorded = append(d.recorded, s)
 		return "", nil
+	})
+	register(d, workflows.ActivityFacts, func(_ context.Context, in workflows.FactsInput) ([]order.Fact, error) {
+		return d.archive[in.After:], nil
 	})
 	register(d, workflows.ActivitySettle, func(_ context.Context, s order.State) (string, error) {
 		d.settled = append(d.settled, s)
@@ -372,4 +378,48 @@ func errOf(a *answer) error {
 		return a.rejected
 	}
 	return a.err
+}
+
+func TestFactsThatCannotBeReadAreFetchedFromTheArchive(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]any{"unreadable": "garbage", "never delivered": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			po := key.PurchaseOrderNumber(1)
+			d.archive = []order.Fact{
+				d.accepted(1, po, time.Hour), labelled(2, po, po, 3),
+				d.reached(3, po, order.ParcelInTransit, 48*time.Hour), d.reached(4, po, order.ParcelDelivered, 49*time.Hour),
+			}
+			if lost != nil {
+				d.env.RegisterDelayedCallback(func() { d.env.SignalWorkflow(workflows.SignalFacts, lost) }, time.Hour)
+			}
+			d.later(49*time.Hour, d.archive[3])
+			d.ackIn = 72 * time.Hour
+			require.Equal(t, order.StageSettled, d.run(t).Stage)
+		})
+	}
+}
+
+func TestOrderWithALongHistoryGoesOnInANewRun(t *testing.T) {
+	t.Parallel()
+	first := newDesk(t)
+	po := key.PurchaseOrderNumber(1)
+	first.env.RegisterDelayedCallback(func() { first.env.SetContinueAsNewSuggested(true) }, 30*time.Minute)
+	first.later(time.Hour, first.accepted(1, po, time.Hour))
+	first.env.RegisterWorkflowWithOptions(workflows.Order, workflow.RegisterOptions{Name: workflows.OrderWorkflow})
+	first.env.ExecuteWorkflow(workflows.Order, workflows.OrderInput{Key: key})
+	var again *workflow.ContinueAsNewError
+	require.ErrorAs(t, first.env.GetWorkflowError(), &again)
+	var carried workflows.OrderInput
+	require.NoError(t, converter.GetDefaultDataConverter().FromPayloads(again.Input, &carried))
+	require.Equal(t, order.StageAcknowledged, carried.State.Stage())
+
+	second := newDesk(t)
+	second.delivers(2, po, 3, 2*time.Hour)
+	second.env.RegisterWorkflow(workflows.Order)
+	second.env.ExecuteWorkflow(workflows.Order, carried)
+	require.NoError(t, second.env.GetWorkflowError())
+	require.Empty(t, second.dispatched, "what was sent is not sent again")
+	require.Len(t, second.settled, 1)
 }

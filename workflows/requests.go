@@ -88,6 +88,9 @@ func (r *orderRun) onReview(ctx workflow.Context, request ReviewRequest) (Answer
 		}
 	}
 	if err := r.state.CanReview(request.Decision); err != nil {
+		if request.AddressChange != "" {
+			return Answer{Message: "Somebody else has decided about the order meanwhile; the goods go to the new address.", Stage: r.state.Stage()}, nil
+		}
 		return Answer{}, refused(err)
 	}
 	r.state.TakeReview(request.Decision, request.By, workflow.Now(ctx))

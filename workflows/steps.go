@@ -24,6 +24,7 @@ const (
 	ActivitySettle    = "SettleOrder"
 	ActivityLoad      = "LoadOrder"
 	ActivityAddress   = "ChangeAddress"
+	ActivityFacts     = "ReadFacts"
 )
 
 // PurchaseOrderInput names a purchase order.
@@ -45,9 +46,12 @@ type CancelInput struct {
 
 // RefundInput gives the price of units back. N numbers the order's refunds from 1.
 type RefundInput struct {
-	Key    order.Key           `json:"key"`
-	N      int                 `json:"n"`
-	Lines  []order.ShippedLine `json:"lines"`
+	Key   order.Key           `json:"key"`
+	N     int                 `json:"n"`
+	Lines []order.ShippedLine `json:"lines"`
+	// Owed is all that the order's refunds give back, these lines included: a unit that any of them
+	// covers is never paid twice, whatever numbers they had.
+	Owed   []order.ShippedLine `json:"owed"`
 	Reason string              `json:"reason"`
 }
 
@@ -63,15 +67,24 @@ type RouteInput struct {
 	Lines []order.ShippedLine `json:"lines"`
 }
 
+// FactsInput asks for the facts of an order with numbers above After.
+type FactsInput struct {
+	Key   order.Key `json:"key"`
+	After int64     `json:"after"`
+}
+
 // AddressInput takes an address that waits in Postgres.
 type AddressInput struct {
 	Key    order.Key `json:"key"`
 	Change string    `json:"change"`
 }
 
-// retryPause is how long a step that failed for good rests before it is tried again. A person has
-// been told by then.
-const retryPause = time.Minute
+// A step that failed for good rests before it is tried again, each time twice as long. A person has
+// been told by then, and the history must not fill up meanwhile.
+const (
+	retryPause   = time.Minute
+	longestPause = 6 * time.Hour
+)
 
 // partnerCall bounds an activity that talks to a partner. StartToClose covers one call with its
 // database work; the worker heartbeats meanwhile, so that its death costs seconds. After
@@ -122,6 +135,13 @@ func (r *orderRun) perform(ctx workflow.Context, step order.Step) error {
 			return err
 		}
 		s.ValidatedWith(verdict, workflow.Now(ctx))
+	case order.StepCatchUp:
+		var facts []order.Fact
+		in := FactsInput{Key: key, After: s.LastFact}
+		if err := r.local(ctx, "Fetch facts that did not arrive", ActivityFacts, in).Get(ctx, &facts); err != nil {
+			return err
+		}
+		s.CaughtUp(facts, workflow.Now(ctx))
 	case order.StepRoute:
 		return r.route(ctx, step)
 	case order.StepDispatch, order.StepLookUp:
@@ -216,7 +236,8 @@ func (r *orderRun) intercept(ctx workflow.Context, step order.Step) error {
 
 func (r *orderRun) refund(ctx workflow.Context, step order.Step) error {
 	in := RefundInput{
-		Key: r.state.Key, N: r.state.Refunds + 1, Lines: step.Lines, Reason: r.state.RefundReason(step.Lines),
+		Key: r.state.Key, N: r.state.Refunds + 1, Lines: step.Lines, Owed: r.state.Owed(step.Lines),
+		Reason: r.state.RefundReason(step.Lines),
 	}
 	ctx = partnerCall(ctx, "Give the customer the price of undelivered units back")
 	var result RefundResult

@@ -125,7 +125,7 @@ func (l *lives) perform(ctx context.Context, s *order.State, step order.Step) er
 		s.Withdrawn(step.PO, step.Subject, answer, l.now)
 		return err
 	case order.StepRefund:
-		text, err := a.RefundCustomer(ctx, workflows.RefundInput{Key: s.Key, N: s.Refunds + 1, Lines: step.Lines, Reason: s.RefundReason(step.Lines)})
+		text, err := a.RefundCustomer(ctx, workflows.RefundInput{Key: s.Key, N: s.Refunds + 1, Lines: step.Lines, Owed: s.Owed(step.Lines), Reason: s.RefundReason(step.Lines)})
 		s.Refunded(step.Lines, text.Amount, text.Text, l.now)
 		return err
 	case order.StepRecord:

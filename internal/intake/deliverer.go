@@ -13,6 +13,7 @@ import (
 
 	"github.com/dropline/dropline/internal/facts"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/orderview"
 	"github.com/dropline/dropline/internal/tracking"
 )
 
@@ -218,15 +219,22 @@ func (d *Deliverer) record(ctx context.Context, o *due, cause error, stopping bo
 func pauseAfter(tries int) time.Duration { return min(firstPause<<min(tries, 20), longestPause) }
 
 // complete clears deliver_at unless somebody has set it since the claim. Facts that came since and
-// are not urgent get a time of their own, so that none waits for ever.
+// are not urgent get a time of their own, so that none waits for ever. The stage that lists filter by
+// follows the facts, unless the workflow has recorded a newer one meanwhile.
 func (d *Deliverer) complete(ctx context.Context, o *due) error {
-	_, err := d.Pool.Exec(ctx, `
+	now, err := orderview.Stand(ctx, d.Pool, o.key)
+	if err != nil {
+		return err
+	}
+	_, err = d.Pool.Exec(ctx, `
 		UPDATE orders SET started_at = coalesce(started_at, now()), deliver_tries = 0,
+			stage = CASE WHEN closed_at IS NULL AND coalesce((state->>'revision')::bigint, 0) = $5 THEN $6 ELSE stage END,
 			delivered_seq = greatest(delivered_seq, $2),
 			deliver_at = CASE
 				WHEN deliver_at IS DISTINCT FROM $3 THEN deliver_at
 				WHEN fact_seq > greatest(delivered_seq, $2) THEN now() + $4::interval END
-		WHERE key = $1`, o.key.String(), o.deliveredSeq, o.lease, tracking.RoutineWait)
+		WHERE key = $1`, o.key.String(), o.deliveredSeq, o.lease, tracking.RoutineWait,
+		now.State.Revision, string(now.State.Stage()))
 	return err
 }
 

@@ -115,6 +115,12 @@ func invoice(ctx context.Context, tx pgx.Tx, po purchaseOrder, i *supplier.Invoi
 	if err != nil {
 		return verdict{}, err
 	}
+	// Whether the order is settled must not change between here and the commit: the settlement would
+	// not see the invoice, and the invoice not the settlement.
+	err = tx.QueryRow(ctx, `SELECT closed_at IS NOT NULL FROM orders WHERE key = $1 FOR NO KEY UPDATE`, po.order).Scan(&po.closed)
+	if err != nil {
+		return verdict{}, fmt.Errorf("lock order %s: %w", po.order, err)
+	}
 	tag, err := tx.Exec(ctx, `
 		INSERT INTO supplier_invoices (supplier, invoice, po_number, order_key, currency, total, document, invoiced_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,

@@ -13,7 +13,7 @@ func (s *State) applyCancelAnswer(a *CancelAnswer, now time.Time) {
 		s.tell(now, "An answer to a cancellation of %s, which is not one of this order's: ignored", a.PO)
 		return
 	}
-	if c := s.Case(strings.TrimPrefix(a.Key, "intercept/")); c != nil {
+	if c := s.Case(strings.TrimPrefix(a.Key, "intercept/")); c != nil && c.PO == po.Number {
 		s.interceptAnswer(c, a, now)
 		return
 	}

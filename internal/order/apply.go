@@ -8,6 +8,10 @@ func (s *State) Apply(f Fact, now time.Time) {
 	if f.Seq <= s.LastFact {
 		return
 	}
+	if f.Seq > s.LastFact+1 {
+		s.Missed = true // facts are numbered without gaps: taking this one would lose those before it
+		return
+	}
 	s.LastFact = f.Seq
 	s.Settled = false // news after the settlement: settle again, which posts only what is new
 	switch {

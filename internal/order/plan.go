@@ -20,6 +20,8 @@ const (
 	StepRefund       StepKind = "refund"
 	StepRecord       StepKind = "record"
 	StepSettle       StepKind = "settle"
+	// StepCatchUp reads facts that the order should have had and has not.
+	StepCatchUp StepKind = "catch_up"
 	// StepAddress is under way while a new address is taken; nothing is sent meanwhile.
 	StepAddress StepKind = "address"
 )
@@ -111,6 +113,9 @@ func (s *State) Steps() []Step {
 			due = append(due, step)
 		}
 	}
+	if s.Missed {
+		add(Step{Kind: StepCatchUp})
+	}
 	if !s.Validated {
 		add(Step{Kind: StepValidate})
 		return due
@@ -153,6 +158,9 @@ func (s *State) purchaseOrderSteps(po *PurchaseOrder, sending bool, add func(Ste
 			add(Step{Kind: StepDispatch, Subject: po.Number, PO: po.Number})
 		}
 	case DeliveryUnknown:
+		if po.Live() == 0 {
+			return // nobody waits for it any more; should it ship, the parcel opens a case
+		}
 		add(Step{Kind: StepLookUp, Subject: po.Number, PO: po.Number})
 	case Submitted:
 		for i := range po.Withdrawals {
@@ -212,7 +220,7 @@ func (s *State) complete() bool {
 		if t.Live() != t.Terminal() || po.openWithdrawal() != nil || po.LateAck == LateAckReceived {
 			return false
 		}
-		if po.Phase == Sending || po.Phase == DeliveryUnknown {
+		if po.Phase == Sending || (po.Phase == DeliveryUnknown && po.Live() > 0) {
 			return false
 		}
 	}
@@ -265,10 +273,13 @@ func (p *PurchaseOrder) deadlines(policy *Policy) []Deadline {
 			d = append(d, Deadline{Key: "cancel/" + w.Key, At: w.ConfirmBy, SLA: true, Text: p.Terms.Name + " answers the cancellation of " + p.Number})
 		}
 	}
+	t := p.totals()
+	if p.Phase == DeliveryUnknown && t.Pending > 0 && !p.AckDueAt.IsZero() {
+		d = append(d, Deadline{Key: "ack/" + p.Number, At: p.AckDueAt, SLA: true, Text: p.Terms.Name + " acknowledges " + p.Number + " by " + Clock(p.AckDueAt) + ", if it has it"})
+	}
 	if p.Phase != Submitted {
 		return d
 	}
-	t := p.totals()
 	if until := p.waitUntil(); !until.IsZero() {
 		d = append(d, Deadline{Key: "backorder/" + p.Number, At: until, Text: p.Terms.Name + " ships the backordered units of " + p.Number})
 	}
@@ -317,7 +328,7 @@ func (s *State) SLADeadline() time.Time {
 		t := p.totals()
 		var at time.Time
 		switch {
-		case p.Phase != Submitted:
+		case p.Phase != Submitted && p.Phase != DeliveryUnknown:
 		case t.Pending > 0:
 			at = p.AckDueAt
 		case t.Accepted+t.OnHold+t.Labelled > 0:
@@ -362,6 +373,11 @@ func (s *State) tickPurchaseOrder(po *PurchaseOrder, now time.Time) {
 		if w := &po.Withdrawals[i]; w.Status == Awaiting && !w.ConfirmBy.IsZero() && !now.Before(w.ConfirmBy) {
 			s.silence(po, w, now)
 		}
+	}
+	if po.Phase == DeliveryUnknown && po.totals().Pending > 0 {
+		// A supplier that cannot even be asked breaches all the same. Its units are asked back as soon
+		// as it answers, unless a person says sooner what became of them.
+		s.tickAcknowledge(po, now)
 	}
 	if po.Phase != Submitted {
 		return

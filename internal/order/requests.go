@@ -384,6 +384,18 @@ func (s *State) Unreadable(what string, now time.Time) {
 // Settling: the last step is under way.
 func (s *State) Settling() bool { return s.busy(StepSettle, "") }
 
+// Owed is what was refunded before, and these units.
+func (s *State) Owed(lines []ShippedLine) []ShippedLine {
+	var owed []ShippedLine
+	for i := range s.Lines {
+		owed = addLine(owed, s.Lines[i].Line, s.Lines[i].Refunded)
+	}
+	for _, l := range lines {
+		owed = addLine(owed, l.Line, l.Quantity)
+	}
+	return owed
+}
+
 // RefundReason names in one word why units are refunded: the ledger's reason for the posting.
 func (s *State) RefundReason(lines []ShippedLine) string {
 	for _, l := range lines {

@@ -380,6 +380,18 @@ func (s *State) Resumed(step Step) { s.lower(stalledKey(step)) }
 
 func stalledKey(step Step) string { return "stalled/" + string(step.Kind) + "/" + step.Subject }
 
+// MissedFacts notes that facts came which could not be read.
+func (s *State) MissedFacts() { s.Missed = true }
+
+// CaughtUp takes the facts that were fetched: all after the newest that the order had.
+func (s *State) CaughtUp(facts []Fact, now time.Time) {
+	s.done(StepCatchUp, "")
+	s.Missed = false
+	for _, f := range facts {
+		s.Apply(f, now)
+	}
+}
+
 // AddressTaken ends the taking of a new address.
 func (s *State) AddressTaken() { s.done(StepAddress, "") }
 

@@ -59,6 +59,8 @@ type State struct {
 
 	// LastFact is the number of the newest fact applied: any fact up to it is a repeat.
 	LastFact int64 `json:"lastFact,omitempty"`
+	// Missed: a fact before one that came, or one that could not be read, is still to be fetched.
+	Missed bool `json:"missed,omitempty"`
 	// Requests are the ids of the cancellations applied, so that a repeat is a no-op.
 	Requests []string `json:"requests,omitempty"`
 	// Early are cancellations that came before the order was validated.

@@ -20,9 +20,17 @@ type ask struct {
 	from     []UnitState
 }
 
+// mostWithdrawals bounds how often units of one purchase order are asked back without a person: a
+// supplier that offers and refuses in turns would go on for ever.
+const mostWithdrawals = 20
+
 // withdraw asks a supplier to give units back. They stay the supplier's until it answers: this is
 // the fence before anything is bought elsewhere or refunded.
 func (s *State) withdraw(po *PurchaseOrder, reason string, then Disposition, asks []ask, now time.Time) {
+	if then == ThenReroute && len(po.Withdrawals) >= mostWithdrawals {
+		s.raise(now, "withdrawals/"+po.Number, "%s and we cannot agree about %s: cancel the order's units, or settle it with the supplier", po.Terms.Name, po.Number)
+		return
+	}
 	w := Withdrawal{
 		Key:      po.Number + "-c" + strconv.Itoa(len(po.Withdrawals)+1),
 		Reason:   reason,
