@@ -30,6 +30,7 @@ var technology = []string{
 	"internal/ledgerbook",
 	"internal/notify",
 	"internal/orderview",
+	"internal/outbound",
 	"internal/outbox",
 	"internal/partners",
 	"internal/payment",

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/dropline/dropline/internal/carrier/easypost"
 	"github.com/dropline/dropline/internal/catalog"
+	"github.com/dropline/dropline/internal/outbound"
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/storefront"
 	"github.com/dropline/dropline/internal/storefront/push"
@@ -56,6 +58,10 @@ func keep[T any](d *Directory, kind string, configuration any, secret string, bu
 	return made, err
 }
 
+func (d *Directory) client() *http.Client {
+	return &http.Client{Transport: outbound.Transport(d.allowPrivate)}
+}
+
 func secretOf(name string) (string, error) {
 	value := os.Getenv(name)
 	if value == "" {
@@ -88,7 +94,7 @@ func (d *Directory) Storefront(s catalog.Storefront) (storefront.Channel, error)
 		base = s.URL
 	}
 	return keep(d, "storefront "+s.ID, base, token, func() (storefront.Channel, error) {
-		return push.New(push.Config{Storefront: s.ID, BaseURL: base, Token: token})
+		return push.New(push.Config{Storefront: s.ID, BaseURL: base, Token: token, HTTP: d.client()})
 	})
 }
 
@@ -108,7 +114,7 @@ func (d *Directory) Tracker(c catalog.Carrier) (*easypost.Client, error) {
 		return nil, err
 	}
 	return keep(d, "carrier "+c.ID, c.URL, key, func() (*easypost.Client, error) {
-		return easypost.NewClient(easypost.Config{BaseURL: c.URL, APIKey: key})
+		return easypost.NewClient(easypost.Config{BaseURL: c.URL, APIKey: key, HTTP: d.client()})
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/dropline/dropline/internal/outbound"
 	"github.com/dropline/dropline/internal/supplier"
 	"github.com/dropline/dropline/internal/supplier/restapi/wire"
 )
@@ -39,7 +40,7 @@ func cause(err error) string {
 		timeout     net.Error
 	)
 	switch {
-	case errors.Is(err, errNotPublic):
+	case errors.Is(err, outbound.ErrNotPublic):
 		return "the address is not public"
 	case errors.Is(err, context.Canceled):
 		return "the call was cancelled"

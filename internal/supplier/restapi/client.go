@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dropline/dropline/internal/outbound"
 	"github.com/dropline/dropline/internal/supplier"
 )
 
@@ -23,7 +24,7 @@ const (
 	// DefaultTimeout bounds a whole call, from the dial to the last byte of the answer.
 	DefaultTimeout = 10 * time.Second
 	// maxBaseURL keeps the request line shorter than the connection's write buffer of 4 KiB, on
-	// which knowing whether a request was written depends (see outbound).
+	// which knowing whether a request was written depends (see written).
 	maxBaseURL = 1024
 )
 
@@ -68,15 +69,7 @@ func New(c Config) (*Client, error) {
 	return &Client{
 		name: c.Supplier, base: strings.TrimRight(c.BaseURL, "/"), token: c.Token, timeout: c.Timeout,
 		http: &http.Client{
-			Transport: &http.Transport{
-				// No proxy: it would dial in our place, past the check of the address.
-				DialContext:            dialer(c.AllowPrivate).DialContext,
-				TLSHandshakeTimeout:    5 * time.Second,
-				IdleConnTimeout:        30 * time.Second,
-				MaxIdleConnsPerHost:    8,
-				MaxResponseHeaderBytes: 64 << 10,
-				DisableCompression:     true, // a small compressed answer can unpack to a huge one
-			},
+			Transport:     outbound.Transport(c.AllowPrivate),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
@@ -173,7 +166,7 @@ type answer struct {
 func (c *Client) call(ctx context.Context, method, path string, document any, key string) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	var sent outbound
+	var sent written
 	request, err := c.request(httptrace.WithClientTrace(ctx, sent.trace()), method, path, document, key)
 	if err != nil {
 		return answer{}, c.fail(supplier.ErrRefused, "nothing was sent: the request could not be made")
@@ -222,13 +215,13 @@ func (c *Client) request(ctx context.Context, method, path string, document any,
 	return request, nil
 }
 
-// outbound knows whether any byte of the request can have left. The first header field goes into
+// written knows whether any byte of the request can have left. The first header field goes into
 // the connection's write buffer together with the request line, which is shorter than that buffer:
 // before this event nothing was written, after it everything may have been.
-type outbound struct{ begun atomic.Bool }
+type written struct{ begun atomic.Bool }
 
-func (o *outbound) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{WroteHeaderField: func(string, []string) { o.begun.Store(true) }}
+func (w *written) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{WroteHeaderField: func(string, []string) { w.begun.Store(true) }}
 }
 
 func (c *Client) fail(kind error, detail string) *supplier.Error {

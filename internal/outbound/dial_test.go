@@ -1,6 +1,8 @@
-package restapi
+package outbound
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"testing"
 
@@ -20,4 +22,21 @@ func TestOnlyPublicAddressesArePublic(t *testing.T) {
 	for _, address := range []string{"8.8.8.8", "172.32.0.1", "192.167.1.1", "100.128.0.1", "2606:4700::1111", "2a00:1450::1", "::ffff:8.8.8.8"} {
 		require.True(t, isPublic(netip.MustParseAddr(address)), address)
 	}
+}
+
+func TestRequestsIntoPrivateNetworksAreRefusedUnlessAllowed(t *testing.T) {
+	t.Parallel()
+	partner := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(partner.Close)
+	get := func(allowPrivate bool) error {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, partner.URL, http.NoBody)
+		require.NoError(t, err)
+		response, err := (&http.Client{Transport: Transport(allowPrivate)}).Do(request)
+		if err == nil {
+			require.NoError(t, response.Body.Close())
+		}
+		return err
+	}
+	require.ErrorIs(t, get(false), ErrNotPublic)
+	require.NoError(t, get(true))
 }

@@ -1,14 +1,17 @@
-package restapi
+// Package outbound decides where requests to partners may go, and how they go there.
+package outbound
 
 import (
 	"errors"
 	"net"
+	"net/http"
 	"net/netip"
 	"syscall"
 	"time"
 )
 
-var errNotPublic = errors.New("the address is not public")
+// ErrNotPublic: a partner's address leads into a private network.
+var ErrNotPublic = errors.New("the address is not public")
 
 // reserved are the address ranges that lead into private networks or nowhere (IANA special-purpose
 // registries), beyond those that netip names itself. The last four embed or translate IPv4
@@ -46,9 +49,23 @@ func isPublic(ip netip.Addr) bool {
 func refusePrivate(_, address string, _ syscall.RawConn) error {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil || !isPublic(at.Addr()) {
-		return errNotPublic
+		return ErrNotPublic
 	}
 	return nil
+}
+
+// Transport carries requests to partners. Private addresses are refused unless allowPrivate, for
+// simulators and for partners inside one's own network.
+func Transport(allowPrivate bool) *http.Transport {
+	return &http.Transport{
+		// No proxy: it would dial in our place, past the check of the address.
+		DialContext:            dialer(allowPrivate).DialContext,
+		TLSHandshakeTimeout:    5 * time.Second,
+		IdleConnTimeout:        30 * time.Second,
+		MaxIdleConnsPerHost:    8,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true, // a small compressed answer can unpack to a huge one
+	}
 }
 
 func dialer(allowPrivate bool) *net.Dialer {
