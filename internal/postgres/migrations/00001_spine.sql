@@ -95,6 +95,8 @@ CREATE TABLE orders (
 CREATE INDEX orders_deliver ON orders (deliver_at) WHERE deliver_at IS NOT NULL;
 CREATE INDEX orders_velocity ON orders (storefront, customer_hash, received_at);
 CREATE INDEX orders_by_stage ON orders (storefront, stage, received_at);
+CREATE INDEX orders_newest ON orders (received_at DESC, key DESC);
+CREATE INDEX orders_newest_of_storefront ON orders (storefront, received_at DESC, key DESC);
 CREATE INDEX orders_attention ON orders (received_at) WHERE needs_attention;
 
 -- An older snapshot never takes the place of a newer one: a step that was given up for lost, and wakes
