@@ -104,7 +104,7 @@ func (c *closing) prove() (string, error) {
 	paid := money.Money{Minor: c.captured, Currency: currency}
 	text := fmt.Sprintf("Settled: %s captured, %s kept", paid, kept)
 	if len(claims) > 0 {
-		text += fmt.Sprintf(", %d named claims open", len(claims))
+		text += fmt.Sprintf(", claims open: %d", len(claims))
 	}
 	return text, nil
 }

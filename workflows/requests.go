@@ -94,7 +94,7 @@ func (r *orderRun) onReview(ctx workflow.Context, request ReviewRequest) (Answer
 		return Answer{}, refused(err)
 	}
 	r.state.TakeReview(request.Decision, request.By, workflow.Now(ctx))
-	message := "The order is approved and goes to its suppliers."
+	message := "The order is approved; suppliers are looked for now."
 	if request.Decision == order.ReviewReject {
 		message = "The order is rejected; what was paid goes back to the customer."
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -89,14 +90,23 @@ func (w *world) links(out io.Writer) {
 	fmt.Fprintf(out, "gateway:  %s  (API reference: %s/docs)\n", w.gatewayURL, w.gatewayURL)
 	if w.ui != "" {
 		base := w.ui + "/namespaces/" + w.namespace + "/workflows"
-		fmt.Fprintf(out, "temporal: %s\n", base)
+		fmt.Fprintf(out, "temporal: %s?query=%s\n", base, url.QueryEscape("WorkflowType = 'Order'"))
 		for _, filter := range []struct{ what, query string }{
 			{"orders that failed over", "WorkflowType = 'Order' AND Breached = true"},
 			{"orders that were cancelled", "WorkflowType = 'Order' AND Stage = 'cancelled'"},
-			{"orders that wait for a person", "WorkflowType = 'Order' AND NeedsAttention = true"},
+			{"orders that wait for a person", "WorkflowType = 'Order' AND NeedsAttention = true AND ExecutionStatus = 'Running'"},
 		} {
 			fmt.Fprintf(out, "          %s: %s?query=%s\n", filter.what, base, url.QueryEscape(filter.query))
 		}
+	}
+}
+
+// access prints what the command line and the API need.
+func (w *world) access(out io.Writer) {
+	fmt.Fprintf(out, "operator key: %s\n", w.keys[operatorKey])
+	fmt.Fprintf(out, "for %s/starter:\n", w.programs.folder)
+	for _, name := range []string{"DATABASE_URL", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"} {
+		fmt.Fprintf(out, "  export %s='%s'\n", name, os.Getenv(name))
 	}
 }
 
@@ -104,7 +114,7 @@ func (w *world) links(out io.Writer) {
 func (w *world) introduce(out io.Writer) {
 	w.links(out)
 	fmt.Fprintf(out, "suppliers: %s  (their books: %s/books)\n", strings.Join(supplierIDs, ", "), w.partners.suppliers.URL())
-	fmt.Fprintf(out, "operator key: %s\n", w.keys[operatorKey])
+	w.access(out)
 	for _, id := range storefrontIDs {
 		fmt.Fprintf(out, "storefront %-8s key: %s\n", id, w.keys[id])
 	}

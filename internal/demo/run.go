@@ -83,7 +83,12 @@ func Run(ctx context.Context, o Options) (asTold bool, err error) {
 			return false, err
 		}
 	}
-	w.links(o.Out)
+	if o.Keep {
+		w.links(o.Out)
+		w.access(o.Out)
+	} else {
+		fmt.Fprintln(o.Out, "make demo KEEP=1 leaves everything up: the Temporal UI, the API and the command line")
+	}
 	good := told == len(plays) && violations == 0
 	if !good {
 		fmt.Fprintf(o.Out, "logs:     %s\n", w.folder)
@@ -146,17 +151,49 @@ func crashes(plays []*play) bool {
 	return false
 }
 
-// stay keeps everything up until ctx ends, or a program does.
+// absence is how long a program that was killed stays away: long enough to see what is missed, as in
+// production until its supervisor has started another.
+const absence = 5 * time.Second
+
+// stay keeps everything up until ctx ends. A program that ends is started again, so that killing one
+// by hand shows what happens then; one that cannot be started again is the error.
 func (w *world) stay(ctx context.Context, out io.Writer) error {
-	fmt.Fprintln(out, "everything stays up until Ctrl-C")
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-w.worker.ended:
-		return w.worker.failure()
-	case <-w.gateway.ended:
-		return w.gateway.failure()
+	fmt.Fprintln(out, "everything stays up until Ctrl-C; a worker or gateway that you kill is started again")
+	for {
+		var died *process
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.worker.ended:
+			died = w.worker
+		case <-w.gateway.ended:
+			died = w.gateway
+		}
+		fmt.Fprintf(out, "%s ended (%s): another one starts in %s\n", died.name, died.command.ProcessState, absence)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(absence):
+		}
+		if err := w.replace(ctx, died); err != nil {
+			if ctx.Err() != nil {
+				return nil //nolint:nilerr // being told to stop is no failure
+			}
+			return err
+		}
+		fmt.Fprintf(out, "%s is up again\n", died.name)
 	}
+}
+
+// replace starts a program in place of one that ended.
+func (w *world) replace(ctx context.Context, died *process) (err error) {
+	if died == w.worker {
+		return w.restartWorker(ctx)
+	}
+	if w.gateway, err = w.programs.start("starter", "gateway.log", nil, "serve"); err != nil {
+		return err
+	}
+	return w.ready(ctx, w.gateway, w.gatewayURL)
 }
 
 func chosen(all []*story, only string) []*story {

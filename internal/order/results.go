@@ -130,7 +130,7 @@ func (s *State) cancelUnassigned(left []ShippedLine, why string, now time.Time) 
 	}
 	s.Supply = Supply{Decisions: s.Supply.Decisions}
 	s.notice(Notice{Key: "cancelled/no-offer/" + strconv.Itoa(s.Supply.Decisions), Kind: NoticeCancelled, Lines: left})
-	s.tell(now, "%d units are cancelled: %s", count(left), why)
+	s.tell(now, "%s cancelled: %s", units(count(left)), why)
 	s.Unrecorded = true
 }
 
