@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -14,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dropline/dropline/internal/order"
-	"github.com/dropline/dropline/internal/service"
 	"github.com/dropline/dropline/internal/sim/suppliersim"
 )
 
@@ -42,10 +39,8 @@ func killPostgres(t *testing.T) {
 func TestPostgresAndWorkerDyingUnderOrdersLosesNothing(t *testing.T) {
 	t.Parallel()
 	outages(t)
-	w := newWorld(t, map[string]suppliersim.Manner{
-		"acme": prompt(suppliersim.AckByWebhook), "bolt": prompt(suppliersim.AckInResponse),
-	})
-	stopWorker := w.workerThatDies(t)
+	w := newWorld(t, prompt("acme", suppliersim.AckByWebhook), prompt("bolt", suppliersim.AckInResponse))
+	stopWorker := w.startWorker(t, 0)
 	var keys []order.Key
 	for i := range 12 {
 		skus := []string{"acme-mug"}
@@ -60,7 +55,7 @@ func TestPostgresAndWorkerDyingUnderOrdersLosesNothing(t *testing.T) {
 		killPostgres(t)
 		if i == 2 {
 			stopWorker()
-			stopWorker = w.workerThatDies(t)
+			stopWorker = w.startWorker(t, 0)
 		}
 	}
 	for _, key := range keys {
@@ -69,7 +64,7 @@ func TestPostgresAndWorkerDyingUnderOrdersLosesNothing(t *testing.T) {
 		require.Zero(t, state.Refunds, key.String())
 	}
 	sent := map[string]bool{}
-	for supplier, books := range w.suppliers.Books.Snapshot() {
+	for supplier, books := range w.Suppliers.Books.Snapshot() {
 		for i := range books.Orders {
 			o := &books.Orders[i]
 			require.Zero(t, o.Conflicts, "%s %s", supplier, o.Number)
@@ -80,33 +75,4 @@ func TestPostgresAndWorkerDyingUnderOrdersLosesNothing(t *testing.T) {
 		}
 	}
 	require.Len(t, sent, 18, "a purchase order for each supplier of each order")
-}
-
-// workerThatDies starts a worker and returns what stops it without letting it finish.
-func (w *world) workerThatDies(t *testing.T) func() {
-	t.Helper()
-	worker, err := service.NewWorker(t.Context(), w.settings, slog.New(slog.DiscardHandler), 0)
-	require.NoError(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- worker.Run(ctx) }()
-	var done bool
-	end := func() {
-		if !done {
-			done = true
-			stop()
-			require.NoError(t, <-ended)
-		}
-	}
-	t.Cleanup(end)
-	return end
-}
-
-// pause lets the world go on for a while.
-func pause(t *testing.T, d time.Duration) {
-	t.Helper()
-	select {
-	case <-time.After(d):
-	case <-t.Context().Done():
-	}
 }

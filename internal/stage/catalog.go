@@ -1,0 +1,73 @@
+package stage
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dropline/dropline/internal/catalog"
+	"github.com/dropline/dropline/internal/engine"
+	"github.com/dropline/dropline/internal/postgres"
+)
+
+const (
+	storefrontID = "shop"
+	carrierID    = "track"
+)
+
+// loadCatalog gives every supplier the same goods and terms: "mug" and "jar" are sold by all, and each
+// has a "SUPPLIER-mug" and a "SUPPLIER-jar" of its own.
+func (s *Stage) loadCatalog(ctx context.Context, suppliers []Supplier) error {
+	text := fmt.Sprintf(`
+storefronts:
+  - {id: %s, name: Shop, platform: generic, currencies: [EUR], refund_url: %q, secret_env: %[3]s, webhook_secret_env: %[3]s, sender: shop@shop.example,
+     policy: {backorder: {action: move}}}
+carriers:
+  - {id: %[4]s, kind: easypost, url: "http://127.0.0.1:1", secret_env: %[3]s, webhook_secret_env: %[3]s, poll_every: 1h, aliases: [{code: dropex, names: [dropex]}]}
+suppliers:
+`, storefrontID, s.Storefront.URL(), secretName, carrierID)
+	for _, supplier := range suppliers {
+		text += s.supplierText(supplier)
+	}
+	file, err := catalog.Parse("stage.yaml", []byte(text))
+	if err != nil {
+		return err
+	}
+	if err := catalog.Validate(file); err != nil {
+		return err
+	}
+	if err := postgres.SaveCatalog(ctx, s.Pool, file); err != nil {
+		return err
+	}
+	return engine.EnsureSchedules(ctx, s.Temporal, file.Carriers)
+}
+
+func (s *Stage) supplierText(p Supplier) string {
+	acknowledge, ship, mug, jar := p.Acknowledge, p.Ship, "6.00", "3.00"
+	if acknowledge == "" {
+		acknowledge = "1h"
+	}
+	if ship == "" {
+		ship = "2h"
+	}
+	if p.Dear {
+		mug, jar = "9.00", "7.00"
+	}
+	return fmt.Sprintf(`
+  - id: %[1]s
+    name: %[1]s
+    contract:
+      valid_from: 2020-01-01
+      currency: EUR
+      channel: {kind: rest, url: %[2]q, key_id: dropline, secret_env: %[3]s, webhook_secret_env: %[3]s}
+      calendar: {zone: Europe/Berlin, always_open: true}
+      sla: {acknowledge: %[4]s, ship: %[5]s}
+      cancel: {confirmation: promised, within: 10s, on_silence: reroute}
+      ships_to: {countries: [DE]}
+      shipping: {methods: [{name: parcel, base: "4.00", per_item: "0.50", transit_days: {min: 1, max: 2}}]}
+    offers:
+      - {sku: %[1]s-mug, supplier_sku: A-1, cost: %[6]q, on_hand: 1000000}
+      - {sku: %[1]s-jar, supplier_sku: A-2, cost: %[7]q, on_hand: 1000000}
+      - {sku: mug, supplier_sku: A-3, cost: %[6]q, on_hand: 1000000}
+      - {sku: jar, supplier_sku: A-4, cost: %[7]q, on_hand: 1000000}
+`, p.ID, s.Suppliers.BaseURL(p.ID), secretName, acknowledge, ship, mug, jar)
+}
