@@ -41,6 +41,15 @@ var technology = []string{
 	"internal/supplier/*",
 	"internal/telemetry",
 	"internal/tracking",
+
+	// What proves the product: it runs it whole, breaks it and measures it.
+	"internal/bench",
+	"internal/crash",
+	"internal/mutants",
+	"internal/processes",
+	"internal/simulation",
+	"internal/soak",
+	"internal/stage",
 }
 
 // engineWords are pure packages that put our words into the engine's types, for workflows to use.
@@ -74,7 +83,7 @@ var owners = map[string][]string{
 }
 
 // programs only wire, parse and run: nobody imports them, so nothing that others need hides there.
-var programs = []string{"worker", "starter", "internal/demo"}
+var programs = []string{"worker", "starter", "internal/demo/dropline-demo"}
 
 func TestWallsStand(t *testing.T) {
 	t.Parallel()

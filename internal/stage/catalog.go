@@ -3,6 +3,7 @@ package stage
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/engine"
@@ -17,7 +18,8 @@ const (
 // loadCatalog gives every supplier the same goods and terms: "mug" and "jar" are sold by all, and each
 // has a "SUPPLIER-mug" and a "SUPPLIER-jar" of its own.
 func (s *Stage) loadCatalog(ctx context.Context, suppliers []Supplier) error {
-	text := fmt.Sprintf(`
+	var text strings.Builder
+	fmt.Fprintf(&text, `
 storefronts:
   - {id: %s, name: Shop, platform: generic, currencies: [EUR], refund_url: %q, secret_env: %[3]s, webhook_secret_env: %[3]s, sender: shop@shop.example,
      policy: {backorder: {action: move}}}
@@ -26,9 +28,9 @@ carriers:
 suppliers:
 `, storefrontID, s.Storefront.URL(), secretName, carrierID)
 	for _, supplier := range suppliers {
-		text += s.supplierText(supplier)
+		text.WriteString(s.supplierText(supplier))
 	}
-	file, err := catalog.Parse("stage.yaml", []byte(text))
+	file, err := catalog.Parse("stage.yaml", []byte(text.String()))
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -132,8 +133,8 @@ func (s *Stage) finally(do func() error) { s.atEnd = append(s.atEnd, do) }
 // Close takes everything down, in the opposite order.
 func (s *Stage) Close() error {
 	var failures []error
-	for i := len(s.atEnd) - 1; i >= 0; i-- {
-		failures = append(failures, s.atEnd[i]())
+	for _, end := range slices.Backward(s.atEnd) {
+		failures = append(failures, end())
 	}
 	s.atEnd = nil
 	return errors.Join(failures...)
