@@ -36,12 +36,15 @@ type claim struct {
 }
 
 func (p *program) ledger() *cobra.Command {
-	return &cobra.Command{
-		Use: "ledger ORDER", Short: "Show an order's accounts",
+	c := &cobra.Command{
+		Use: "ledger ORDER", Short: "Show an order's accounts, or the books of all orders",
 		Long: `ledger shows every posting of an order, what its accounts hold, and the named claims that are open with
-suppliers. Amounts are debits; credits have a minus. Each posting sums to zero.`,
-		Example: `  starter ledger shop/1001`,
-		Args:    exactly("ORDER"),
+suppliers. Amounts are debits; credits have a minus. Each posting sums to zero. The commands below it
+are about all orders, for the bookkeeper.`,
+		Example: `  starter ledger shop/1001
+  starter ledger balance
+  starter ledger export --from 2026-01-01 --through 2026-01-31 --output january.csv`,
+		Args: exactly("ORDER"),
 		RunE: func(c *cobra.Command, args []string) error {
 			key, err := parseOrder(c, args[0])
 			if err != nil {
@@ -66,6 +69,8 @@ suppliers. Amounts are debits; credits have a minus. Each posting sums to zero.`
 			return nil
 		},
 	}
+	c.AddCommand(p.bookkeeping()...)
+	return c
 }
 
 func readBooks(ctx context.Context, pool *pgxpool.Pool, key string) (*books, error) {

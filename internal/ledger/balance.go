@@ -94,3 +94,38 @@ func (b Balances) balanced() error {
 	}
 	return nil
 }
+
+// Side is a sum as a bookkeeper writes it: what was debited and what was credited, both positive.
+type Side struct{ Debit, Credit int64 }
+
+// SideOf puts a balance on its side.
+func SideOf(minor int64) Side {
+	if minor < 0 {
+		return Side{Credit: -minor}
+	}
+	return Side{Debit: minor}
+}
+
+// Plus adds both columns up.
+func (s Side) Plus(t Side) (sum Side, err error) {
+	if sum.Debit, err = money.AddMinor(s.Debit, t.Debit); err != nil {
+		return Side{}, err
+	}
+	if sum.Credit, err = money.AddMinor(s.Credit, t.Credit); err != nil {
+		return Side{}, err
+	}
+	return sum, nil
+}
+
+// DebitText is the left column, empty when nothing was debited.
+func (s Side) DebitText(currency string) string { return column(s.Debit, currency) }
+
+// CreditText is the right column.
+func (s Side) CreditText(currency string) string { return column(s.Credit, currency) }
+
+func column(minor int64, currency string) string {
+	if minor == 0 {
+		return ""
+	}
+	return money.Money{Minor: minor, Currency: currency}.String()
+}
