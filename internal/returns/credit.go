@@ -1,0 +1,77 @@
+package returns
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/dropline/dropline/internal/money"
+)
+
+// A credit that does not come is chased this often, by a message each time; then a person is asked.
+const (
+	chases     = 3
+	chaseEvery = 7 * 24 * time.Hour
+)
+
+// whole is a share of all of it, in basis points.
+const whole = 10_000
+
+// expectCredit fixes what the contract promises for what was found, and from when it is late. What
+// was damaged, wrong or defective when it was sent is owed whole; goods taken back as goodwill less
+// the supplier's own fee, and only on its terms.
+func (s *State) expectCredit(now time.Time) {
+	var expected int64
+	for i := range s.Lines {
+		l := &s.Lines[i]
+		switch {
+		case l.Reason.Fault():
+			n := l.Found[AsNew] + l.Found[Opened] + l.Found[DamagedGoods]
+			expected += n * l.UnitCost
+		case s.Credit:
+			cost := (l.Found[AsNew] + l.Found[Opened]) * l.UnitCost
+			expected += cost - money.Portion(cost, whole, 0, s.Terms.RestockingBP)
+		}
+	}
+	expected = max(expected, s.Claim.Got+s.Claim.WrittenOff)
+	if expected == s.Claim.Expected {
+		return
+	}
+	s.Claim.Expected = expected
+	s.Claim.DueAt = time.Time{}
+	if s.Claim.Open() > 0 {
+		s.Claim.DueAt = now.Add(s.Terms.CreditWithin)
+		s.tell(now, "%s owes a credit of %s until %s", s.Terms.Name, s.amount(s.Claim.Open()), s.Claim.DueAt.UTC().Format("2 Jan 2006"))
+	}
+}
+
+// creditChanged notes that the claim has become smaller: what is left is chased at once if it was
+// short-paid, since the supplier has just said what it thinks it owes.
+func (s *State) creditChanged(now time.Time) {
+	if s.Claim.Open() <= 0 {
+		s.Claim.DueAt = time.Time{}
+		s.lower("credit")
+		return
+	}
+	if !s.Claim.DueAt.IsZero() {
+		s.chase(now)
+	}
+}
+
+// chase asks the supplier for the credit, and after the last time a person.
+func (s *State) chase(now time.Time) {
+	if s.Claim.Chases < chases {
+		s.Claim.Chases++
+		s.notify(NoticeChaseCredit, "/"+strconv.Itoa(s.Claim.Chases))
+		s.tell(now, "%s is reminded of the credit of %s", s.Terms.Name, s.amount(s.Claim.Open()))
+	} else {
+		s.Claim.Escalated = true
+		s.raise(now, "credit", "%s has not given the credit of %s for %s after %d reminders: pursue it, or write it off by name",
+			s.Terms.Name, s.amount(s.Claim.Open()), s.RMA, chases)
+	}
+	s.Claim.DueAt = now.Add(chaseEvery)
+	s.Unrecorded = true
+}
+
+func (s *State) amount(minor int64) string {
+	return money.Money{Minor: minor, Currency: s.Currency}.String()
+}

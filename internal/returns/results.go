@@ -1,0 +1,241 @@
+package returns
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/dropline/dropline/internal/order"
+)
+
+// AuthorisedWith takes what came of telling the supplier and making the label.
+func (s *State) AuthorisedWith(label *Label, answer *SupplierAnswer, now time.Time) {
+	s.done(StepAuthorise)
+	s.Authorised, s.Label, s.Unrecorded = true, label, true
+	if answer != nil {
+		s.takeAnswer(answer, now)
+	}
+	if s.Keep {
+		s.notify(NoticeKeep, "")
+		s.tell(now, "The customer keeps the goods")
+		s.expectCredit(now)
+		return
+	}
+	if !s.Cancelled {
+		s.notify(NoticeAuthorised, "")
+	}
+}
+
+// PaidWith takes the end of a payment: minor units that went back, and the order that an exchange made.
+func (s *State) PaidWith(minor int64, replacement, text string, now time.Time) {
+	s.done(StepPay)
+	for _, part := range s.Paying.Parts {
+		if l := s.line(part.Line); l != nil {
+			l.Settled += part.Quantity
+		}
+	}
+	s.Paying = nil
+	s.Paid++
+	s.PaidMinor += minor
+	if replacement != "" {
+		s.Replacement = replacement
+	}
+	s.Unrecorded = true
+	s.tell(now, "%s", text)
+}
+
+// Recorded ends a snapshot; the notices it carried are on their way.
+func (s *State) Recorded(k StepKind, carried int) {
+	s.done(k)
+	s.Notices = s.Notices[min(carried, len(s.Notices)):]
+}
+
+// Stalled tells a person that a step keeps failing.
+func (s *State) Stalled(k StepKind, why string, now time.Time) {
+	s.raise(now, "stalled/"+string(k), "%s keeps failing and is tried again: %s", k, why)
+}
+
+// Again makes a stalled step due again.
+func (s *State) Again(k StepKind) {
+	s.done(k)
+	switch k {
+	case StepRecord:
+		s.Unrecorded = true
+	case StepClose:
+		s.Unrecorded, s.Closed = true, false
+	}
+}
+
+// Resumed notes that a step that had stalled went through.
+func (s *State) Resumed(k StepKind) { s.lower("stalled/" + string(k)) }
+
+// Recover makes a recorded state ready to go on from in a new run.
+func (s *State) Recover() {
+	s.Busy = nil
+	s.Closed = false
+	s.Unrecorded = true
+}
+
+func refuse(format string, args ...any) error {
+	return &order.Refusal{Reason: fmt.Sprintf(format, args...)}
+}
+
+// CanCancel says whether the customer can still take the return back.
+func (s *State) CanCancel(r CancelRequest) error {
+	switch {
+	case r.ID == "":
+		return refuse("a cancellation needs an id")
+	case slices.Contains(s.Requests, r.ID):
+		return nil
+	case s.Cancelled:
+		return refuse("return %s is cancelled already", s.RMA)
+	case s.Expired:
+		return refuse("return %s has expired: there is nothing to cancel", s.RMA)
+	case s.Inspected || s.Paid > 0 || s.Paying != nil:
+		return refuse("return %s cannot be cancelled any more: the goods are back or paid for", s.RMA)
+	case handedIn(s.Parcel):
+		return refuse("return %s cannot be cancelled any more: the parcel is on its way", s.RMA)
+	}
+	return nil
+}
+
+// Cancel takes the return back.
+func (s *State) Cancel(r CancelRequest, now time.Time) {
+	if slices.Contains(s.Requests, r.ID) {
+		return
+	}
+	s.Requests = append(s.Requests, r.ID)
+	s.Cancelled, s.Unrecorded = true, true
+	s.lower("supplier-refused")
+	s.tell(now, "Cancelled by %s: the customer keeps the goods", r.By)
+}
+
+// Decision is what a person rules about units of a line, or about the whole return.
+type Decision struct {
+	// ID makes a repeat a no-op.
+	ID string `json:"id"`
+	// Line and ShareBP: so much of the price of the units that came back wrong goes back.
+	Line    int   `json:"line,omitempty"`
+	ShareBP int64 `json:"shareBp"`
+	// Findings notes an inspection that somebody reported to us in words.
+	Findings *Inspection `json:"findings,omitempty"`
+	// WriteOff lets go what the supplier still owes; Reason is a code, By who answers for it.
+	WriteOff bool   `json:"writeOff,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	// Noted ends a matter that needs nothing but having been seen, by its key.
+	Noted string `json:"noted,omitempty"`
+	By    string `json:"by"`
+}
+
+// CanDecide says whether a decision fits the return as it stands.
+func (s *State) CanDecide(d Decision) error {
+	switch {
+	case d.ID == "" || d.By == "":
+		return refuse("a decision needs an id and who makes it")
+	case slices.Contains(s.Requests, d.ID):
+		return nil
+	case d.WriteOff:
+		if s.Claim.Open() <= 0 {
+			return refuse("%s owes nothing for return %s", s.Terms.Name, s.RMA)
+		}
+		if d.Reason == "" {
+			return refuse("writing off needs a reason")
+		}
+		return nil
+	case d.Noted != "":
+		if d.Noted != "surplus" && d.Noted != "not-granted" && d.Noted != "credit-over" {
+			return refuse("%q is not a matter that can be noted", d.Noted)
+		}
+		return nil
+	case d.Findings != nil:
+		if s.Inspected {
+			return refuse("return %s was inspected already", s.RMA)
+		}
+		return s.canFind(d.Findings)
+	case s.Answer == SupplierRefused && !s.Inspected && d.Line == 0:
+		if d.ShareBP != 0 && d.ShareBP != whole {
+			return refuse("refund it whole (10000) without the goods, or refuse it (0)")
+		}
+		return nil
+	}
+	l := s.line(d.Line)
+	switch {
+	case l == nil:
+		return refuse("return %s has no line %d", s.RMA, d.Line)
+	case s.undecided(l) == 0:
+		return refuse("nothing is to be decided about line %d of return %s", d.Line, s.RMA)
+	case d.ShareBP < 0 || d.ShareBP > whole:
+		return refuse("the share is 0 to 10000 basis points")
+	}
+	return nil
+}
+
+func (s *State) canFind(in *Inspection) error {
+	for _, f := range in.Lines {
+		if s.line(f.Line) == nil || f.Quantity <= 0 || !slices.Contains(Conditions, f.Condition) {
+			return refuse("findings need a line of the return, a quantity and a condition of %v", Conditions)
+		}
+	}
+	return nil
+}
+
+// Decide carries a decision out.
+func (s *State) Decide(d Decision, now time.Time) {
+	if slices.Contains(s.Requests, d.ID) {
+		return
+	}
+	s.Requests = append(s.Requests, d.ID)
+	s.Unrecorded = true
+	switch {
+	case d.WriteOff:
+		open := s.Claim.Open()
+		s.Claim.WrittenOff += open
+		s.Claim.WrittenBy = d.By
+		s.tell(now, "%s writes off %s that %s owes: %s", d.By, s.amount(open), s.Terms.Name, d.Reason)
+		s.creditChanged(now)
+	case d.Noted != "":
+		s.lower(d.Noted)
+		s.tell(now, "%s has seen to it: %s", d.By, d.Noted)
+	case d.Findings != nil:
+		s.takeInspection(d.Findings, now)
+	case d.Line == 0:
+		s.withoutSupplier(d, now)
+	default:
+		l := s.line(d.Line)
+		n := s.undecided(l)
+		l.Ruled = append(l.Ruled, Ruling{Quantity: n, ShareBP: d.ShareBP, By: d.By})
+		s.lower(rulingKey(l.Line))
+		s.tell(now, "%s decides: %d%% of the price of %d × %s goes back", d.By, d.ShareBP/100, n, l.SKU)
+		if d.ShareBP == 0 {
+			s.notify(NoticeNotPaid, fmt.Sprintf("/%d", l.Line))
+		}
+	}
+}
+
+// withoutSupplier ends a return that the supplier refuses: the customer keeps what it still has, and is
+// paid for it or not. What the supplier has found already counts as found.
+func (s *State) withoutSupplier(d Decision, now time.Time) {
+	s.lower("supplier-refused")
+	if d.ShareBP == 0 && s.found() == 0 {
+		s.Cancelled = true
+		s.notify(NoticeNotPaid, "")
+		s.tell(now, "%s refuses the return, as %s does", d.By, s.Terms.Name)
+		return
+	}
+	s.Inspected, s.InspectAt, s.InspectBy = true, now, time.Time{}
+	for i := range s.Lines {
+		l := &s.Lines[i]
+		if n := s.undecided(l); n > 0 {
+			l.Ruled = append(l.Ruled, Ruling{Quantity: n, ShareBP: d.ShareBP, By: d.By})
+		}
+	}
+	s.expectCredit(now)
+	if d.ShareBP == 0 {
+		s.notify(NoticeNotPaid, "")
+		s.tell(now, "%s refuses the rest of the return, as %s does", d.By, s.Terms.Name)
+		return
+	}
+	s.Keep = true
+	s.notify(NoticeKeep, "")
+	s.tell(now, "%s decides: the customer keeps the goods and is refunded", d.By)
+}
