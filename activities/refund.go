@@ -167,7 +167,7 @@ func (r *refund) price(part *refundPart) error {
 		}
 	}
 	for _, l := range part.lines {
-		goods, tax, err := ledger.LineRefund(pricedLine(&r.document, l.Line), before[l.Line], l.Quantity)
+		goods, tax, err := ledger.LineRefund(r.document.PricedLine(l.Line), before[l.Line], l.Quantity)
 		if err != nil {
 			return fmt.Errorf("line %d: %w", l.Line, err)
 		}
@@ -177,10 +177,10 @@ func (r *refund) price(part *refundPart) error {
 	fates := make([]ledger.LineFate, 0, len(r.document.Lines))
 	for i := range r.document.Lines {
 		n := r.document.Lines[i].Line
-		fates = append(fates, ledger.LineFate{Line: pricedLine(&r.document, n), Undelivered: before[n]})
+		fates = append(fates, ledger.LineFate{Line: r.document.PricedLine(n), Undelivered: before[n]})
 	}
 	var err error
-	part.shipping, part.shippingTax, err = ledger.ShippingRefund(pricedShipping(&r.document), shippingPolicy(r.shop), fates, shipping, shippingTax)
+	part.shipping, part.shippingTax, err = ledger.ShippingRefund(r.document.PricedShipping(), shippingPolicy(r.shop), fates, shipping, shippingTax)
 	part.amount = min(part.goods+part.tax+part.shipping+part.shippingTax, left)
 	return err
 }

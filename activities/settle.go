@@ -115,7 +115,7 @@ func saleOf(s *order.State, document *storefront.Order, shop catalog.Storefront)
 	fates := make([]ledger.LineFate, 0, len(s.Lines))
 	for i := range s.Lines {
 		l := &s.Lines[i]
-		priced := pricedLine(document, l.Line)
+		priced := document.PricedLine(l.Line)
 		goods, tax, err := ledger.LineEarned(priced, 0, l.Ordered-l.Refunded)
 		if err != nil {
 			return sale, fmt.Errorf("line %d: %w", l.Line, err)
@@ -124,7 +124,7 @@ func saleOf(s *order.State, document *storefront.Order, shop catalog.Storefront)
 		fates = append(fates, ledger.LineFate{Line: priced, Undelivered: l.Refunded})
 	}
 	var err error
-	sale.Shipping, sale.ShippingTax, err = ledger.ShippingEarned(pricedShipping(document), shippingPolicy(shop), fates)
+	sale.Shipping, sale.ShippingTax, err = ledger.ShippingEarned(document.PricedShipping(), shippingPolicy(shop), fates)
 	return sale, err
 }
 

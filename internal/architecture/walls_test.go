@@ -35,6 +35,7 @@ var technology = []string{
 	"internal/partners",
 	"internal/payment",
 	"internal/postgres",
+	"internal/returndesk",
 	"internal/service",
 	"internal/sim",
 	"internal/storefront/*",

@@ -38,6 +38,9 @@ func defaultPolicy() Policy {
 		LostAfter:           sla.MustTerm("10d"),
 		ShipLateness:        ShipLateness{Grace: sla.MustTerm("24h"), Action: LateReroute},
 		RefundShipping:      RefundShippingNoneDelivered,
+		Returns: ReturnPolicy{
+			WindowDays: 30, PaysShipping: PayerStorefront, SendWithin: sla.MustTerm("14d"), InspectWithin: sla.MustTerm("3d"),
+		},
 	}
 }
 

@@ -47,6 +47,26 @@ func readPolicy(s *section, p *Policy, currencies []string) {
 	p.DuplicateShipment.AbsorbUpTo = noAmounts(currencies)
 	readAmounts(duplicate, "absorb_up_to", currencies, &p.DuplicateShipment.AbsorbUpTo)
 	duplicate.done()
+	readReturns(s.sub("returns"), &p.Returns, currencies)
+	s.done()
+}
+
+func readReturns(s *section, r *ReturnPolicy, currencies []string) {
+	scan(s, "window_days", whole(0, mostDays), &r.WindowDays)
+	scan(s, "fault_days", whole(0, mostDays), &r.FaultDays)
+	scanEach(s, "final_sale", parseName, &r.FinalSale)
+	scan(s, "restocking_bp", basisPoints, &r.RestockingBP)
+	scan(s, "opened_bp", basisPoints, &r.OpenedBP)
+	scan(s, "pays_shipping", oneOf(PayerStorefront, PayerCustomer), &r.PaysShipping)
+	readAmounts(s, "return_shipping", currencies, &r.ReturnShipping)
+	readAmounts(s, "instant_up_to", currencies, &r.InstantUpTo)
+	readAmounts(s, "keep_up_to", currencies, &r.KeepUpTo)
+	scan(s, "photos_for_fault", parseBool, &r.PhotosForFault)
+	scan(s, "send_within", parseElapsed, &r.SendWithin)
+	scan(s, "inspect_within", parseElapsed, &r.InspectWithin)
+	if r.PaysShipping != PayerCustomer && len(r.ReturnShipping) > 0 {
+		s.at("return_shipping").problem("is one too many: it needs pays_shipping: customer")
+	}
 	s.done()
 }
 

@@ -49,6 +49,32 @@ type Policy struct {
 	ShipLateness      ShipLateness      `json:"ship_lateness"`
 	RefundShipping    RefundShipping    `json:"refund_shipping"`
 	DuplicateShipment DuplicateShipment `json:"duplicate_shipment"`
+	Returns           ReturnPolicy      `json:"returns"`
+}
+
+// ReturnPolicy says what customers may send back, and what they get for it. A fault is goods that are
+// damaged, defective, wrong or not as described.
+type ReturnPolicy struct {
+	// WindowDays from the delivery; 0: nothing comes back but for a fault. FaultDays is the window for
+	// those; 0: the same.
+	WindowDays int `json:"window_days"`
+	FaultDays  int `json:"fault_days,omitempty"`
+	// FinalSale are SKUs that come back only for a fault.
+	FinalSale []string `json:"final_sale,omitempty"`
+	// RestockingBP and OpenedBP of the price are kept when nothing was wrong.
+	RestockingBP int64 `json:"restocking_bp,omitempty"`
+	OpenedBP     int64 `json:"opened_bp,omitempty"`
+	// PaysShipping is who pays for the label when nothing was wrong; ReturnShipping is its price.
+	PaysShipping   Payer         `json:"pays_shipping"`
+	ReturnShipping []money.Money `json:"return_shipping,omitempty"`
+	// InstantUpTo: refunds up to this are made when the carrier has the parcel. KeepUpTo: faulty goods
+	// up to this value need not come back.
+	InstantUpTo    []money.Money `json:"instant_up_to,omitempty"`
+	KeepUpTo       []money.Money `json:"keep_up_to,omitempty"`
+	PhotosForFault bool          `json:"photos_for_fault,omitempty"`
+	// The customer hands the parcel in, and whoever receives it looks at it, within these terms.
+	SendWithin    sla.Term `json:"send_within"`
+	InspectWithin sla.Term `json:"inspect_within"`
 }
 
 // Capture is when the customer's payment is captured.

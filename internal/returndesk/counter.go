@@ -1,0 +1,142 @@
+package returndesk
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/dropline/dropline/internal/catalog"
+	"github.com/dropline/dropline/internal/money"
+	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/returns"
+)
+
+func (c *counter) queueTerms(b *pgx.Batch) {
+	b.Queue(`SELECT s.document FROM suppliers s WHERE s.id IN (SELECT supplier FROM purchase_orders WHERE order_key = $1)`,
+		c.key.String()).Query(func(rows pgx.Rows) error {
+		var s catalog.Supplier
+		_, err := pgx.ForEachRow(rows, []any{&s}, func() error {
+			c.terms[s.ID] = termsOf(&s)
+			s = catalog.Supplier{}
+			return nil
+		})
+		return err
+	})
+}
+
+// queueArrivals reads when units came. The scans say it; the order's state only says that they did.
+func (c *counter) queueArrivals(b *pgx.Batch) {
+	b.Queue(`SELECT po_number, lines, milestone_at FROM parcels WHERE order_key = $1 AND milestone = 'delivered' AND milestone_at IS NOT NULL`,
+		c.key.String()).Query(func(rows pgx.Rows) error {
+		var po string
+		var lines []order.ShippedLine
+		var at time.Time
+		_, err := pgx.ForEachRow(rows, []any{&po, &lines, &at}, func() error {
+			for _, l := range lines {
+				if u := (unit{po, l.Line}); at.After(c.arrived[u]) {
+					c.arrived[u] = at
+				}
+			}
+			lines = nil
+			return nil
+		})
+		return err
+	})
+}
+
+func (c *counter) queueReturns(b *pgx.Batch) {
+	b.Queue(`SELECT l.po_number, l.line, sum(l.quantity - l.released)::bigint FROM return_lines l JOIN returns r USING (rma)
+		WHERE r.order_key = $1 GROUP BY l.po_number, l.line`, c.key.String()).Query(func(rows pgx.Rows) error {
+		var u unit
+		var n int64
+		_, err := pgx.ForEachRow(rows, []any{&u.po, &u.line, &n}, func() error { c.taken[u] = n; return nil })
+		return err
+	})
+	b.Queue(`SELECT po_number, count(*)::int FROM returns WHERE order_key = $1 GROUP BY po_number`, c.key.String()).Query(func(rows pgx.Rows) error {
+		var po string
+		var n int
+		_, err := pgx.ForEachRow(rows, []any{&po, &n}, func() error { c.returns[po] = n; return nil })
+		return err
+	})
+}
+
+func termsOf(s *catalog.Supplier) returns.Terms {
+	r := &s.Contract.Returns
+	return returns.Terms{
+		Supplier: s.ID, Name: s.Name, WindowDays: r.WindowDays, RestockingBP: r.RestockingBP,
+		PaysShipping: r.PaysShipping == catalog.PayerSupplier, CreditWithin: r.CreditWithin.Elapsed(),
+	}
+}
+
+// delivered is what the order's purchase orders brought, and what is still on its way.
+func (c *counter) delivered() []returns.Delivered {
+	var list []returns.Delivered
+	state := &c.standing.State
+	for i := range state.POs {
+		po := &state.POs[i]
+		for j := range po.Lines {
+			l := &po.Lines[j]
+			u := unit{po.Number, l.Line}
+			d := returns.Delivered{
+				PO: po.Number, Line: l.Line, SKU: l.SKU, Quantity: l.Units.Delivered, Taken: c.taken[u], At: c.arrived[u],
+				UnitCost: l.UnitCost, Terms: c.terms[po.Supplier], Returning: returning(po, l.Line),
+			}
+			d.Underway = max(l.Units.Shipped+l.Units.Labelled+l.Units.Accepted+l.Units.Pending+l.Units.Backordered+l.Units.OnHold-d.Returning, 0)
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// returning is the units of a line in parcels that go back to their sender by themselves.
+func returning(po *order.PurchaseOrder, line int) (n int64) {
+	for i := range po.Parcels {
+		if p := &po.Parcels[i]; p.Milestone == order.ParcelReturning {
+			for _, l := range p.Lines {
+				if l.Line == line {
+					n += l.Quantity
+				}
+			}
+		}
+	}
+	return n
+}
+
+// prices are what the customer paid for one unit of each line, with tax and after discounts, rounded up:
+// they decide what is small enough, not what goes back.
+func (c *counter) prices() (map[int]int64, error) {
+	prices := map[int]int64{}
+	for i := range c.document.Lines {
+		l := &c.document.Lines[i]
+		priced := c.document.PricedLine(l.Line)
+		if err := priced.Validate(); err != nil {
+			return nil, fmt.Errorf("line %d: %w", l.Line, err)
+		}
+		prices[l.Line] = (priced.Total() + l.Quantity - 1) / l.Quantity
+	}
+	return prices, nil
+}
+
+// value is what the customer paid for a grant.
+func value(g returns.Grant, prices map[int]int64) (sum int64) {
+	for _, l := range g.Lines {
+		sum += prices[l.Line] * l.Quantity
+	}
+	return sum
+}
+
+// policy picks what decides about this order's returns.
+func (c *counter) policy() returns.Policy {
+	r := &c.shop.Policy.Returns
+	in := func(amounts []money.Money) int64 {
+		amount, _ := catalog.AmountIn(amounts, c.document.Currency)
+		return amount.Minor
+	}
+	return returns.Policy{
+		WindowDays: r.WindowDays, FaultDays: r.FaultDays, FinalSale: r.FinalSale, RestockingBP: r.RestockingBP, OpenedBP: r.OpenedBP,
+		CustomerPaysShipping: r.PaysShipping == catalog.PayerCustomer, ReturnShipping: in(r.ReturnShipping),
+		InstantUpTo: in(r.InstantUpTo), KeepUpTo: in(r.KeepUpTo), PhotosForFault: r.PhotosForFault,
+		SendWithin: r.SendWithin.Elapsed(), InspectWithin: r.InspectWithin.Elapsed(),
+	}
+}
