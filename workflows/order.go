@@ -42,7 +42,7 @@ func Order(ctx workflow.Context, in OrderInput) (OrderResult, error) {
 		r.takeNews()
 		r.state.Tick(workflow.Now(r.ctx))
 		r.beginSteps()
-		r.setTimers()
+		r.clocks.set(r.ctx, r.state.Deadlines())
 		r.publish()
 		if r.state.Finished() && workflow.AllHandlersFinished(r.ctx) {
 			return r.result(), nil
@@ -64,17 +64,10 @@ type orderRun struct {
 	facts, cancels workflow.ReceiveChannel
 	// changed holds a token when a coroutine has changed the state since the last round.
 	changed       workflow.Channel
-	timers        []timer
-	rests         map[string]time.Duration // how long steps that keep failing rested last
+	clocks        clocks
+	rests         rests
 	rootCancelled bool
 	shown         visibility.Attributes
-}
-
-type timer struct {
-	key    string
-	at     time.Time
-	future workflow.Future
-	cancel workflow.CancelFunc
 }
 
 func newOrderRun(ctx workflow.Context, in OrderInput) *orderRun {
@@ -87,7 +80,7 @@ func newOrderRun(ctx workflow.Context, in OrderInput) *orderRun {
 		facts:   workflow.GetSignalChannel(ctx, SignalFacts),
 		cancels: workflow.GetSignalChannel(ctx, SignalCancel),
 		changed: workflow.NewBufferedChannel(ctx, 1),
-		rests:   map[string]time.Duration{},
+		rests:   rests{},
 		shown:   visibility.Attributes{Stage: order.StageReceived, Storefront: in.Key.Storefront},
 	}
 }
@@ -167,7 +160,7 @@ func (r *orderRun) beginSteps() {
 				r.stalled(ctx, step, err)
 				return
 			}
-			delete(r.rests, string(step.Kind)+" "+step.Subject)
+			r.rests.over(string(step.Kind), step.Subject)
 			r.state.Resumed(step)
 		})
 	}
@@ -178,12 +171,7 @@ func (r *orderRun) stalled(ctx workflow.Context, step order.Step, err error) {
 	workflow.GetLogger(ctx).Warn("step keeps failing", "step", string(step.Kind), "subject", step.Subject, "error", err)
 	r.state.Stalled(step, reason(err), workflow.Now(ctx))
 	r.nudge()
-	key := string(step.Kind) + " " + step.Subject
-	pause := min(max(2*r.rests[key], retryPause), longestPause)
-	r.rests[key] = pause
-	_ = workflow.NewTimerWithOptions(ctx, pause, workflow.TimerOptions{
-		Summary: "Rest before " + string(step.Kind) + " is tried again",
-	}).Get(ctx, nil)
+	r.rests.rest(ctx, string(step.Kind), step.Subject)
 	r.state.Again(step)
 }
 
@@ -199,61 +187,13 @@ func reason(err error) string {
 	return "failed"
 }
 
-// setTimers keeps one timer for each deadline the order waits for, and none besides.
-func (r *orderRun) setTimers() {
-	deadlines := r.state.Deadlines()
-	kept := r.timers[:0]
-	for _, t := range r.timers {
-		if t.stillWanted(deadlines) {
-			kept = append(kept, t)
-		} else {
-			t.cancel()
-		}
-	}
-	r.timers = kept
-	for _, d := range deadlines {
-		if r.hasTimer(d.Key) {
-			continue
-		}
-		ctx, cancel := workflow.WithCancel(r.ctx)
-		wait := max(d.At.Sub(workflow.Now(ctx)), 0)
-		future := workflow.NewTimerWithOptions(ctx, wait, workflow.TimerOptions{Summary: d.Text})
-		r.timers = append(r.timers, timer{key: d.Key, at: d.At, future: future, cancel: cancel})
-	}
-}
-
-func (t *timer) stillWanted(deadlines []order.Deadline) bool {
-	for _, d := range deadlines {
-		if d.Key == t.key && d.At.Equal(t.at) && !t.future.IsReady() {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *orderRun) hasTimer(key string) bool {
-	for i := range r.timers {
-		if r.timers[i].key == key {
-			return true
-		}
-	}
-	return false
-}
-
 // wait blocks until something has come, a step is done or a deadline has passed. It takes nothing
 // out of a channel: a Selector that is blocked on a signal holds the first one back from everybody
 // else, and a request that takes the news meanwhile would see the second before it.
 func (r *orderRun) wait() {
 	_ = workflow.Await(r.ctx, func() bool { // r.ctx is never cancelled
-		if r.facts.Len() > 0 || r.cancels.Len() > 0 || r.changed.Len() > 0 || (r.root.Err() != nil && !r.rootCancelled) {
-			return true
-		}
-		for i := range r.timers {
-			if r.timers[i].future.IsReady() {
-				return true
-			}
-		}
-		return false
+		return r.facts.Len() > 0 || r.cancels.Len() > 0 || r.changed.Len() > 0 ||
+			(r.root.Err() != nil && !r.rootCancelled) || r.clocks.passed()
 	})
 }
 
