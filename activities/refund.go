@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 
@@ -61,6 +60,8 @@ type refundPart struct {
 	n                                         int
 	lines                                     []order.ShippedLine
 	amount, goods, tax, shipping, shippingTax int64
+	kept                                      int64 // fees
+	rma                                       string
 	reason                                    string
 	done                                      bool
 }
@@ -78,6 +79,9 @@ func (o *Orders) openRefund(ctx context.Context, in workflows.RefundInput) (*ref
 		parts := 0
 		for i := range r.parts {
 			part := &r.parts[i]
+			if part.rma != "" {
+				continue // what came back is another matter than what never came
+			}
 			r.uncovered = without(r.uncovered, part.lines)
 			if part.n != in.N {
 				continue
@@ -102,11 +106,13 @@ func readRefund(ctx context.Context, w *postgres.Work, in workflows.RefundInput)
 		JOIN storefronts s ON s.id = o.storefront WHERE o.key = $1 FOR NO KEY UPDATE OF o`, key).QueryRow(func(row pgx.Row) error {
 		return missing(row.Scan(&r.document, &r.captured, &r.shop), "order", key)
 	})
-	w.Queue(`SELECT key, n, lines, amount_minor, shipping_minor, shipping_tax_minor, reason, state = 'done'
+	w.Queue(`SELECT key, n, lines, amount_minor, goods_minor, tax_minor, shipping_minor, shipping_tax_minor, kept_minor,
+			coalesce(rma, ''), reason, state = 'done'
 		FROM refunds WHERE order_key = $1 ORDER BY n, part`, key).Query(func(rows pgx.Rows) (err error) {
 		r.parts, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (refundPart, error) {
 			var p refundPart
-			err := row.Scan(&p.key, &p.n, &p.lines, &p.amount, &p.shipping, &p.shippingTax, &p.reason, &p.done)
+			err := row.Scan(&p.key, &p.n, &p.lines, &p.amount, &p.goods, &p.tax, &p.shipping, &p.shippingTax, &p.kept,
+				&p.rma, &p.reason, &p.done)
 			return p, err
 		})
 		return err
@@ -139,31 +145,33 @@ func (r *refund) fix(w *postgres.Work, number int) error {
 	if err := r.price(part); err != nil {
 		return err
 	}
-	lines, err := json.Marshal(part.lines)
-	if err != nil {
-		return fmt.Errorf("encode the units of %s: %w", part.key, err)
+	if err := insertPart(w, r.in.Key, part, number); err != nil {
+		return err
 	}
-	w.Queue(`INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, goods_minor, tax_minor,
-			shipping_minor, shipping_tax_minor, reason, state)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'trying')`, part.key, r.in.Key.String(), part.n, number,
-		lines, part.amount, part.goods, part.tax, part.shipping, part.shippingTax, part.reason)
 	r.parts = append(r.parts, *part)
 	r.open, r.uncovered = part, nil
 	return nil
 }
 
-// price is what the customer paid for the units, with the shipping that goes back with them. No
-// refund gives back more than is left of what was captured.
+// price is what the customer paid for the units, with the shipping that goes back with them, less what is
+// kept. The units of a line are priced in the order in which they are refunded, whatever for: together
+// they come to exactly what was paid for it. No refund gives back more than is left of what was captured.
 func (r *refund) price(part *refundPart) error {
-	before := map[int]int64{}
+	before, came := map[int]int64{}, map[int]int64{} // units refunded; those of them that were delivered
 	left := r.captured
 	var shipping, shippingTax int64
+	count := func(p *refundPart, l order.ShippedLine) {
+		before[l.Line] += l.Quantity
+		if p.rma != "" {
+			came[l.Line] += l.Quantity
+		}
+	}
 	for i := range r.parts {
 		e := &r.parts[i]
 		left -= e.amount
 		shipping, shippingTax = shipping+e.shipping, shippingTax+e.shippingTax
 		for _, l := range e.lines {
-			before[l.Line] += l.Quantity
+			count(e, l)
 		}
 	}
 	for _, l := range part.lines {
@@ -172,16 +180,16 @@ func (r *refund) price(part *refundPart) error {
 			return fmt.Errorf("line %d: %w", l.Line, err)
 		}
 		part.goods, part.tax = part.goods+goods, part.tax+tax
-		before[l.Line] += l.Quantity
+		count(part, l)
 	}
 	fates := make([]ledger.LineFate, 0, len(r.document.Lines))
 	for i := range r.document.Lines {
 		n := r.document.Lines[i].Line
-		fates = append(fates, ledger.LineFate{Line: r.document.PricedLine(n), Undelivered: before[n]})
+		fates = append(fates, ledger.LineFate{Line: r.document.PricedLine(n), Undelivered: before[n] - came[n], Returned: came[n]})
 	}
 	var err error
 	part.shipping, part.shippingTax, err = ledger.ShippingRefund(r.document.PricedShipping(), shippingPolicy(r.shop), fates, shipping, shippingTax)
-	part.amount = min(part.goods+part.tax+part.shipping+part.shippingTax, left)
+	part.amount = min(part.goods+part.tax+part.shipping+part.shippingTax-part.kept, left)
 	return err
 }
 

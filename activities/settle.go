@@ -54,6 +54,7 @@ type closing struct {
 	document storefront.Order
 	shop     catalog.Storefront
 	captured int64
+	refunded ledger.Sale // goods and tax of what never came, as it was refunded
 	book     *ledgerbook.Book
 }
 
@@ -63,12 +64,16 @@ func readClosing(ctx context.Context, w *postgres.Work, s *order.State) (*closin
 		JOIN storefronts s ON s.id = o.storefront WHERE o.key = $1`, s.Key.String()).QueryRow(func(row pgx.Row) error {
 		return missing(row.Scan(&c.document, &c.captured, &c.shop), "order", s.Key.String())
 	})
+	w.Queue(`SELECT coalesce(sum(goods_minor), 0)::bigint, coalesce(sum(tax_minor), 0)::bigint FROM refunds
+		WHERE order_key = $1 AND rma IS NULL`, s.Key.String()).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&c.refunded.Goods, &c.refunded.Tax)
+	})
 	return c, w.Flush(ctx)
 }
 
 // close posts what the order's end posts, and proves that the order is square. It says in words how.
 func (c *closing) close(now time.Time) (string, error) {
-	sale, err := saleOf(c.state, &c.document, c.shop)
+	sale, err := c.sale()
 	if err != nil {
 		return "", err
 	}
@@ -109,22 +114,19 @@ func (c *closing) prove() (string, error) {
 	return text, nil
 }
 
-// saleOf is the price of what the customer keeps.
-func saleOf(s *order.State, document *storefront.Order, shop catalog.Storefront) (ledger.Sale, error) {
-	sale := ledger.Sale{Currency: document.Currency, Goods: document.Unshipped}
-	fates := make([]ledger.LineFate, 0, len(s.Lines))
-	for i := range s.Lines {
-		l := &s.Lines[i]
-		priced := document.PricedLine(l.Line)
-		goods, tax, err := ledger.LineEarned(priced, 0, l.Ordered-l.Refunded)
-		if err != nil {
-			return sale, fmt.Errorf("line %d: %w", l.Line, err)
-		}
-		sale.Goods, sale.Tax = sale.Goods+goods, sale.Tax+tax
+// sale is the price of what the customer was delivered and keeps, or sends back later: all that was
+// bought less what was refunded before it came. Returns take theirs out of it by postings of their own.
+func (c *closing) sale() (ledger.Sale, error) {
+	sale := ledger.Sale{Currency: c.document.Currency, Goods: c.document.Unshipped - c.refunded.Goods, Tax: -c.refunded.Tax}
+	fates := make([]ledger.LineFate, 0, len(c.state.Lines))
+	for i := range c.state.Lines {
+		l := &c.state.Lines[i]
+		priced := c.document.PricedLine(l.Line)
+		sale.Goods, sale.Tax = sale.Goods+priced.Net(), sale.Tax+priced.Tax
 		fates = append(fates, ledger.LineFate{Line: priced, Undelivered: l.Refunded})
 	}
 	var err error
-	sale.Shipping, sale.ShippingTax, err = ledger.ShippingEarned(document.PricedShipping(), shippingPolicy(shop), fates)
+	sale.Shipping, sale.ShippingTax, err = ledger.ShippingEarned(c.document.PricedShipping(), shippingPolicy(c.shop), fates)
 	return sale, err
 }
 

@@ -45,6 +45,7 @@ type Message struct {
 // personal: names and addresses are read when the message is sent.
 type Payload struct {
 	PO       string              `json:"po,omitempty"`
+	RMA      string              `json:"rma,omitempty"`
 	Carrier  string              `json:"carrier,omitempty"`
 	Tracking string              `json:"tracking,omitempty"`
 	Lines    []order.ShippedLine `json:"lines,omitempty"` // none: the whole order

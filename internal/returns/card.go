@@ -99,3 +99,11 @@ func (s *State) Clone() State {
 	}
 	return c
 }
+
+// Released is the units of a line that the return ends without: they may be returned again.
+func (s *State) Released(l *Line) int64 {
+	if !s.Closed || !s.Cancelled && !s.Expired {
+		return 0
+	}
+	return l.Quantity - max(l.found(), l.Settled)
+}

@@ -119,6 +119,12 @@ CREATE TABLE credit_memos (
 );
 CREATE INDEX credit_memos_by_return ON credit_memos (rma);
 
+-- What is paid for goods that came back stands among the order's refunds: they share its units' prices
+-- and what was captured. Their n is 0, their part counts them.
+ALTER TABLE refunds ADD COLUMN rma text REFERENCES returns (rma);
+ALTER TABLE refunds ADD COLUMN kept_minor bigint NOT NULL DEFAULT 0 CHECK (kept_minor >= 0);
+
 -- +goose Down
+ALTER TABLE refunds DROP COLUMN rma, DROP COLUMN kept_minor;
 DROP TABLE credit_memos, return_parcels, return_facts, return_lines, returns, return_requests;
 DROP FUNCTION returned_within_ordered, return_snapshots_move_forward;
