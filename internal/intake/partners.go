@@ -28,6 +28,9 @@ func (p *Processor) applySupplier(ctx context.Context, tx pgx.Tx, d received) (v
 	if err != nil {
 		return unreadable(err), nil
 	}
+	if document.Return != nil {
+		return applyReturn(ctx, tx, d, document)
+	}
 	po := purchaseOrder{number: document.PO}
 	err = tx.QueryRow(ctx, `
 		SELECT p.order_key, p.supplier, p.currency, o.closed_at IS NOT NULL

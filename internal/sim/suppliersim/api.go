@@ -24,6 +24,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /suppliers/{supplier}/purchase-orders/{number}", s.authorised(s.lookUp))
 	mux.HandleFunc("POST /suppliers/{supplier}/purchase-orders/{number}/cancellations", s.authorised(s.cancel))
 	mux.HandleFunc("POST /suppliers/{supplier}/purchase-orders/{number}/intercepts", s.authorised(s.intercept))
+	mux.HandleFunc("POST /suppliers/{supplier}/returns", s.authorised(s.authoriseReturn))
 	mux.HandleFunc("GET /books", func(w http.ResponseWriter, _ *http.Request) {
 		write(w, http.StatusOK, s.Books.Snapshot())
 	})

@@ -45,6 +45,7 @@ type Order struct {
 	Cancellations []Request             `json:"cancellations,omitempty"`
 	Intercepts    []Request             `json:"intercepts,omitempty"`
 	Invoices      []wire.Invoice        `json:"invoices,omitempty"`
+	Returns       []Return              `json:"returns,omitempty"`
 	Cancelled     bool                  `json:"cancelled"`
 	Fenced        bool                  `json:"fenced,omitempty"`
 
@@ -125,6 +126,7 @@ func (o *Order) copy() Order {
 	c := *o
 	c.Lines, c.Acks, c.Parcels = slices.Clone(o.Lines), slices.Clone(o.Acks), slices.Clone(o.Parcels)
 	c.Cancellations, c.Intercepts, c.Invoices = slices.Clone(o.Cancellations), slices.Clone(o.Intercepts), slices.Clone(o.Invoices)
+	c.Returns = slices.Clone(o.Returns)
 	return c
 }
 

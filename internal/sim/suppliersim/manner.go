@@ -35,6 +35,7 @@ type Manner struct {
 	Cancel    CancelManner  `json:"cancel,omitzero"`
 	Intercept CancelManner  `json:"intercept,omitzero"`
 	Invoice   InvoiceManner `json:"invoice,omitzero"`
+	Return    ReturnManner  `json:"return,omitzero"`
 	Webhooks  WebhookManner `json:"webhooks,omitzero"`
 	// ClockOffset is how far the supplier's clock is ahead (or, negative, behind).
 	ClockOffset Duration `json:"clock_offset,omitzero"`
@@ -228,6 +229,12 @@ func (m Manner) Validate() error {
 	}
 	if m.Ack.Content == ContentSubstitute && m.Ack.SubstituteSKU == "" {
 		return fmt.Errorf("manner: ack.substitute_sku: want the article that is offered instead")
+	}
+	if err := oneOf("return.answer", m.Return.Answer, "", CancelAccept, CancelReject, CancelPending, CancelPendingNever); err != nil {
+		return err
+	}
+	if err := oneOf("return.condition", m.Return.Condition, "", "as_new", "opened", "damaged", "wrong_item", "not_ours"); err != nil {
+		return err
 	}
 	return oneOf("invoice.mode", m.Invoice.Mode, "", InvoiceExact, InvoiceOvercharge, InvoiceDuplicate, InvoiceNever)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/internal/supplier"
 	"github.com/dropline/dropline/internal/supplier/restapi/wire"
 )
@@ -40,6 +41,10 @@ type Document struct {
 	ShipNotice     *order.ShipNotice
 	CancelAnswer   *order.CancelAnswer
 	Invoice        *supplier.Invoice
+
+	// RMA is the return that the document is about, instead of a purchase order; Return is what it says.
+	RMA    string
+	Return *returns.Fact
 
 	// Currency is what the prices of an acknowledgment or an invoice are in, empty when it names
 	// none; whether it is the purchase order's currency is for the receiver to check.
@@ -104,6 +109,27 @@ var readers = map[string]func(*Document, []byte) error{
 		return read(data, func(w wire.Invoice) (err error) {
 			d.PO, d.Currency = w.PO, w.Currency
 			d.Invoice, err = invoice(w, d.ID, d.CreatedAt)
+			return err
+		})
+	},
+	wire.TypeReturnAnswered: func(d *Document, data []byte) error {
+		return read(data, func(w wire.ReturnAnswered) (err error) {
+			d.RMA = w.RMA
+			d.Return, err = returnAnswer(w, d.ID, d.CreatedAt)
+			return err
+		})
+	},
+	wire.TypeReturnInspected: func(d *Document, data []byte) error {
+		return read(data, func(w wire.ReturnInspected) (err error) {
+			d.RMA = w.RMA
+			d.Return, err = inspection(w, d.ID, d.CreatedAt)
+			return err
+		})
+	},
+	wire.TypeCreditMemo: func(d *Document, data []byte) error {
+		return read(data, func(w wire.CreditMemo) (err error) {
+			d.RMA, d.Currency = w.RMA, w.Currency
+			d.Return, err = creditMemo(w, d.ID, d.CreatedAt)
 			return err
 		})
 	},

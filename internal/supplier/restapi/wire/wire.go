@@ -119,7 +119,61 @@ const (
 	TypeShipment             = "shipment.created"
 	TypeCancellationAnswered = "purchase_order.cancellation_answered"
 	TypeInvoice              = "invoice.created"
+	TypeReturnAnswered       = "return.answered"
+	TypeReturnInspected      = "return.inspected"
+	TypeCreditMemo           = "credit_memo.created"
 )
+
+// ReturnAuthorization is the body of POST /returns. SendBy is a date.
+type ReturnAuthorization struct {
+	RMA      string       `json:"rma"`
+	PO       string       `json:"po"`
+	Lines    []ReturnLine `json:"lines"`
+	Carrier  string       `json:"carrier,omitempty"`
+	Tracking string       `json:"tracking,omitempty"`
+	SendBy   string       `json:"send_by"`
+}
+
+// ReturnLine is units that come back, with the reason's code.
+type ReturnLine struct {
+	Line        int    `json:"line"`
+	SupplierSKU string `json:"supplier_sku"`
+	Quantity    int64  `json:"quantity"`
+	Reason      string `json:"reason"`
+}
+
+// ReturnAnswered is the answer that a pending ReturnAuthorization had promised.
+type ReturnAnswered struct {
+	RMA     string    `json:"rma"`
+	At      time.Time `json:"at"`
+	Outcome string    `json:"outcome"` // accepted or rejected
+	Reason  string    `json:"reason,omitempty"`
+}
+
+// ReturnInspected is what was found in a return parcel. Several add up; Final says that no more comes.
+type ReturnInspected struct {
+	RMA   string          `json:"rma"`
+	At    time.Time       `json:"at"`
+	Lines []InspectedLine `json:"lines"`
+	Final bool            `json:"final,omitempty"`
+}
+
+// InspectedLine is units in one condition.
+type InspectedLine struct {
+	Line        int    `json:"line"`
+	Quantity    int64  `json:"quantity"`
+	Condition   string `json:"condition"`
+	Disposition string `json:"disposition,omitempty"`
+}
+
+// CreditMemo gives money back for a return.
+type CreditMemo struct {
+	RMA      string    `json:"rma"`
+	Number   string    `json:"number"`
+	At       time.Time `json:"at"`
+	Currency string    `json:"currency"`
+	Amount   string    `json:"amount"`
+}
 
 // CancellationAnswered is the answer that a pending cancellation or intercept had promised.
 type CancellationAnswered struct {
