@@ -34,8 +34,8 @@ func NewScan(carrier, tracking, status, text string, at time.Time) Scan {
 	s := Scan{
 		Carrier:  Name(carrier),
 		Tracking: Number(tracking),
-		Status:   strings.TrimSpace(status),
-		Text:     strings.Join(strings.Fields(text), " "),
+		Status:   oneLine(status),
+		Text:     oneLine(text),
 		At:       at.UTC().Round(0),
 	}
 	hash := sha256.New()
@@ -44,6 +44,14 @@ func NewScan(carrier, tracking, status, text string, at time.Time) Scan {
 	}
 	s.ID = hex.EncodeToString(hash.Sum(nil)[:16])
 	return s
+}
+
+// oneLine keeps out what Postgres does not store and what could break a log line or a terminal: a
+// status never seen before is shown to people.
+func oneLine(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
+	}), " ")
 }
 
 // Name is a carrier's name as Dropline compares it: lower-case letters and digits, so that

@@ -243,22 +243,3 @@ func TestCarrierCodeIsFoundByEveryName(t *testing.T) {
 		require.Equal(t, want != "", found)
 	}
 }
-
-func FuzzParseNeverPanics(f *testing.F) {
-	for _, name := range []string{"demo.yaml", "bad.yaml"} {
-		data, err := os.ReadFile("testdata/" + name)
-		require.NoError(f, err)
-		f.Add(data)
-	}
-	f.Add([]byte("suppliers: [&a [*a]]"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		file, err := catalog.Parse("fuzz.yaml", data)
-		if err != nil {
-			require.NotEmpty(t, err.Error())
-			return
-		}
-		_ = catalog.Validate(file)
-		_, err = json.Marshal(file)
-		require.NoError(t, err)
-	})
-}

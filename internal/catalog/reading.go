@@ -147,9 +147,9 @@ func (v value) section() *section {
 	lines := map[string]int{}
 	for i := 0; i+1 < len(v.node.Content); i += 2 {
 		key, node := v.node.Content[i], v.node.Content[i+1]
-		path := key.Value
+		path := shown(key.Value)
 		if v.path != "" {
-			path = v.path + "." + key.Value
+			path = v.path + "." + path
 		}
 		at := value{r: v.r, node: key, path: path}
 		if key.Kind != yaml.ScalarNode {
@@ -164,6 +164,14 @@ func (v value) section() *section {
 		s.fields = append(s.fields, field{key: key, value: value{r: v.r, node: node, path: path}})
 	}
 	return s
+}
+
+// shown is a key as a path writes it: one that could break a line or a terminal, in quotes.
+func shown(key string) string {
+	if plainLabel.MatchString(key) {
+		return key
+	}
+	return fmt.Sprintf("%.40q", key)
 }
 
 // take gives the value of a key, and remembers that the format knows the key.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/language"
 
@@ -34,8 +36,9 @@ func parseID(text string) (string, error) {
 
 // parseName takes any single line of text.
 func parseName(text string) (string, error) {
-	if len(text) > 200 || strings.ContainsAny(text, "\r\n\x00") {
-		return "", errors.New("want one line of at most 200 bytes")
+	breaks := func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
+	if len(text) > 200 || !utf8.ValidString(text) || strings.ContainsFunc(text, breaks) {
+		return "", errors.New("want one line of at most 200 bytes, without control characters")
 	}
 	return text, nil
 }

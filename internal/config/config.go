@@ -21,6 +21,9 @@ type Settings struct {
 	HealthAddress string
 	LogLevel      string
 	LogFormat     string // json or text
+	// KeyRate bounds each API key, PartnerRate each partner that delivers webhooks; what is over them
+	// is answered 429.
+	KeyRate, PartnerRate Rate
 	// AllowPrivatePartners lets partners live on loopback and private addresses: simulators, and
 	// suppliers inside one's own network.
 	AllowPrivatePartners bool
@@ -28,6 +31,9 @@ type Settings struct {
 	CustomerHashKey string
 	Mail            Mail
 }
+
+// Rate is how many requests are taken: so many a second for long, Burst at once.
+type Rate struct{ PerSecond, Burst int }
 
 // Mail is the server that takes messages to customers; without a host none are sent.
 type Mail struct {
@@ -51,6 +57,10 @@ var variables = []Variable{
 	{"DROPLINE_HEALTH_ADDRESS", "", "where the worker answers /healthz and /readyz; empty: nowhere", false},
 	{"DROPLINE_LOG_LEVEL", "info", "debug, info, warn or error", false},
 	{"DROPLINE_LOG_FORMAT", "json", "json, or text for people", false},
+	{"DROPLINE_KEY_RATE", "50", "requests a second that each API key may make for long", false},
+	{"DROPLINE_KEY_BURST", "100", "requests that each API key may make at once", false},
+	{"DROPLINE_PARTNER_RATE", "200", "webhooks a second that each partner may deliver for long", false},
+	{"DROPLINE_PARTNER_BURST", "1000", "webhooks that each partner may deliver at once", false},
 	{"DROPLINE_ALLOW_PRIVATE_PARTNERS", "false", "true lets partners live on loopback and private addresses", false},
 	{"DROPLINE_CUSTOMER_HASH_KEY", "dropline", "key of the hash by which one customer's orders are counted", true},
 	{"DROPLINE_SMTP_HOST", "", "mail server for messages to customers; empty: none are sent", false},
@@ -60,6 +70,9 @@ var variables = []Variable{
 	{"DROPLINE_SMTP_TLS", "opportunistic", "opportunistic, mandatory or none", false},
 	{"DROPLINE_MAIL_FROM", "", "sender of messages to customers", false},
 }
+
+// mostRequests is a rate that limits nothing.
+const mostRequests = 1_000_000
 
 // Variables lists every environment variable that is read here.
 func Variables() []Variable { return variables }
@@ -99,6 +112,8 @@ func from(look func(string) (string, bool)) (Settings, error) {
 		HealthAddress:        values["DROPLINE_HEALTH_ADDRESS"],
 		LogLevel:             oneOf("DROPLINE_LOG_LEVEL", "debug", "info", "warn", "error"),
 		LogFormat:            oneOf("DROPLINE_LOG_FORMAT", "json", "text"),
+		KeyRate:              Rate{number("DROPLINE_KEY_RATE", 1, mostRequests), number("DROPLINE_KEY_BURST", 1, mostRequests)},
+		PartnerRate:          Rate{number("DROPLINE_PARTNER_RATE", 1, mostRequests), number("DROPLINE_PARTNER_BURST", 1, mostRequests)},
 		AllowPrivatePartners: oneOf("DROPLINE_ALLOW_PRIVATE_PARTNERS", "false", "true") == "true",
 		CustomerHashKey:      values["DROPLINE_CUSTOMER_HASH_KEY"],
 		Mail: Mail{

@@ -1,10 +1,12 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -66,6 +68,11 @@ func (g *gateway) authenticate(r *http.Request) error {
 	return nil
 }
 
+// bodyWasRead lifts the deadline for reading: the body has been read when a route is found. Go's server
+// cancels a connection whose deadline passes while an answer is being made, and with it every later
+// request on it.
+const bodyWasRead = -1
+
 // operation registers what a role may do.
 func operation[I, O any](g *gateway, op huma.Operation, roles []apikey.Role, do func(context.Context, *I) (*O, error)) {
 	op.Tags = []string{tagOrders}
@@ -80,6 +87,7 @@ func operation[I, O any](g *gateway, op huma.Operation, roles []apikey.Role, do 
 		op.Errors = append(op.Errors, 400, 413, 415)
 	}
 	slices.Sort(op.Errors)
+	op.BodyReadTimeout = bodyWasRead
 	op.Middlewares = huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
 		if !slices.Contains(roles, visitOf(ctx.Context()).key.Role) {
 			r, w := humago.Unwrap(ctx)
@@ -95,6 +103,24 @@ func operation[I, O any](g *gateway, op huma.Operation, roles []apikey.Role, do 
 		}
 		return out, nil
 	})
+	g.complete(op)
+}
+
+// complete corrects what huma concludes from the types: the raw body is the same JSON document, and
+// every good answer has the form of the usual one.
+func (g *gateway) complete(op huma.Operation) {
+	item := g.api.OpenAPI().Paths[op.Path]
+	registered := item.Get
+	if op.Method == http.MethodPost {
+		registered = item.Post
+		delete(registered.RequestBody.Content, "application/octet-stream")
+	}
+	usual := registered.Responses[strconv.Itoa(cmp.Or(op.DefaultStatus, http.StatusOK))]
+	for status, response := range registered.Responses {
+		if status < "300" && response.Content == nil {
+			response.Content = usual.Content
+		}
+	}
 }
 
 // answer is what the caller may know of an error; the rest is for the log.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -17,6 +18,9 @@ const (
 	maxBody = 1 << 20
 	// maxDepth is far above any partner's documents, which nest some 10 deep.
 	maxDepth = 64
+	// maxTokens of our own documents: an order of 500 lines has 9,000. Each of a million empty members
+	// would be a finding of its own, and the list of them some fifty times as long as the body.
+	maxTokens = 20_000
 )
 
 // takeBody reads the body within limits and puts it back. strict: it is one of our own documents,
@@ -85,7 +89,10 @@ func scan(body []byte, strict bool) (id string, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	w := walk{strict: strict}
-	for {
+	for count := 0; ; count++ {
+		if strict && count > maxTokens {
+			return "", problem(tooLarge, "the body holds more values than any order: at most "+strconv.Itoa(maxTokens))
+		}
 		token, err := decoder.Token()
 		ended := len(w.open) == 0 && w.values == 1
 		if ended && errors.Is(err, io.EOF) {
@@ -142,7 +149,8 @@ func (w *walk) name(top *frame, token json.Token) error {
 	if !w.strict {
 		return nil
 	}
-	folded := strings.ToLower(w.member)
+	// As encoding/json compares them: "ſku" is "sku", too.
+	folded := strings.ToLower(strings.ToUpper(w.member))
 	if top.members[folded] {
 		return problem(malformed, "a member stands twice in one object")
 	}

@@ -162,45 +162,6 @@ func TestPageAndDescriptionNeedNothingFromElsewhere(t *testing.T) {
 	require.NotContains(t, yaml.body, "$schema")
 }
 
-// described is the part of an OpenAPI document that the tests below read.
-type described struct {
-	Paths      map[string]map[string]operation
-	Components struct{ Schemas map[string]schema }
-}
-
-type operation struct {
-	OperationID string
-	Summary     string
-	Responses   map[string]any
-	Security    []any
-	Parameters  []struct {
-		Name, In string
-		Schema   schema
-	}
-	RequestBody struct {
-		Content map[string]struct{ Schema schema }
-	}
-}
-
-type schema struct {
-	Ref        string `json:"$ref"`
-	Type       any
-	Enum       []any
-	Properties map[string]schema
-	Items      *schema
-	Required   []string
-	Examples   []any
-}
-
-func (f *fixture) openAPI() described {
-	f.t.Helper()
-	got := f.get("/openapi.json", "")
-	require.Equal(f.t, http.StatusOK, got.StatusCode)
-	var d described
-	require.NoError(f.t, json.Unmarshal([]byte(got.body), &d))
-	return d
-}
-
 func TestEveryOperationButWebhooksNeedsAKeyAndNamesItsFailures(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

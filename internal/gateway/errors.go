@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -107,9 +108,23 @@ func (p *Problem) GetHeaders() http.Header { return p.headers }
 // ContentType marks the document as a problem.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
+// maxFields is how many fields one answer names: a person corrects no more at once, and a program
+// finds the same mistake in all of them.
+const maxFields = 50
+
+// few cuts a list of findings.
+func few(errs []FieldError) []FieldError {
+	if len(errs) <= maxFields {
+		return errs
+	}
+	more := FieldError{"(body)", "and " + strconv.Itoa(len(errs)-maxFields) + " more: correct these first"}
+	return append(slices.Clone(errs[:maxFields]), more)
+}
+
 // problem makes the answer for a kind of failure.
 func problem(k kind, detail string, errs ...FieldError) *Problem {
 	f := means(k)
+	errs = few(errs)
 	p := &Problem{
 		Type: "/docs#problem-" + string(f.kind), Title: f.title, Status: f.status, Code: string(f.kind),
 		Detail: detail, Action: f.action, Errors: errs, headers: http.Header{},

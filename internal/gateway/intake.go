@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -88,14 +89,16 @@ func ReadOrder(shop string, body []byte) (storefront.Order, error) {
 		return storefront.Order{}, err
 	}
 	var document orderDocument
-	if err := json.Unmarshal(body, &document); err != nil {
-		return storefront.Order{}, errors.New("the body is not an order document: a member has the wrong type")
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields() // as the API: a misspelt discount would be none
+	if err := decoder.Decode(&document); err != nil {
+		return storefront.Order{}, errors.New("the body is not an order document: a member has the wrong type, or is none of an order")
 	}
 	o, wrong := document.canonical(shop)
 	if len(wrong) > 0 {
-		words := make([]string, len(wrong))
-		for i, w := range wrong {
-			words[i] = w.Field + ": " + w.Message
+		var words []string
+		for _, w := range few(wrong) {
+			words = append(words, w.Field+": "+w.Message)
 		}
 		return storefront.Order{}, errors.New("the order breaks rules: " + strings.Join(words, "; "))
 	}

@@ -210,6 +210,8 @@ func cancelClosed(s orderview.Standing, r order.CancelRequest, name string) (*ca
 	return nil, problem(refused, "the order is closed ("+string(s.State.Stage())+"); ask for a return instead")
 }
 
+var errClosedMeanwhile = errors.New("the order was closed a moment ago")
+
 // storeCancel commits a cancellation as a fact about the order, which its workflow takes as soon as
 // it can, and at most once by its id. It outlives the caller: what is answered late is stored even
 // if nobody waits for the answer any more.
@@ -230,11 +232,19 @@ func (g *gateway) storeCancel(ctx context.Context, key order.Key, r order.Cancel
 			return err
 		}
 		if closed {
-			return problem(refused, "the order was closed a moment ago; show it to see how it ended")
+			return errClosedMeanwhile
 		}
 		_, err = facts.Append(ctx, tx, key.String(), order.Fact{Cancel: &r}, true, 0)
 		return err
 	})
+	if errors.Is(err, errClosedMeanwhile) {
+		// Perhaps by this very request, whose answer was lost on the way.
+		standing, err := g.standing(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		return cancelClosed(standing, r, name)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -26,7 +27,7 @@ const (
 // finish for 20 s, and returns nil. What was not finished by then was not acknowledged either.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, WriteTimeout: writeTime,
+		Handler: readWithin(bodyTime, handler), ReadHeaderTimeout: headerTime, WriteTimeout: writeTime,
 		IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
 	}
 	ended := make(chan error, 1)
@@ -46,4 +47,33 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		err = errors.Join(err, served)
 	}
 	return err
+}
+
+// readWithin bounds the time in which a request's body comes, and nothing after that. The server's own
+// ReadTimeout goes on while the request is being answered: when it runs out, the server takes the client
+// for gone, and cancels this request and every later one on the same connection.
+func readWithin(limit time.Duration, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != nil && r.Body != http.NoBody {
+			connection := http.NewResponseController(w)
+			if err := connection.SetReadDeadline(time.Now().Add(limit)); err == nil {
+				r.Body = &boundedBody{ReadCloser: r.Body, connection: connection}
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// boundedBody takes the connection's deadline off as soon as the body has come.
+type boundedBody struct {
+	io.ReadCloser
+	connection *http.ResponseController
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		_ = b.connection.SetReadDeadline(time.Time{}) // one that is gone needs no deadline
+	}
+	return n, err
 }

@@ -42,7 +42,7 @@ func partner[I any](g *gateway, op huma.Operation, do func(context.Context, *I) 
 	op.DefaultStatus, op.MaxBodyBytes = http.StatusAccepted, maxBody+1
 	op.Errors = []int{400, 401, 413, 415, 429, 500, 503}
 	// The raw bytes are what is signed: nobody reads them before the signature.
-	op.SkipValidateBody = true
+	op.SkipValidateBody, op.BodyReadTimeout = true, bodyWasRead
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}
 	huma.Register(g.api, op, func(ctx context.Context, in *I) (*deliveryOutput, error) {
 		out, err := do(ctx, in)

@@ -21,9 +21,17 @@ type Letter struct {
 
 // SendLetter hands a letter to the mail server. Errors are ErrInvalid or a *DeliveryError.
 func (m *Mailer) SendLetter(ctx context.Context, l Letter) error {
+	message, err := m.letter(l)
+	if err != nil {
+		return err
+	}
+	return m.deliver(ctx, l.Key, message)
+}
+
+func (m *Mailer) letter(l Letter) (*gomail.Msg, error) {
 	to, err := mail.ParseAddress(l.To)
 	if err != nil {
-		return fmt.Errorf("letter %s: %w: the recipient is no e-mail address", l.Key, ErrInvalid)
+		return nil, fmt.Errorf("letter %s: %w: the recipient is no e-mail address", l.Key, ErrInvalid)
 	}
 	hash := sha256.Sum256([]byte(l.Key))
 	message := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
@@ -35,5 +43,5 @@ func (m *Mailer) SendLetter(ctx context.Context, l Letter) error {
 	message.SetGenHeader(HeaderNotification, l.Key)
 	message.SetGenHeader("Auto-Submitted", "auto-generated")
 	message.SetBodyString(gomail.TypeTextPlain, l.Text)
-	return m.deliver(ctx, l.Key, message)
+	return message, nil
 }

@@ -75,6 +75,8 @@ type Config struct {
 	TLS      TLS // empty: opportunistic
 	// Timeout bounds the connection and each step on it; zero means 20 seconds.
 	Timeout time.Duration
+	// Dial opens the connection; nil: a plain dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Mailer sends notifications. It is safe for concurrent use.
@@ -99,6 +101,9 @@ func NewMailer(c Config) (*Mailer, error) {
 	if c.Timeout == 0 {
 		c.Timeout = 20 * time.Second
 	}
+	if c.Dial == nil {
+		c.Dial = (&net.Dialer{}).DialContext
+	}
 	return &Mailer{config: c, from: from, domain: from.Address[strings.LastIndexByte(from.Address, '@')+1:]}, nil
 }
 
@@ -119,8 +124,7 @@ func (m *Mailer) deliver(ctx context.Context, key string, message *gomail.Msg) e
 	var watched func() bool
 	client, err := gomail.NewClient(m.config.Host, append(m.options(),
 		gomail.WithDialContextFunc(func(dialCtx context.Context, network, address string) (net.Conn, error) {
-			var dialer net.Dialer
-			connection, err := dialer.DialContext(dialCtx, network, address)
+			connection, err := m.config.Dial(dialCtx, network, address)
 			if err == nil {
 				watched = context.AfterFunc(ctx, func() { _ = connection.Close() })
 			}

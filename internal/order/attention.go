@@ -34,7 +34,8 @@ func (s *State) tidy(now time.Time) {
 }
 
 // tidyClaims: a supplier that claims units it has lost is somebody's business as long as the order
-// lives. What it ships after that opens a case.
+// lives. What it ships after that opens a case. A cancellation that nobody could read is about nothing
+// any more.
 func (s *State) tidyClaims() {
 	if !s.complete() {
 		return
@@ -42,6 +43,7 @@ func (s *State) tidyClaims() {
 	for i := range s.POs {
 		s.lower("claims/" + s.POs[i].Number)
 	}
+	s.lower("unreadable/cancel")
 }
 
 func (s *State) tidyPurchaseOrder(po *PurchaseOrder, now time.Time) {

@@ -146,6 +146,18 @@ func TestUnreadableCancelIsShownUntilACancelIsRead(t *testing.T) {
 	require.False(t, b.attention("unreadable/cancel"))
 }
 
+func TestUnreadableCancelIsNobodysBusinessOnceTheOrderIsComplete(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.s.Unreadable("cancel", b.now)
+	b.route(ShippedLine{1, 3}, ShippedLine{2, 2})
+	b.s.Tick(b.now)
+	require.True(t, b.attention("unreadable/cancel"), "something can still be cancelled")
+	b.s.POs[0].Lines[0].Units, b.s.POs[0].Lines[1].Units = Units{Delivered: 3}, Units{Delivered: 2}
+	b.s.Tick(b.now)
+	require.False(t, b.attention("unreadable/cancel"))
+}
+
 func TestRepeatedFactIsKnownByItsNumber(t *testing.T) {
 	t.Parallel()
 	b := sent(t)

@@ -175,14 +175,3 @@ func TestRemindersStandBetweenStartAndDeadlineInOrder(t *testing.T) {
 		}
 	})
 }
-
-func FuzzParseTermPrintsBack(f *testing.F) {
-	f.Add("1 business day by 12:00")
-	f.Fuzz(func(t *testing.T, text string) {
-		if term, err := sla.ParseTerm(text); err == nil {
-			again, err := sla.ParseTerm(term.String())
-			require.NoError(t, err)
-			require.Equal(t, term, again)
-		}
-	})
-}

@@ -104,7 +104,8 @@ func (t Term) tooLong() bool {
 	case businessDay:
 		return t.count > longestBusinessDays
 	default:
-		return t.Elapsed() > longestElapsed
+		// Counted in units: a large count of days is more than a Duration holds, and would be negative.
+		return t.count > int(longestElapsed/t.unit.span())
 	}
 }
 

@@ -124,8 +124,12 @@ func (o *Order) SpreadDiscount() error {
 		if err != nil {
 			return fmt.Errorf("line %d: %w", l.Line, err)
 		}
-		weights[i] = gross - l.Discount
-		rest -= l.Discount
+		if weights[i], err = money.SubMinor(gross, l.Discount); err == nil {
+			rest, err = money.SubMinor(rest, l.Discount)
+		}
+		if err != nil {
+			return fmt.Errorf("line %d: discount: %w", l.Line, err)
+		}
 	}
 	if rest <= 0 {
 		return nil
@@ -134,8 +138,14 @@ func (o *Order) SpreadDiscount() error {
 	if err != nil {
 		return fmt.Errorf("spread the discount: %w", err)
 	}
+	spread := make([]int64, len(shares))
 	for i, share := range shares {
-		o.Lines[i].Discount += share
+		if spread[i], err = money.AddMinor(o.Lines[i].Discount, share); err != nil {
+			return fmt.Errorf("spread the discount: %w", err)
+		}
+	}
+	for i, discount := range spread {
+		o.Lines[i].Discount = discount
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -49,6 +50,7 @@ func (c *checker) when(bad bool, field, message string) {
 func (c *checker) header(o *Order) {
 	c.when(o.Key.Validate() != nil, "key", "want 1 to 64 letters, digits, '.', '_' or '-' for storefront and order")
 	c.when(o.PlacedAt.IsZero(), "placed_at", "missing: when the customer placed the order")
+	c.when(!o.PlacedAt.IsZero() && !Plausible(o.PlacedAt), "placed_at", "want a time from 2000 to 2100")
 	_, err := money.Digits(o.Currency)
 	c.when(err != nil, "currency", "not an ISO 4217 code in capitals")
 	for _, amount := range []struct {
@@ -67,6 +69,13 @@ func (c *checker) header(o *Order) {
 	c.when(!knownPayment[o.Payment.Status], "payment.status", "not a payment status")
 	country := o.ShipTo.Country
 	c.when(country != "" && !isCountry(country), "ship_to.country", "not an ISO 3166-1 alpha-2 code in capitals")
+}
+
+// Plausible is false for times that only a mistake says. The year 10000, in which the last hours of
+// 9999 in the west lie, could not even be stored.
+func Plausible(at time.Time) bool {
+	year := at.UTC().Year()
+	return year >= 2000 && year <= 2100
 }
 
 var knownPayment = map[PaymentStatus]bool{

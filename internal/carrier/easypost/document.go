@@ -100,7 +100,8 @@ func decode(body []byte, into any) error {
 	var wrongType *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrongType):
-		return fmt.Errorf("%w: field %.64q holds a %.32s", ErrMalformed, wrongType.Field, wrongType.Value)
+		kind, _, _ := strings.Cut(wrongType.Value, " ") // "number 7": the number is the document's
+		return fmt.Errorf("%w: field %.64q holds a %.32s", ErrMalformed, wrongType.Field, kind)
 	case err != nil:
 		return fmt.Errorf("%w: invalid JSON", ErrMalformed)
 	}
@@ -148,7 +149,8 @@ func (t tracker) read() (Tracked, error) {
 
 func (r *Tracked) add(status, qualifier, text, datetime string) {
 	when, err := time.Parse(time.RFC3339, datetime)
-	if err != nil || when.Year() < 2000 {
+	// Read in UTC: the last hours of year 9999 in the west are a year that no document can hold.
+	if when = when.UTC(); err != nil || when.Year() < 2000 || when.Year() > 2100 {
 		r.Unplaced++
 		return
 	}

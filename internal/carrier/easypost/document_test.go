@@ -105,21 +105,3 @@ func TestErrorRepeatsNothingOfTheBody(t *testing.T) {
 	require.ErrorIs(t, err, easypost.ErrMalformed)
 	require.NotContains(t, err.Error(), "Ann")
 }
-
-func FuzzParsePush(f *testing.F) {
-	f.Add(testdata(f, "delivered.json"))
-	f.Add([]byte(`{"id":"e","description":"tracker.updated","result":{"carrier":"x","tracking_code":"1","tracking_details":[{"datetime":"2026-03-02T08:00:00Z","status":"\\\"[","message":"é"}]}}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		push, err := easypost.ParsePush(body)
-		if err != nil {
-			return
-		}
-		require.NotEmpty(t, push.EventID)
-		require.Equal(t, carrier.Number(push.Tracking), push.Tracking)
-		for _, s := range push.Scans {
-			require.False(t, s.At.IsZero())
-			require.Equal(t, carrier.NewScan(s.Carrier, s.Tracking, s.Status, s.Text, s.At), s)
-		}
-		carrier.Derive(push.Scans)
-	})
-}

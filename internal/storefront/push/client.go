@@ -22,6 +22,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/order"
@@ -111,13 +112,21 @@ func (c *Client) Refund(ctx context.Context, r storefront.Refund) (storefront.Re
 		return storefront.RefundReceipt{}, err
 	}
 	var answer receipt
-	if json.Unmarshal(body, &answer) != nil || answer.Reference == "" || len(answer.Reference) > 255 || answer.At.IsZero() {
+	unreadable := json.Unmarshal(body, &answer) != nil
+	// The reference is only ever shown and compared. Cleaned, it can be stored: the money has gone, and
+	// a receipt that Postgres refused would be asked for again and again.
+	answer.Reference = strings.Join(strings.FieldsFunc(answer.Reference, breaksALine), " ")
+	if unreadable || answer.Reference == "" || len(answer.Reference) > 255 || !storefront.Plausible(answer.At) {
 		return storefront.RefundReceipt{}, c.failure(storefront.ErrUnknown, "answered without a readable receipt")
 	}
 	if answer.Amount != amount || answer.Currency != r.Currency {
 		return storefront.RefundReceipt{}, c.failure(storefront.ErrRefused, "its receipt names another amount than was asked for")
 	}
 	return storefront.RefundReceipt{Reference: answer.Reference, At: answer.At.UTC()}, nil
+}
+
+func breaksALine(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\u2028' || r == '\u2029'
 }
 
 // post sends one notice and returns the body of a good answer.

@@ -1,6 +1,7 @@
 package shopify
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -35,7 +36,7 @@ func (a *amounts) fill(o *storefront.Order) error {
 			o.Discount = a.add(o.Discount, lines[i].discount)
 			continue
 		}
-		o.Unshipped = a.add(o.Unshipped, lines[i].gross, -lines[i].discount)
+		o.Unshipped = a.sub(a.add(o.Unshipped, lines[i].gross), lines[i].discount)
 		if !a.TaxesIncluded {
 			o.Unshipped = a.add(o.Unshipped, lines[i].tax)
 		}
@@ -115,13 +116,13 @@ func (a *amounts) shipping() (net, tax, discount int64) {
 		price := a.minor(s.Price, "shipping_lines.price")
 		off := int64(0)
 		if s.Discounted != "" {
-			off = price - a.minor(s.Discounted, "shipping_lines.discounted_price")
+			off = a.sub(price, a.minor(s.Discounted, "shipping_lines.discounted_price"))
 		} else {
 			for _, d := range s.Allocations {
 				off = a.add(off, a.minor(d.Amount, "shipping_lines.discount_allocations.amount"))
 			}
 		}
-		net, discount = a.add(net, price, -off), a.add(discount, off)
+		net, discount = a.sub(a.add(net, price), off), a.add(discount, off)
 		for _, t := range s.TaxLines {
 			tax = a.add(tax, a.minor(t.Price, "shipping_lines.tax_lines.price"))
 		}
@@ -131,9 +132,9 @@ func (a *amounts) shipping() (net, tax, discount int64) {
 
 // spreadDiscount splits over the lines what the document says was discounted and allotted nowhere.
 func (a *amounts) spreadDiscount(lines []parsed, shippingDiscount int64) {
-	rest := a.add(a.minor(a.TotalDiscounts, "total_discounts"), -shippingDiscount)
+	rest := a.sub(a.minor(a.TotalDiscounts, "total_discounts"), shippingDiscount)
 	for _, p := range lines {
-		rest = a.add(rest, -p.discount)
+		rest = a.sub(rest, p.discount)
 	}
 	a.spread(rest, lines, func(int) bool { return true }, func(p *parsed, share int64) { p.discount += share })
 }
@@ -145,7 +146,7 @@ func (a *amounts) spreadTax(lines []parsed, shippingTax int64) {
 			return
 		}
 	}
-	rest := a.add(a.minor(a.TotalTax, "total_tax"), -shippingTax)
+	rest := a.sub(a.minor(a.TotalTax, "total_tax"), shippingTax)
 	taxable := func(i int) bool { return a.Lines[i].Taxable == nil || *a.Lines[i].Taxable }
 	a.spread(rest, lines, taxable, func(p *parsed, share int64) { p.tax += share })
 }
@@ -156,7 +157,7 @@ func (a *amounts) spread(rest int64, lines []parsed, chosen func(int) bool, give
 	weights := make([]int64, len(lines))
 	var whole int64
 	for i, p := range lines {
-		if net := p.gross - p.discount; net > 0 && chosen(i) {
+		if net := a.sub(p.gross, p.discount); net > 0 && chosen(i) {
 			weights[i] = net
 			whole = a.add(whole, net)
 		}
@@ -224,7 +225,7 @@ func (a *amounts) payment(total int64) storefront.Payment {
 		p.Captured = total
 	case storefront.PaymentPartiallyPaid:
 		if a.Outstanding != "" {
-			p.Captured = max(0, a.add(total, -a.minor(a.Outstanding, "total_outstanding")))
+			p.Captured = max(0, a.sub(total, a.minor(a.Outstanding, "total_outstanding")))
 		}
 	}
 	return p
@@ -270,8 +271,24 @@ func (a *amounts) add(parts ...int64) int64 {
 	return sum
 }
 
-func (a *amounts) fail(field string, err error) {
-	if a.err == nil {
-		a.err = fmt.Errorf("%s: %w", field, err)
+// sub is not add of the opposite: the lowest amount has none.
+func (a *amounts) sub(from, part int64) int64 {
+	rest, err := money.SubMinor(from, part)
+	if err != nil {
+		a.fail("amounts", err)
 	}
+	return rest
+}
+
+func (a *amounts) fail(field string, err error) {
+	if a.err != nil {
+		return
+	}
+	// The kind alone: with its own words the error would repeat what stands in the place of a currency.
+	for _, kind := range []error{money.ErrUnknownCurrency, money.ErrTooPrecise, money.ErrMalformed, money.ErrOverflow} {
+		if errors.Is(err, kind) {
+			err = kind
+		}
+	}
+	a.err = fmt.Errorf("%s: %w", field, err)
 }

@@ -184,7 +184,8 @@ func decode(body []byte) (*document, error) {
 	case err == nil:
 		return &bare, nil
 	case errors.As(err, &wrongType):
-		return nil, fmt.Errorf("%w: field %.64q holds a %.32s", ErrMalformed, wrongType.Field, wrongType.Value)
+		kind, _, _ := strings.Cut(wrongType.Value, " ") // "number 7": the number is the document's
+		return nil, fmt.Errorf("%w: field %.64q holds a %.32s", ErrMalformed, wrongType.Field, kind)
 	case errors.Is(err, errToken):
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	default:

@@ -244,20 +244,3 @@ func TestDeliveryIsKnownByEventAndTopic(t *testing.T) {
 	require.True(t, found)
 	require.Equal(t, time.Date(2026, 3, 1, 23, 20, 11, 5e8, time.UTC), when)
 }
-
-func FuzzParse(f *testing.F) {
-	f.Add([]byte(created(f)))
-	f.Add([]byte(small(`"total_discounts":"10.01","total_price":"49.99","line_items":[{"id":"7","quantity":2,"price":20.00}]`)))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		d, err := shopify.Parse("shop", body)
-		if err != nil {
-			return
-		}
-		require.NoError(t, d.Order.Key.Validate())
-		if problems := storefront.Problems(&d.Order); len(problems) == 0 {
-			_, err := d.Order.Sum()
-			require.NoError(t, err)
-		}
-		storefront.Doubts(&d.Order)
-	})
-}

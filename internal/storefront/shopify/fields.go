@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/dropline/dropline/internal/storefront"
 	"github.com/dropline/dropline/internal/supplier"
 )
 
@@ -60,7 +61,7 @@ func unquote(token []byte) string {
 	return strings.TrimSpace(text)
 }
 
-// timestamp is RFC 3339, or null.
+// timestamp is RFC 3339 within this century, or null.
 type timestamp struct{ time.Time }
 
 // UnmarshalJSON gives the time in UTC.
@@ -70,10 +71,10 @@ func (t *timestamp) UnmarshalJSON(token []byte) error {
 		return nil
 	}
 	when, err := time.Parse(time.RFC3339, text)
-	if err != nil {
+	if when = when.UTC(); err != nil || !storefront.Plausible(when) {
 		return errToken
 	}
-	t.Time = when.UTC()
+	t.Time = when
 	return nil
 }
 

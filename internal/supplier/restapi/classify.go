@@ -113,8 +113,8 @@ func problemCode(response *http.Response, body []byte) string {
 func retryAfter(header string, now time.Time) time.Duration {
 	wait := time.Duration(0)
 	if seconds, err := strconv.ParseInt(header, 10, 64); err == nil {
-		// Compared before the multiplication, which a huge number would overflow.
-		wait = time.Duration(min(seconds, int64(maxRetryAfter/time.Second))) * time.Second
+		// Bounded before the multiplication, which a huge number of either sign would overflow.
+		wait = time.Duration(max(0, min(seconds, int64(maxRetryAfter/time.Second)))) * time.Second
 	} else if at, err := http.ParseTime(header); err == nil {
 		wait = at.Sub(now)
 	}

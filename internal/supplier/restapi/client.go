@@ -37,6 +37,8 @@ type Config struct {
 	// AllowPrivate lets the client reach loopback and private addresses, for simulators and for
 	// suppliers inside one's own network.
 	AllowPrivate bool
+	// Transport carries the requests; nil: outbound.Transport(AllowPrivate).
+	Transport http.RoundTripper
 }
 
 // Client is a supplier.Channel over the REST protocol. It is safe for concurrent use; hold one per
@@ -66,10 +68,13 @@ func New(c Config) (*Client, error) {
 	if c.Timeout <= 0 {
 		c.Timeout = DefaultTimeout
 	}
+	if c.Transport == nil {
+		c.Transport = outbound.Transport(c.AllowPrivate)
+	}
 	return &Client{
 		name: c.Supplier, base: strings.TrimRight(c.BaseURL, "/"), token: c.Token, timeout: c.Timeout,
 		http: &http.Client{
-			Transport:     outbound.Transport(c.AllowPrivate),
+			Transport:     c.Transport,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil

@@ -1,7 +1,6 @@
 package restapi_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -136,48 +135,4 @@ func TestMembersOfTheSuppliersOwnAreIgnored(t *testing.T) {
 	doc, err := restapi.ParseWebhook(event(acknowledged, `{`+head+`,"whole":"accepted","warehouse":{"id":7}}`))
 	require.NoError(t, err)
 	require.NotNil(t, doc.Acknowledgment)
-}
-
-func FuzzParseWebhook(f *testing.F) {
-	for _, seed := range [][]byte{
-		event(acknowledged, `{`+head+`,"whole":"accepted"}`),
-		ackOf(`{"line":1,"status":"price_changed","quantity":1,"unit_cost":"1.10"},{"line":1,"status":"backordered","quantity":2,"expected_on":"2026-04-01"}`),
-		parcelOf(`{"line":1,"quantity":1}`),
-		event(answered, `{`+head+`,"key":"c1","outcome":"rejected","reason":"too_late"}`),
-		invoiceOf(`"freight":"1.00","total":"2.00","lines":[{"line":1,"quantity":1,"unit_cost":"1.00"}]`),
-		[]byte(`{"id":1}`), []byte(`{{`), event(shipped, `{"PO":"a","po":"b"}`),
-	} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, body []byte) {
-		doc, err := restapi.ParseWebhook(body)
-		if err != nil {
-			var failure *restapi.ParseError
-			require.ErrorAs(t, err, &failure)
-			require.Equal(t, restapi.Document{}, doc)
-			return
-		}
-		require.NotEmpty(t, doc.NaturalKey())
-		require.NotEmpty(t, doc.PO)
-		facts := 0
-		for _, set := range []bool{doc.Acknowledgment != nil, doc.ShipNotice != nil, doc.CancelAnswer != nil, doc.Invoice != nil} {
-			if set {
-				facts++
-			}
-		}
-		require.Equal(t, 1, facts)
-		if doc.ShipNotice != nil {
-			for _, line := range doc.ShipNotice.Lines {
-				require.Positive(t, line.Quantity)
-			}
-		}
-		if doc.Invoice != nil {
-			require.GreaterOrEqual(t, doc.Invoice.Total, int64(0))
-		}
-		// What was read can be stored and read again.
-		text, err := json.Marshal(doc)
-		require.NoError(t, err)
-		var again restapi.Document
-		require.NoError(t, json.Unmarshal(text, &again))
-	})
 }

@@ -1,0 +1,39 @@
+package config
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func FuzzSettings(f *testing.F) {
+	f.Add("postgres://u:hunter2@db/d", "24", "587", "info", "false", "mail.example", "a@b.example")
+	f.Add("", "-1", "99999999999999999999", "INFO", "yes", "mail.example", "")
+	f.Add("x", "4294967298", "0x10", "debug\n", "true", "", "")
+	f.Fuzz(func(t *testing.T, database, connections, port, level, private, host, from string) {
+		values := map[string]string{
+			"DATABASE_URL": database, "DROPLINE_DATABASE_CONNECTIONS": connections, "DROPLINE_SMTP_PORT": port, "DROPLINE_LOG_LEVEL": level,
+			"DROPLINE_ALLOW_PRIVATE_PARTNERS": private, "DROPLINE_SMTP_HOST": host, "DROPLINE_MAIL_FROM": from,
+		}
+		settings, err := read(values)
+		if err != nil {
+			for line := range strings.SplitSeq(err.Error(), "\n") {
+				require.Regexp(t, `^[A-Z_]+(:| is not set)`, line, "each line names its variable")
+			}
+			require.NotContains(t, err.Error(), "hunter2")
+			return
+		}
+		require.True(t, settings.DatabaseConnections >= 2 && settings.DatabaseConnections <= 1000)
+		require.True(t, settings.Mail.Port >= 1 && settings.Mail.Port <= 65535)
+		require.Contains(t, []string{"debug", "info", "warn", "error"}, settings.LogLevel)
+		require.Equal(t, private == "true", settings.AllowPrivatePartners, "only the one word opens private networks")
+	})
+}
+
+func read(values map[string]string) (Settings, error) {
+	return from(func(name string) (string, bool) {
+		value, set := values[name]
+		return value, set
+	})
+}
