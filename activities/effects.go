@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/order"
 )
 
@@ -63,7 +64,7 @@ func queueBeginEffect(batch *pgx.Batch, e *effect, key order.Key, kind string) {
 }
 
 // queueEndEffect notes how it ended; a nil result keeps what is known.
-func queueEndEffect(batch *pgx.Batch, e *effect, state effectState, result any) error {
+func queueEndEffect(q ledgerbook.Queue, e *effect, state effectState, result any) error {
 	var encoded []byte
 	if result != nil {
 		var err error
@@ -71,7 +72,7 @@ func queueEndEffect(batch *pgx.Batch, e *effect, state effectState, result any) 
 			return fmt.Errorf("encode the result of %s: %w", e.key, err)
 		}
 	}
-	batch.Queue(endEffectSQL, e.key, string(state), encoded, e.attempt)
+	q.Queue(endEffectSQL, e.key, string(state), encoded, e.attempt)
 	return nil
 }
 

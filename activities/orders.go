@@ -54,11 +54,12 @@ func (o *Orders) Register(r worker.ActivityRegistry) {
 		workflows.ActivityAddress:   o.ChangeAddress,
 		workflows.ActivityFacts:     o.ReadFacts,
 
-		workflows.ActivityPayReturn:    o.PayReturn,
-		workflows.ActivityRecordReturn: o.RecordReturn,
-		workflows.ActivityCloseReturn:  o.CloseReturn,
-		workflows.ActivityLoadReturn:   o.LoadReturn,
-		workflows.ActivityReturnFacts:  o.ReadReturnFacts,
+		workflows.ActivityAuthoriseReturn: o.AuthoriseReturn,
+		workflows.ActivityPayReturn:       o.PayReturn,
+		workflows.ActivityRecordReturn:    o.RecordReturn,
+		workflows.ActivityCloseReturn:     o.CloseReturn,
+		workflows.ActivityLoadReturn:      o.LoadReturn,
+		workflows.ActivityReturnFacts:     o.ReadReturnFacts,
 	} {
 		r.RegisterActivityWithOptions(step, activity.RegisterOptions{Name: name})
 	}

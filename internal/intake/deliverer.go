@@ -14,7 +14,10 @@ import (
 	"github.com/dropline/dropline/internal/facts"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/orderview"
+	"github.com/dropline/dropline/internal/returndesk"
+	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/internal/tracking"
+	"github.com/dropline/dropline/workflows"
 )
 
 const (
@@ -113,9 +116,11 @@ func (d *Deliverer) Deliver(ctx context.Context) (found bool, err error) {
 	return true, err
 }
 
-// due is a claimed order.
+// due is a claimed order, or a claimed return of one.
 type due struct {
 	key          order.Key
+	rma          string // of a return; empty: the order itself
+	supplier     string // of a return
 	country      string
 	lines, units int64
 	factSeq      int64
@@ -136,11 +141,42 @@ const claimOrderSQL = `
 		(SELECT count(*) FROM order_lines l WHERE l.order_key = o.key),
 		(SELECT coalesce(sum(quantity), 0)::bigint FROM order_lines l WHERE l.order_key = o.key)`
 
+// claimReturnSQL does the same for returns.
+const claimReturnSQL = `
+	UPDATE returns r SET deliver_at = now() + $1::interval
+	FROM orders o
+	WHERE rma = (SELECT rma FROM returns WHERE deliver_at <= now() ORDER BY deliver_at LIMIT 1 FOR UPDATE SKIP LOCKED) AND o.key = r.order_key
+	RETURNING o.storefront, o.order_id, o.country, r.fact_seq, r.delivered_seq, r.started_at IS NOT NULL, true, r.deliver_tries, r.deliver_at,
+		(SELECT count(*) FROM return_lines l WHERE l.rma = r.rma),
+		(SELECT coalesce(sum(quantity), 0)::bigint FROM return_lines l WHERE l.rma = r.rma), r.rma, r.supplier`
+
+// claim takes what has waited longest: an order, or when none waits a return.
 func (d *Deliverer) claim(ctx context.Context) (*due, error) {
 	var o due
-	err := d.Pool.QueryRow(ctx, claimOrderSQL, deliveryLease).Scan(&o.key.Storefront, &o.key.Order, &o.country,
-		&o.factSeq, &o.deliveredSeq, &o.started, &o.recorded, &o.tries, &o.lease, &o.lines, &o.units)
+	fields := []any{
+		&o.key.Storefront, &o.key.Order, &o.country, &o.factSeq, &o.deliveredSeq, &o.started, &o.recorded, &o.tries, &o.lease, &o.lines, &o.units,
+	}
+	err := d.Pool.QueryRow(ctx, claimOrderSQL, deliveryLease).Scan(fields...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = d.Pool.QueryRow(ctx, claimReturnSQL, deliveryLease).Scan(append(fields, &o.rma, &o.supplier)...)
+	}
 	return &o, err
+}
+
+// name is how people know it.
+func (o *due) name() string {
+	if o.rma != "" {
+		return o.rma
+	}
+	return o.key.String()
+}
+
+// row is where it stands: its table, the column of its key, and the key.
+func (o *due) row() (table, column, key string) {
+	if o.rma != "" {
+		return "returns", "rma", o.rma
+	}
+	return "orders", "key", o.key.String()
 }
 
 // deliver starts the workflow if need be and sends the facts. It moves o on as far as it gets.
@@ -156,26 +192,40 @@ func (d *Deliverer) deliver(ctx context.Context, o *due) error {
 	if o.factSeq == o.deliveredSeq {
 		return nil
 	}
+	if o.rma != "" {
+		list, err := returndesk.After(ctx, d.Pool, o.rma, o.deliveredSeq)
+		if err != nil {
+			return err
+		}
+		return deliverAll(ctx, d, o, list, func(f returns.Fact) int64 { return f.Seq },
+			func(batch []returns.Fact) any { return workflows.ReturnFactsSignal{Facts: batch} })
+	}
 	list, err := facts.After(ctx, d.Pool, o.key.String(), o.deliveredSeq)
 	if err != nil {
 		return err
 	}
+	return deliverAll(ctx, d, o, list, func(f order.Fact) int64 { return f.Seq },
+		func(batch []order.Fact) any { return workflows.FactsSignal{Facts: batch} })
+}
+
+// deliverAll sends facts in signals of bounded size.
+func deliverAll[F any](ctx context.Context, d *Deliverer, o *due, list []F, number func(F) int64, signal func([]F) any) error {
 	for len(list) > 0 {
 		n, err := signalSize(list)
 		if err != nil {
 			return err
 		}
-		if err := d.signal(ctx, o, list[:n]); err != nil {
+		if err := d.signal(ctx, o, signal(list[:n])); err != nil {
 			return err
 		}
-		o.deliveredSeq = list[n-1].Seq
+		o.deliveredSeq = number(list[n-1])
 		list = list[n:]
 	}
 	return nil
 }
 
 // signalSize is how many of the facts go into the next signal: at least one.
-func signalSize(list []order.Fact) (int, error) {
+func signalSize[F any](list []F) (int, error) {
 	total := 0
 	for i, f := range list[:min(len(list), signalFacts)] {
 		body, err := json.Marshal(f)
@@ -199,7 +249,7 @@ func (d *Deliverer) record(ctx context.Context, o *due, cause error, stopping bo
 	case errors.Is(cause, errEndedOtherwise):
 		d.outage.ends(d.Log)
 		d.Log.Error("An order has news and its workflow did not end by completing: decide whether to revive it",
-			"order", o.key.String(), "error", cause)
+			"order", o.name(), "error", cause)
 		return d.park(ctx, o)
 	case stopping:
 		return d.postpone(ctx, o, 0, o.tries)
@@ -208,11 +258,12 @@ func (d *Deliverer) record(ctx context.Context, o *due, cause error, stopping bo
 		return d.postpone(ctx, o, pauseAfter(o.tries), o.tries+1)
 	}
 	d.outage.ends(d.Log)
-	d.Log.Warn("An order's news could not be delivered; it is tried again", "order", o.key.String(), "try", o.tries+1, "error", safe(cause))
+	d.Log.Warn("An order's news could not be delivered; it is tried again", "order", o.name(), "try", o.tries+1, "error", safe(cause))
 	if err := d.postpone(ctx, o, pauseAfter(o.tries), o.tries+1); err != nil || o.tries+1 != refusals {
 		return err
 	}
-	_, err := d.Pool.Exec(ctx, `UPDATE orders SET needs_attention = true WHERE key = $1`, o.key.String())
+	table, column, key := o.row()
+	_, err := d.Pool.Exec(ctx, `UPDATE `+table+` SET needs_attention = true WHERE `+column+` = $1`, key)
 	return err
 }
 
@@ -222,6 +273,15 @@ func pauseAfter(tries int) time.Duration { return min(firstPause<<min(tries, 20)
 // are not urgent get a time of their own, so that none waits for ever. The stage that lists filter by
 // follows the facts, unless the workflow has recorded a newer one meanwhile.
 func (d *Deliverer) complete(ctx context.Context, o *due) error {
+	if o.rma != "" {
+		_, err := d.Pool.Exec(ctx, `
+			UPDATE returns SET started_at = coalesce(started_at, now()), deliver_tries = 0, delivered_seq = greatest(delivered_seq, $2),
+				deliver_at = CASE
+					WHEN deliver_at IS DISTINCT FROM $3 THEN deliver_at
+					WHEN fact_seq > greatest(delivered_seq, $2) THEN now() + $4::interval END
+			WHERE rma = $1`, o.rma, o.deliveredSeq, o.lease, tracking.RoutineWait)
+		return err
+	}
 	now, err := orderview.Stand(ctx, d.Pool, o.key)
 	if err != nil {
 		return err
@@ -240,20 +300,22 @@ func (d *Deliverer) complete(ctx context.Context, o *due) error {
 
 // postpone keeps what was reached and plans the next try, unless another deliverer has the order.
 func (d *Deliverer) postpone(ctx context.Context, o *due, wait time.Duration, tries int) error {
+	table, column, key := o.row()
 	_, err := d.Pool.Exec(ctx, `
-		UPDATE orders SET deliver_tries = $4, delivered_seq = greatest(delivered_seq, $2),
+		UPDATE `+table+` SET deliver_tries = $4, delivered_seq = greatest(delivered_seq, $2),
 			started_at = CASE WHEN $6 THEN coalesce(started_at, now()) ELSE started_at END,
 			deliver_at = CASE WHEN deliver_at > $3 THEN deliver_at ELSE now() + $5::interval END
-		WHERE key = $1`, o.key.String(), o.deliveredSeq, o.lease, tries, wait, o.started)
+		WHERE `+column+` = $1`, key, o.deliveredSeq, o.lease, tries, wait, o.started)
 	return err
 }
 
 // park leaves the order to a person. The next urgent fact brings it here again.
 func (d *Deliverer) park(ctx context.Context, o *due) error {
+	table, column, key := o.row()
 	_, err := d.Pool.Exec(ctx, `
-		UPDATE orders SET needs_attention = true, delivered_seq = greatest(delivered_seq, $2),
+		UPDATE `+table+` SET needs_attention = true, delivered_seq = greatest(delivered_seq, $2),
 			started_at = coalesce(started_at, now()), deliver_at = nullif(deliver_at, $3)
-		WHERE key = $1`, o.key.String(), o.deliveredSeq, o.lease)
+		WHERE `+column+` = $1`, key, o.deliveredSeq, o.lease)
 	return err
 }
 

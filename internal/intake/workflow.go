@@ -13,6 +13,7 @@ import (
 
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/internal/visibility"
 	"github.com/dropline/dropline/workflows"
 )
@@ -31,6 +32,17 @@ var errEndedOtherwise = errors.New("the order's workflow did not end by completi
 
 // options are those of a first start: the id is used up for ever, so a second start is an error.
 func (o *due) options() client.StartWorkflowOptions {
+	if o.rma != "" {
+		return client.StartWorkflowOptions{
+			ID:                                       returns.WorkflowID(o.key, o.rma),
+			TaskQueue:                                workflows.TaskQueue,
+			WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+			WorkflowExecutionErrorWhenAlreadyStarted: true,
+			TypedSearchAttributes:                    visibility.InitialReturn(o.key, o.country, o.supplier),
+			StaticSummary:                            fmt.Sprintf("Return · %s · %s", count(o.lines, "line"), count(o.units, "unit")),
+			StaticDetails:                            fmt.Sprintf("Return **%s** of order **%s**.", o.rma, o.key),
+		}
+	}
 	return client.StartWorkflowOptions{
 		ID:                                       o.key.WorkflowID(),
 		TaskQueue:                                workflows.TaskQueue,
@@ -53,17 +65,25 @@ func count(n int64, what string) string {
 // start starts the workflow of a new order. One that is started already, by a deliverer that did
 // not live to record it, counts.
 func (d *Deliverer) start(ctx context.Context, o *due) error {
-	_, err := d.Temporal.ExecuteWorkflow(ctx, o.options(), workflows.OrderWorkflow, workflows.OrderInput{Key: o.key})
+	name, input := o.begin(false)
+	_, err := d.Temporal.ExecuteWorkflow(ctx, o.options(), name, input)
 	if err != nil && !temporal.IsWorkflowExecutionAlreadyStartedError(err) {
 		return fmt.Errorf("start the workflow: %w", err)
 	}
 	return nil
 }
 
+// begin is the workflow's type and what it is started with. again: it completed before, or is lost.
+func (o *due) begin(again bool) (name string, input any) {
+	if o.rma != "" {
+		return workflows.ReturnWorkflow, workflows.ReturnInput{Key: o.key, RMA: o.rma}
+	}
+	return workflows.OrderWorkflow, workflows.OrderInput{Key: o.key, Reopen: again}
+}
+
 // signal gives facts to the running workflow, or to a new run when the last one completed.
-func (d *Deliverer) signal(ctx context.Context, o *due, list []order.Fact) error {
-	signal := workflows.FactsSignal{Facts: list}
-	err := d.Temporal.SignalWorkflow(ctx, o.key.WorkflowID(), "", workflows.SignalFacts, signal)
+func (d *Deliverer) signal(ctx context.Context, o *due, signal any) error {
+	err := d.Temporal.SignalWorkflow(ctx, o.options().ID, "", workflows.SignalFacts, signal)
 	if _, ok := errors.AsType[*serviceerror.NotFound](err); !ok {
 		return err
 	}
@@ -74,35 +94,34 @@ func (d *Deliverer) signal(ctx context.Context, o *due, list []order.Fact) error
 	return d.reopen(ctx, o, again, signal)
 }
 
-// mayReopen judges a workflow that took no signal. It returns what to start the next run with.
-func (d *Deliverer) mayReopen(ctx context.Context, o *due) (workflows.OrderInput, error) {
-	goOn := workflows.OrderInput{Key: o.key, Reopen: true}
-	described, err := d.Temporal.DescribeWorkflowExecution(ctx, o.key.WorkflowID(), "")
+// mayReopen judges a workflow that took no signal. again: the next run goes on from the recorded state.
+func (d *Deliverer) mayReopen(ctx context.Context, o *due) (again bool, err error) {
+	described, err := d.Temporal.DescribeWorkflowExecution(ctx, o.options().ID, "")
 	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		// The server's retention has removed the history, or the server was set up anew. Without a
 		// recorded state the order begins anew too.
-		goOn.Reopen = o.recorded
-		return goOn, nil
+		return o.recorded, nil
 	}
 	if err != nil {
-		return goOn, fmt.Errorf("look at the workflow: %w", err)
+		return false, fmt.Errorf("look at the workflow: %w", err)
 	}
 	switch status := described.GetWorkflowExecutionInfo().GetStatus(); status {
 	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED,
 		enums.WORKFLOW_EXECUTION_STATUS_RUNNING, // another deliverer reopened it
 		enums.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW:
-		return goOn, nil
+		return true, nil
 	default:
-		return goOn, fmt.Errorf("%w: it is %s", errEndedOtherwise, status)
+		return false, fmt.Errorf("%w: it is %s", errEndedOtherwise, status)
 	}
 }
 
 // reopen signals the workflow and starts it if it is closed, in one step: of two deliverers one
 // starts it, and both signal it.
-func (d *Deliverer) reopen(ctx context.Context, o *due, input workflows.OrderInput, signal workflows.FactsSignal) error {
+func (d *Deliverer) reopen(ctx context.Context, o *due, again bool, signal any) error {
 	options := o.options()
 	options.WorkflowIDReusePolicy = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
-	_, err := d.Temporal.SignalWithStartWorkflow(ctx, options.ID, workflows.SignalFacts, signal, options, workflows.OrderWorkflow, input)
+	name, input := o.begin(again)
+	_, err := d.Temporal.SignalWithStartWorkflow(ctx, options.ID, workflows.SignalFacts, signal, options, name, input)
 	if err != nil {
 		return fmt.Errorf("reopen the workflow: %w", err)
 	}
@@ -120,7 +139,7 @@ func (d *Deliverer) Revive(ctx context.Context, key order.Key) error {
 	if err != nil {
 		return fmt.Errorf("revive order %s: %w", key, err)
 	}
-	if err := d.reopen(ctx, o, workflows.OrderInput{Key: key, Reopen: o.recorded}, workflows.FactsSignal{}); err != nil {
+	if err := d.reopen(ctx, o, o.recorded, workflows.FactsSignal{}); err != nil {
 		return fmt.Errorf("revive order %s: %w", key, err)
 	}
 	_, err = d.Pool.Exec(ctx, `UPDATE orders SET started_at = coalesce(started_at, now()), deliver_at = now() WHERE key = $1`, key.String())

@@ -13,14 +13,17 @@ import (
 	"github.com/dropline/dropline/internal/returns"
 )
 
+// routineWait is how long a fact that is not urgent waits for one that is.
+const routineWait = 15 * time.Minute
+
 // Append gives a fact the return's next number and stores it. An urgent fact is delivered at once; one
-// that is not rides along with the next urgent one. document is the inbound document it came with, 0
+// that is not rides along with the next urgent one, for a while. document is the inbound document it came with, 0
 // for none. The return's row stays locked until tx ends. Returns the number, or ErrNoReturn.
 func Append(ctx context.Context, tx pgx.Tx, rma string, fact returns.Fact, urgent bool, document int64) (int64, error) {
 	err := tx.QueryRow(ctx, `
 		UPDATE returns SET fact_seq = fact_seq + 1,
-			deliver_at = CASE WHEN $2 THEN least(coalesce(deliver_at, now()), now()) ELSE deliver_at END
-		WHERE rma = $1 RETURNING fact_seq`, rma, urgent).Scan(&fact.Seq)
+			deliver_at = CASE WHEN $2 THEN least(coalesce(deliver_at, now()), now()) ELSE coalesce(deliver_at, now() + $3::interval) END
+		WHERE rma = $1 RETURNING fact_seq`, rma, urgent, routineWait).Scan(&fact.Seq)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrNoReturn
 	}

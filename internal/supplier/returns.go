@@ -11,8 +11,6 @@ type ReturnAuthorization struct {
 	RMA    string
 	Number string // of the purchase order
 	Lines  []ReturnLine
-	// Carrier and Tracking are those of the label the customer got; empty: it sends them as it likes.
-	Carrier, Tracking string
 	// SendBy is when the customer has to have handed the goods in.
 	SendBy time.Time
 }
@@ -27,7 +25,16 @@ type ReturnLine struct {
 
 // Returner is a channel over which returns can be announced. A supplier without one is written to.
 type Returner interface {
-	// AuthoriseReturn announces a return. The answer is that to a cancellation: rejected means that the
-	// supplier does not want the goods. Errors are *Error.
-	AuthoriseReturn(ctx context.Context, r ReturnAuthorization) (CancelReceipt, error)
+	// AuthoriseReturn announces a return. ErrNotFound: the supplier has no interface for returns; write to
+	// it instead. Errors are *Error.
+	AuthoriseReturn(ctx context.Context, r ReturnAuthorization) (ReturnReceipt, error)
 }
+
+// ReturnReceipt is the supplier's answer. Rejected means that it does not want the goods.
+type ReturnReceipt struct {
+	CancelReceipt
+	Label *ReturnLabel // what the customer sends the goods with, if the supplier makes one
+}
+
+// ReturnLabel names a parcel before it exists. URL is where the label can be printed.
+type ReturnLabel struct{ Carrier, Tracking, URL string }

@@ -109,8 +109,11 @@ func storable(text string) string { return strings.ReplaceAll(text, "\x00", "") 
 // refresh derives anew where the box's parcels stand. Two purchase orders may share a box.
 func (b box) refresh(ctx context.Context, tx pgx.Tx, document int64) (Outcome, error) {
 	parcels, err := b.parcels(ctx, tx)
-	if err != nil || len(parcels) == 0 {
+	if err != nil {
 		return Outcome{}, err
+	}
+	if len(parcels) == 0 {
+		return b.refreshReturns(ctx, tx, document)
 	}
 	scans, err := b.evidence(ctx, tx, parcels)
 	if err != nil {

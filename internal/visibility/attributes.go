@@ -40,6 +40,13 @@ func Initial(key order.Key, country string) temporal.SearchAttributes {
 		Country.ValueSet(country), Breached.ValueSet(false), NeedsAttention.ValueSet(false))
 }
 
+// InitialReturn is what a return's workflow is found by from its start.
+func InitialReturn(key order.Key, country, supplier string) temporal.SearchAttributes {
+	return temporal.NewSearchAttributes(
+		Stage.ValueSet("authorising"), Storefront.ValueSet(key.Storefront), Supplier.ValueSet([]string{supplier}),
+		Country.ValueSet(country), Breached.ValueSet(false), NeedsAttention.ValueSet(false))
+}
+
 // SameFilters is true when an update would change nothing that is worth its price: every upsert is a
 // billable action. The suppliers follow with the next change.
 func (a Attributes) SameFilters(b Attributes) bool {

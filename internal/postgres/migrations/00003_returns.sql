@@ -97,6 +97,7 @@ CREATE TABLE return_parcels (
     carrier       text NOT NULL,
     tracking      text NOT NULL,
     rma           text NOT NULL REFERENCES returns (rma),
+    label_url     text NOT NULL DEFAULT '',
     milestone     text NOT NULL DEFAULT 'labelled',
     milestone_at  timestamptz,
     last_scan_at  timestamptz,

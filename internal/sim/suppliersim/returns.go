@@ -14,6 +14,8 @@ import (
 type ReturnManner struct {
 	Answer CancelMode `json:"answer,omitempty"` // to the announcement: accept, reject, pending
 	Reason string     `json:"reason,omitempty"`
+	// NoLabel: the customer has to see how the goods get there.
+	NoLabel bool `json:"no_label,omitempty"`
 	// Delay is from the parcel's arrival to the inspection; zero: at once.
 	Delay        Duration `json:"delay,omitzero"`
 	NeverInspect bool     `json:"never_inspect,omitempty"`
@@ -36,6 +38,7 @@ type ReturnManner struct {
 // Return is one return as its supplier knows it.
 type Return struct {
 	wire.ReturnAuthorization
+	Tracking  string               `json:"tracking"` // on the label that it made
 	Received  int                  `json:"received"` // times that it was announced
 	Conflicts int                  `json:"conflicts"`
 	Outcome   string               `json:"outcome"`
@@ -69,7 +72,7 @@ func (s *Server) authoriseReturn(w http.ResponseWriter, r *http.Request, p *part
 			}
 		}
 		news = true
-		entry = Return{ReturnAuthorization: document, Received: 1, At: m.now(), Outcome: "accepted"}
+		entry = Return{ReturnAuthorization: document, Tracking: "RT" + s.hash(document.RMA), Received: 1, At: m.now(), Outcome: "accepted"}
 		switch m.Return.Answer {
 		case CancelReject:
 			entry.Outcome = "rejected"
@@ -81,7 +84,11 @@ func (s *Server) authoriseReturn(w http.ResponseWriter, r *http.Request, p *part
 	if news && m.Return.Answer == CancelPending {
 		s.after(m.Return.Delay, func() { s.answerReturn(p, m, document) })
 	}
-	write(w, http.StatusOK, wire.Answer{Outcome: entry.Outcome, At: entry.At, Reason: m.Return.Reason})
+	answer := wire.ReturnReceipt{Answer: wire.Answer{Outcome: entry.Outcome, At: entry.At, Reason: m.Return.Reason}}
+	if entry.Outcome != "rejected" && !m.Return.NoLabel {
+		answer.Label = &wire.Label{Carrier: "dropex", Tracking: entry.Tracking}
+	}
+	write(w, http.StatusOK, answer)
 }
 
 func (s *Server) answerReturn(p *party, m Manner, document wire.ReturnAuthorization) {

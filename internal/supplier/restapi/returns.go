@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"time"
@@ -20,25 +21,48 @@ var rmaShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,29}$`)
 var _ supplier.Returner = (*Client)(nil)
 
 // AuthoriseReturn announces a return. See supplier.Returner for the answer and the errors.
-func (c *Client) AuthoriseReturn(ctx context.Context, r supplier.ReturnAuthorization) (supplier.CancelReceipt, error) {
+func (c *Client) AuthoriseReturn(ctx context.Context, r supplier.ReturnAuthorization) (supplier.ReturnReceipt, error) {
 	document, err := returnAuthorization(r)
 	if err != nil {
-		return supplier.CancelReceipt{}, c.fail(supplier.ErrRefused, "nothing was sent: "+err.Error())
+		return supplier.ReturnReceipt{}, c.fail(supplier.ErrRefused, "nothing was sent: "+err.Error())
 	}
 	answer, failure := c.call(ctx, http.MethodPost, returnPath, document, r.RMA)
 	if failure != nil {
-		return supplier.CancelReceipt{}, failure
+		return supplier.ReturnReceipt{}, failure
 	}
-	receipt, err := decodeAnswer(answer.body)
+	receipt, err := decodeReturnReceipt(answer.body)
 	if err != nil {
-		return supplier.CancelReceipt{}, c.unreadable(answer, err)
+		return supplier.ReturnReceipt{}, c.unreadable(answer, err)
 	}
+	return receipt, nil
+}
+
+func decodeReturnReceipt(body []byte) (supplier.ReturnReceipt, error) {
+	answer, err := decodeAnswer(body)
+	if err != nil {
+		return supplier.ReturnReceipt{}, err
+	}
+	var w wire.ReturnReceipt
+	if err := decodeStrict(body, &w); err != nil {
+		return supplier.ReturnReceipt{}, err
+	}
+	receipt := supplier.ReturnReceipt{CancelReceipt: answer}
+	if w.Label == nil {
+		return receipt, nil
+	}
+	if !carrierShape.MatchString(w.Label.Carrier) || !trackingShape.MatchString(w.Label.Tracking) {
+		return supplier.ReturnReceipt{}, broken("label", "a carrier and a tracking number")
+	}
+	if u, err := url.Parse(w.Label.URL); err != nil || w.Label.URL != "" && u.Scheme != "https" || len(w.Label.URL) > maxBaseURL {
+		return supplier.ReturnReceipt{}, broken("label.url", "an https address")
+	}
+	receipt.Label = &supplier.ReturnLabel{Carrier: w.Label.Carrier, Tracking: w.Label.Tracking, URL: w.Label.URL}
 	return receipt, nil
 }
 
 func returnAuthorization(r supplier.ReturnAuthorization) (wire.ReturnAuthorization, error) {
 	document := wire.ReturnAuthorization{
-		RMA: r.RMA, PO: r.Number, Carrier: r.Carrier, Tracking: r.Tracking, SendBy: r.SendBy.UTC().Format(time.DateOnly),
+		RMA: r.RMA, PO: r.Number, SendBy: r.SendBy.UTC().Format(time.DateOnly),
 	}
 	if err := checkRMA(r.RMA); err != nil {
 		return document, err

@@ -126,12 +126,23 @@ const (
 
 // ReturnAuthorization is the body of POST /returns. SendBy is a date.
 type ReturnAuthorization struct {
-	RMA      string       `json:"rma"`
-	PO       string       `json:"po"`
-	Lines    []ReturnLine `json:"lines"`
-	Carrier  string       `json:"carrier,omitempty"`
-	Tracking string       `json:"tracking,omitempty"`
-	SendBy   string       `json:"send_by"`
+	RMA    string       `json:"rma"`
+	PO     string       `json:"po"`
+	Lines  []ReturnLine `json:"lines"`
+	SendBy string       `json:"send_by"`
+}
+
+// ReturnReceipt answers POST /returns. Label stands there when the supplier makes one.
+type ReturnReceipt struct {
+	Answer
+	Label *Label `json:"label,omitempty"`
+}
+
+// Label is what the customer sends the goods with; URL (https) is where it can be printed.
+type Label struct {
+	Carrier  string `json:"carrier"`
+	Tracking string `json:"tracking"`
+	URL      string `json:"url,omitempty"`
 }
 
 // ReturnLine is units that come back, with the reason's code.

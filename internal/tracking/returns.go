@@ -1,0 +1,78 @@
+package tracking
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/dropline/dropline/internal/carrier"
+	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/returndesk"
+	"github.com/dropline/dropline/internal/returns"
+)
+
+// returnParcel is a parcel on its way back, by the number on its label.
+type returnParcel struct {
+	rma, order string
+	milestone       order.Milestone
+	labelled        time.Time
+	instant         bool // the customer is paid when the carrier has it
+}
+
+// refreshReturns derives anew where the box's return parcels stand, and tells their returns. The order is
+// locked first, as everywhere.
+func (b box) refreshReturns(ctx context.Context, tx pgx.Tx, document int64) (outcome Outcome, err error) {
+	rows, err := tx.Query(ctx, `
+		SELECT p.rma, r.order_key, p.milestone, r.opened_at, coalesce((r.state ->> 'instant')::bool, false)
+		FROM return_parcels p JOIN returns r USING (rma) JOIN orders o ON o.key = r.order_key
+		WHERE p.carrier = $1 AND p.tracking = $2 ORDER BY r.order_key, p.rma FOR NO KEY UPDATE OF o, p`, b.carrier, b.tracking)
+	if err != nil {
+		return outcome, err
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (returnParcel, error) {
+		var p returnParcel
+		err := row.Scan(&p.rma, &p.order, &p.milestone, &p.labelled, &p.instant)
+		return p, err
+	})
+	if err != nil || len(list) == 0 {
+		return outcome, err
+	}
+	for _, p := range list {
+		moved, err := b.moveReturn(ctx, tx, p, document)
+		if err != nil {
+			return outcome, fmt.Errorf("move the parcel of return %s: %w", p.rma, err)
+		}
+		if moved {
+			outcome.News++
+		}
+		if !slices.Contains(outcome.Orders, p.order) {
+			outcome.Orders = append(outcome.Orders, p.order)
+		}
+	}
+	return outcome, nil
+}
+
+func (b box) moveReturn(ctx context.Context, tx pgx.Tx, p returnParcel, document int64) (bool, error) {
+	scans, err := b.evidence(ctx, tx, []*parcel{{since: p.labelled.Add(-clocksDiffer)}})
+	if err != nil {
+		return false, err
+	}
+	standing := carrier.Derive(scans)
+	if standing.Milestone == "" || standing.Milestone == p.milestone {
+		return false, nil
+	}
+	_, err = tx.Exec(ctx, `UPDATE return_parcels SET milestone = $4, milestone_at = $5, last_scan_at = greatest(last_scan_at, $5)
+		WHERE carrier = $1 AND tracking = $2 AND rma = $3`, b.carrier, b.tracking, p.rma, string(standing.Milestone), standing.At)
+	if err != nil {
+		return false, err
+	}
+	// What decides something by itself is delivered at once: a loss, and the handing in of a parcel that
+	// is paid for then. The rest rides along with the inspection.
+	urgent := standing.Milestone == order.ParcelLost || p.instant && p.milestone == order.ParcelLabelled
+	fact := returns.Fact{Parcel: &order.ParcelNews{Carrier: b.carrier, Tracking: b.tracking, Milestone: standing.Milestone, At: standing.At.UTC()}}
+	_, err = returndesk.Append(ctx, tx, p.rma, fact, urgent, document)
+	return err == nil, err
+}
