@@ -95,6 +95,7 @@ func (r *refund) priceReturn(part *refundPart, p returns.Payout) error {
 		left -= known[i].amount
 	}
 	part.amount = min(due-fee, left)
+	part.kept = min(part.kept, left-part.amount) // nothing is kept of what was never paid
 	return nil
 }
 
@@ -177,7 +178,12 @@ func (o *Orders) paidBackWith(ctx context.Context, r *refund, reference string) 
 func postReturn(book *ledgerbook.Book, part *refundPart, currency string) error {
 	s := &settlement{book: book, currency: currency}
 	sale := ledger.Sale{Currency: currency, Goods: part.goods, Tax: part.tax, Shipping: part.shipping, ShippingTax: part.shippingTax}
-	sale.Goods -= sale.Goods + sale.Tax + sale.Shipping + sale.ShippingTax - part.kept - part.amount
+	unpaid := sale.Goods + sale.Tax + sale.Shipping + sale.ShippingTax - part.kept - part.amount
+	for _, price := range []*int64{&sale.Goods, &sale.Shipping, &sale.Tax, &sale.ShippingTax} {
+		cut := min(*price, unpaid)
+		*price -= cut
+		unpaid -= cut
+	}
 	s.post(ledger.Unearned(part.key, sale))
 	s.post(ledger.FeeKept(part.key, ledger.FeeRestocking, money.Money{Minor: part.kept, Currency: currency}))
 	s.post(ledger.Refunded(part.key, money.Money{Minor: part.amount, Currency: currency}, ledger.RefundReason(part.reason)))

@@ -36,6 +36,7 @@ suppliers:
       sla: {acknowledge: 2 business hours, ship: 2 business days, reminders: [30m before]},
       cancel: {window: until_shipped, confirmation: promised, within: 4 business hours, on_silence: hold},
       ships_to: {countries: [US]}, shipping: {methods: [{name: ground, base: "6.50", transit_days: {min: 2, max: 5}}]},
+      returns: {window_days: 30, restocking_bp: 1000, credit_within: 14d},
       tolerances: {price_bp: 50, quantity: 0}}
     offers:
       - {sku: MUG, supplier_sku: A-1, cost: "4.20", on_hand: 100}
@@ -58,7 +59,8 @@ storefronts:
     secret_env: TEST_TOKEN
     webhook_secret_env: TEST_TOKEN
     sender: orders@shop.example
-    policy: {review: {max_order_value: "900.00", velocity: {orders: 1000, per: 1h}}, refund_shipping: none_delivered, duplicate_shipment: {absorb_up_to: "15.00"}}
+    policy: {review: {max_order_value: "900.00", velocity: {orders: 1000, per: 1h}}, refund_shipping: none_delivered, duplicate_shipment: {absorb_up_to: "15.00"},
+      returns: {window_days: 30, restocking_bp: 1000, opened_bp: 2000}}
 `
 
 const token = "token"
