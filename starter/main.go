@@ -117,6 +117,7 @@ the database that DATABASE_URL names, or, with --url and --key, through a gatewa
   starter submit order.json           place an order
   starter show shop/1001              see where it stands, and its story
   starter list --attention            see what waits for a person
+  starter return list --attention     see which returns wait for a person
   starter audit                       check every invariant`)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
@@ -125,7 +126,7 @@ the database that DATABASE_URL names, or, with --url and --key, through a gatewa
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef(c, "%w", err) })
 	root.AddCommand(
 		p.serve(), p.migrate(), p.catalog(),
-		p.submit(), p.show(), p.list(), p.cancel(), p.review(), p.resolve(), p.revive(),
+		p.submit(), p.show(), p.list(), p.cancel(), p.review(), p.resolve(), p.comebacks(), p.revive(),
 		p.explain(), p.ledger(), p.inbox(), p.outbox(), p.keys(), p.config(), p.audit(),
 	)
 	return root

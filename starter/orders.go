@@ -204,17 +204,21 @@ func (p *program) tellOrder(v *orderview.View) {
 	p.table([]string{"LINE", "SKU", "ORDERED", "WHERE THE UNITS ARE"}, rows)
 	p.tellPurchaseOrders(v)
 	p.tellParcels(v)
+	if len(v.Returns) > 0 {
+		p.heading("Returns")
+		p.table([]string{"RMA", "ORDER", "STAGE", "GRANTED", "REFUNDED", ""}, returnRows(v.Returns))
+	}
 	p.tellMoney(v)
 	p.tellMessages(v)
 }
 
 func stageColour(stage string) string {
 	switch stage {
-	case "settled", "delivered", "shipped":
+	case "settled", "delivered", "shipped", "closed":
 		return green
-	case "held", "backordered":
+	case "held", "backordered", "deciding":
 		return yellow
-	case "cancelled":
+	case "cancelled", "expired":
 		return red
 	}
 	return bold
@@ -270,7 +274,11 @@ func (p *program) tellMoney(v *orderview.View) {
 	p.heading("Money")
 	p.say("  total %s, captured %s, refunded %s %s", v.Total, v.Captured, v.Refunded, v.Currency)
 	for _, r := range v.Refunds {
-		p.say("  refund %d: %s, %s, %s%s", r.Number, r.Amount, words(r.Reason), r.State, after(" ", moment(r.DoneAt)))
+		name := strconv.Itoa(r.Number)
+		if r.RMA != "" {
+			name = "for return " + r.RMA
+		}
+		p.say("  refund %s: %s, %s, %s%s", name, r.Amount, words(r.Reason), r.State, after(" ", moment(r.DoneAt)))
 	}
 }
 

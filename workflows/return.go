@@ -64,7 +64,7 @@ func newReturnRun(ctx workflow.Context, in ReturnInput) *returnRun {
 		facts:   workflow.GetSignalChannel(ctx, SignalFacts),
 		changed: workflow.NewBufferedChannel(ctx, 1),
 		rests:   rests{},
-		shown:   visibility.Attributes{Stage: order.Stage(returns.StageAuthorising), Storefront: in.Key.Storefront},
+		shown:   visibility.Attributes{Stage: order.Stage(returns.StageAwaiting), Storefront: in.Key.Storefront},
 	}
 }
 

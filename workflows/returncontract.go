@@ -25,11 +25,12 @@ const (
 	ActivityReturnFacts     = "ReadReturnFacts"
 )
 
-// ReturnInput starts a return's workflow, which reads the rest from Postgres.
+// ReturnInput starts a return's workflow.
 type ReturnInput struct {
 	Key order.Key `json:"key"`
 	RMA string    `json:"rma"`
-	// State goes on from the run before, whose history had grown long.
+	// State is what the desk granted, or where the run before was, whose history had grown long. Without
+	// it the workflow reads where the return stands from Postgres.
 	State *returns.State `json:"state,omitempty"`
 }
 

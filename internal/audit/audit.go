@@ -106,7 +106,11 @@ func Run(ctx context.Context, options Options) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("audit the workflows: %w", err)
 	}
-	keep(outcomes, running)
+	returns, err := checkReturns(ctx, o)
+	if err != nil {
+		return Report{}, fmt.Errorf("audit the returns' workflows: %w", err)
+	}
+	keep(outcomes, append(running, returns))
 	report := Report{At: began.UTC(), Took: time.Since(began)}
 	for _, name := range Checks() {
 		report.Outcomes = append(report.Outcomes, *outcomes[name])
@@ -186,7 +190,7 @@ func Checks() []string {
 }
 
 // statements are all checks that the database makes by itself.
-var statements = joined(goods, money, messages, progress, private)
+var statements = joined(goods, money, comebacks, messages, progress, private)
 
 func joined(tables ...[]statement) []statement {
 	var all []statement

@@ -79,6 +79,13 @@ func TestEveryInvariantHasACheck(t *testing.T) {
 	}
 }
 
+// comeback is a closed return of two units, sound until something more is done to it.
+const comeback = `INSERT INTO return_requests (order_key, id, body_hash, answer) VALUES ('demo/smooth', 'r', '', '{}');
+	INSERT INTO returns (rma, order_key, request, po_number, supplier, stage, state, started_at, closed_at, deliver_at)
+		SELECT 'RMA-1', order_key, 'r', number, supplier, 'closed', '{"lines": [{"line": 1, "quantity": 2}]}', now(), now(), NULL
+		FROM purchase_orders WHERE order_key = 'demo/smooth' LIMIT 1;
+	INSERT INTO return_lines (rma, po_number, line, quantity) SELECT rma, po_number, 1, 2 FROM returns; `
+
 // breakages break a well-run database behind its guards, one for each check.
 var breakages = map[string]string{
 	"the units of each purchase-order line add up":            `UPDATE purchase_order_lines SET units = '{"accepted": 1}' WHERE order_key = 'demo/open'`,
@@ -118,6 +125,16 @@ var breakages = map[string]string{
 	"no document waits in quarantine":             `UPDATE documents SET status = 'quarantined', reason_code = 'malformed', reason = 'It cannot be read.'`,
 	"only documents that were applied have facts, each fact once": `UPDATE facts SET document_id = (SELECT min(id) FROM documents);
 		UPDATE documents SET status = 'ignored'`,
+	"only units that were granted are paid for in a return, each once": comeback + `INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, goods_minor, tax_minor, shipping_minor, shipping_tax_minor, rma, reason, state)
+		VALUES ('return/X', 'demo/smooth', 0, 9, '[{"line": 1, "quantity": 9}]', 0, 0, 0, 0, 0, 'RMA-1', 'returned', 'done')`,
+	"the open claims of returns are what suppliers still owe for them": comeback + `UPDATE returns SET state = jsonb_set(state, '{claim}', '{"expected": 5}')`,
+	"each credit memo reached its return once": comeback + `INSERT INTO credit_memos (supplier, number, rma, order_key, currency, minor, given_at)
+		SELECT supplier, 'CM-1', rma, order_key, 'USD', 5, now() FROM returns`,
+	"facts about returns are numbered without gaps":         comeback + `UPDATE returns SET fact_seq = 1`,
+	"what a return must know reaches its workflow":          comeback + `UPDATE returns SET started_at = NULL`,
+	"what is recorded of a return is what its tables say":   comeback + `UPDATE return_lines SET quantity = 1`,
+	"what a return paid is what was refunded for it":        comeback + `UPDATE returns SET state = jsonb_set(state, '{paidMinor}', '5')`,
+	"nobody keeps a return waiting for a week":              comeback + `UPDATE returns SET needs_attention = true, state = jsonb_set(state, '{attention}', '[{"since": "2020-01-01T00:00:00Z", "text": "x"}]')`,
 	"facts are numbered without gaps":                       `DELETE FROM facts WHERE order_key = 'demo/smooth' AND seq = 1`,
 	"a delivered parcel stays delivered":                    `UPDATE parcels SET milestone = 'in_transit' WHERE order_key = 'demo/smooth'`,
 	"orders and purchase orders are in declared states":     `UPDATE purchase_orders SET status = 'lost'`,
@@ -147,7 +164,8 @@ const invoice = `INSERT INTO supplier_invoices (supplier, invoice, po_number, or
 
 // misled break what only the workflows can tell.
 var misled = map[string]func(l *lives){
-	"the workflows keep every unit": func(l *lives) { l.states[open].Lines[0].Unassigned = 5 },
+	"every open return has a running workflow that keeps its units": func(l *lives) { l.broken(comeback + `UPDATE returns SET closed_at = NULL`) },
+	"the workflows keep every unit":                                 func(l *lives) { l.states[open].Lines[0].Unassigned = 5 },
 	"every open order waits for something, or for a person": func(l *lives) {
 		l.states[open].POs[0].ShipDueAt = time.Time{}
 	},

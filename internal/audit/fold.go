@@ -24,6 +24,7 @@ const (
 	tablesAgree    = "the recorded state is what its tables say"
 	refundsAgree   = "the refunds that the state counts are the refunds that were made"
 	oneWorkflow    = "every open order has a running workflow, and no other has one"
+	returnsRun     = "every open return has a running workflow that keeps its units"
 	workflowAgrees = "what is recorded is what the workflow knows"
 )
 
@@ -42,6 +43,7 @@ var inGo = []struct {
 	{16, tablesAgree},
 	{16, refundsAgree},
 	{16, oneWorkflow},
+	{16, returnsRun},
 	{16, workflowAgrees},
 }
 
@@ -94,8 +96,9 @@ const ordersSQL = `
 		(SELECT jsonb_agg(jsonb_build_object('po', p.po_number, 'tracking', p.tracking, 'scanned', p.first_scan_at IS NOT NULL,
 				'line', e -> 'line', 'quantity', e -> 'quantity'))
 			FROM parcels p, jsonb_array_elements(p.lines) e WHERE p.order_key = o.key),
-		(SELECT jsonb_agg(e) FROM refunds r, jsonb_array_elements(r.lines) e WHERE r.order_key = o.key AND r.state = 'done'),
-		(SELECT count(DISTINCT r.n) FROM refunds r WHERE r.order_key = o.key AND r.state = 'done')
+		(SELECT jsonb_agg(e) FROM refunds r, jsonb_array_elements(r.lines) e
+			WHERE r.order_key = o.key AND r.state = 'done' AND r.rma IS NULL),
+		(SELECT count(DISTINCT r.n) FROM refunds r WHERE r.order_key = o.key AND r.state = 'done' AND r.rma IS NULL)
 	FROM orders o ORDER BY o.key`
 
 // folding holds the checks that go through the orders one by one.

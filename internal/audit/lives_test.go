@@ -21,6 +21,7 @@ import (
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/postgres/postgrestest"
+	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/internal/storefront"
 	"github.com/dropline/dropline/internal/supplier"
 	"github.com/dropline/dropline/internal/tracking"
@@ -249,6 +250,11 @@ func (l *lives) State(_ context.Context, key order.Key) (order.State, string, er
 		return order.State{}, "completed", nil
 	}
 	return s.Clone(), audit.Running, nil
+}
+
+// Return: a return's life is not led here; one that is open has lost its workflow.
+func (l *lives) Return(context.Context, order.Key, string) (returns.State, string, error) {
+	return returns.State{}, audit.Missing, nil
 }
 
 func (l *lives) Running(_ context.Context, visit func(id string) error) error {

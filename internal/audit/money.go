@@ -58,7 +58,7 @@ var money = []statement{
 					FROM purchase_order_lines p WHERE p.order_key = l.order_key AND p.line = l.line) AS gone
 				FROM refunds r CROSS JOIN jsonb_array_elements(r.lines) e
 				JOIN order_lines l ON l.order_key = r.order_key AND l.line = (e ->> 'line')::int
-				WHERE r.asked_at < now() - @grace::interval GROUP BY l.order_key, l.line, l.cancelled) u
+				WHERE r.asked_at < now() - @grace::interval AND r.rma IS NULL GROUP BY l.order_key, l.line, l.cancelled) u
 			WHERE refunded > cancelled + gone`,
 		do: "A shipped unit was refunded without a reason: find out from starter show, and book it as goodwill if it was meant.",
 	},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/returns"
 )
 
 // Workflows are the orders' workflows.
@@ -14,6 +15,8 @@ type Workflows interface {
 	// State asks an order's workflow where it stands. status is Running, Missing, or how it ended; the
 	// state is only told by one that runs.
 	State(ctx context.Context, key order.Key) (state order.State, status string, err error)
+	// Return asks a return's workflow in the same way.
+	Return(ctx context.Context, key order.Key, rma string) (state returns.State, status string, err error)
 	// Running calls visit with the workflow id of each running order, perhaps a moment late.
 	Running(ctx context.Context, visit func(id string) error) error
 }
@@ -44,7 +47,7 @@ type openOrder struct {
 const openSQL = `
 	SELECT o.key, o.stage, o.needs_attention, o.delivered_seq,
 		EXISTS (SELECT 1 FROM parcels p WHERE p.order_key = o.key AND p.next_check_at IS NOT NULL),
-		(SELECT count(DISTINCT r.n) FROM refunds r WHERE r.order_key = o.key AND r.state = 'done'),
+		(SELECT count(DISTINCT r.n) FROM refunds r WHERE r.order_key = o.key AND r.state = 'done' AND r.rma IS NULL),
 		(SELECT jsonb_agg(jsonb_build_object('line', l.line, 'quantity', l.quantity, 'live', l.cancelled)) FROM order_lines l WHERE l.order_key = o.key),
 		(SELECT jsonb_agg(jsonb_build_object('po', l.number, 'line', l.line, 'quantity', l.quantity, 'live', l.live))
 			FROM purchase_order_lines l WHERE l.order_key = o.key)

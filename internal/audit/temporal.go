@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/workflows"
 )
 
@@ -27,11 +28,19 @@ func Ask(c client.Client) Workflows { return temporalWorkflows{c} }
 
 type temporalWorkflows struct{ client client.Client }
 
-func (t temporalWorkflows) State(ctx context.Context, key order.Key) (state order.State, status string, err error) {
+func (t temporalWorkflows) State(ctx context.Context, key order.Key) (order.State, string, error) {
+	return stateOf[order.State](ctx, t.client, key.WorkflowID())
+}
+
+func (t temporalWorkflows) Return(ctx context.Context, key order.Key, rma string) (returns.State, string, error) {
+	return stateOf[returns.State](ctx, t.client, returns.WorkflowID(key, rma))
+}
+
+func stateOf[S any](ctx context.Context, c client.Client, workflow string) (state S, status string, err error) {
 	asking, cancel := context.WithTimeout(ctx, queryWithin)
 	defer cancel()
-	answer, err := t.client.QueryWorkflowWithOptions(asking, &client.QueryWorkflowWithOptionsRequest{
-		WorkflowID: key.WorkflowID(), QueryType: workflows.QueryState,
+	answer, err := c.QueryWorkflowWithOptions(asking, &client.QueryWorkflowWithOptionsRequest{
+		WorkflowID: workflow, QueryType: workflows.QueryState,
 		QueryRejectCondition: enums.QUERY_REJECT_CONDITION_NOT_OPEN,
 	})
 	var gone *serviceerror.NotFound

@@ -33,6 +33,7 @@ func (p *play) compare(ctx context.Context) []string {
 	p.compareSuppliers(d, &recorded.State)
 	p.compareMessages(ctx, d)
 	p.compareMoney(d)
+	p.compareReturns(ctx, d)
 	if len(d.list) == 0 { // the API is asked last and least often
 		p.compareView(ctx, d)
 	}

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/dropline/dropline/internal/order"
@@ -11,7 +12,7 @@ import (
 
 // allStories are told side by side, in the order of this list.
 func allStories() []*story {
-	return append(append(supplierStories(), lateStories()...), customerStories()...)
+	return slices.Concat(supplierStories(), lateStories(), customerStories(), returnStories())
 }
 
 // A parcel's way as its customer hears of it. What is overtaken is not told: a customer whose parcel

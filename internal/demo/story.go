@@ -69,6 +69,7 @@ type ending struct {
 	// cases are the shipments that nobody waited for, by how they ended.
 	cases    []order.CaseStatus
 	breached bool
+	returns  []comeback
 	// mails is what the customer was told: "placed delivered*2 shipped?" wants one, two and at most
 	// one message of these milestones, and none of any other.
 	mails string

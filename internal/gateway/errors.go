@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/orderview"
 	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/returndesk"
 )
 
 // kind is why a request was not done.
@@ -32,6 +34,8 @@ const (
 	tooLarge         kind = "too_large"
 	unsupportedMedia kind = "unsupported_media_type"
 	invalid          kind = "invalid"
+	notGranted       kind = "return_refused"
+	notOffered       kind = "not_offered"
 	rateLimited      kind = "rate_limited"
 	internal         kind = "internal"
 	unavailable      kind = "unavailable"
@@ -61,6 +65,8 @@ var failures = []failure{
 	{tooLarge, http.StatusRequestEntityTooLarge, "The body is too large", "Send at most 1 MiB.", 0},
 	{unsupportedMedia, http.StatusUnsupportedMediaType, "The body's type is not taken", "Send Content-Type: application/json in UTF-8, without Content-Encoding.", 0},
 	{invalid, http.StatusUnprocessableEntity, "The request breaks a rule", "Correct the fields that errors names.", 0},
+	{notGranted, http.StatusUnprocessableEntity, "The return is not granted", "Tell the customer the detail; an operator may grant it all the same with override.", 0},
+	{notOffered, http.StatusUnprocessableEntity, "This is not offered yet", "Ask for what the detail names instead.", 0},
 	{rateLimited, http.StatusTooManyRequests, "Too many requests", "Wait as long as Retry-After says.", 1},
 	{internal, http.StatusInternalServerError, "The fault is ours", "Repeat the request once; if it fails again, report its request_id.", 0},
 	{unavailable, http.StatusServiceUnavailable, "Not able to store this now", "Nothing was done. Repeat the same request after Retry-After.", 5},
@@ -88,7 +94,17 @@ type Problem struct {
 	Errors    []FieldError `json:"errors,omitempty"`
 	RequestID string       `json:"request_id,omitempty" doc:"Names this request in Dropline's log."`
 
+	// Refusal says why a return was not granted.
+	Refusal *Refusal `json:"refusal,omitempty"`
+
 	headers http.Header
+}
+
+// Refusal is why a return was not granted, for programs; the problem's detail is for the customer.
+type Refusal struct {
+	Code  string     `json:"code" enum:"unknown_line,quantity,not_delivered,already_returning,already_requested,window_closed,final_sale,photos_needed"`
+	Line  int        `json:"line,omitempty" doc:"The line that it is about." example:"1"`
+	Until *time.Time `json:"until,omitempty" doc:"When the window closed, for window_closed."`
 }
 
 // FieldError is what is wrong with one field. It repeats nothing of the field's content.
@@ -148,7 +164,7 @@ func explain(err error) (*Problem, bool) {
 		return known, false
 	case errors.As(err, &refusal):
 		return problem(refused, refusal.Reason), false
-	case errors.Is(err, orderview.ErrNoOrder):
+	case errors.Is(err, orderview.ErrNoOrder), errors.Is(err, returndesk.ErrNoReturn):
 		return problem(notFound, ""), false
 	case errors.Is(err, ErrLate), errors.Is(err, ErrNotRunning), errors.Is(err, ErrUnreachable):
 		return problem(orderBusy, ""), false

@@ -22,6 +22,7 @@ import (
 	"github.com/dropline/dropline/internal/intake"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/postgres/postgrestest"
+	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/workflows"
 )
 
@@ -197,6 +198,14 @@ func (s *scripted) ChangeAddress(ctx context.Context, _ order.Key, id string, r 
 
 func (s *scripted) Resolve(ctx context.Context, _ order.Key, id string, r workflows.ResolveRequest) (workflows.Answer, error) {
 	return workflows.Answer{Message: "Resolved.", Stage: order.StageShipped}, s.take(ctx, id, r)
+}
+
+func (s *scripted) CancelReturn(ctx context.Context, _ order.Key, _, id string, r returns.CancelRequest) (workflows.ReturnAnswer, error) {
+	return workflows.ReturnAnswer{Message: "Cancelled.", Stage: returns.StageCancelled}, s.take(ctx, id, r)
+}
+
+func (s *scripted) DecideReturn(ctx context.Context, _ order.Key, _, id string, d returns.Decision) (workflows.ReturnAnswer, error) {
+	return workflows.ReturnAnswer{Message: "Noted.", Stage: returns.StageSettling}, s.take(ctx, id, d)
 }
 
 func (s *scripted) Reachable(context.Context) error { return s.err }

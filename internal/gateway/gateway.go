@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/dropline/dropline/internal/apikey"
+	"github.com/dropline/dropline/internal/returndesk"
 	"github.com/dropline/dropline/internal/storefront"
 )
 
@@ -118,6 +119,7 @@ type gateway struct {
 	api      huma.API
 	keys     *limiter
 	partners *limiter
+	desk     *returndesk.Desk
 }
 
 // huma keeps its error constructor in a package variable.
@@ -128,9 +130,11 @@ func New(c Config) http.Handler {
 	installErrors()
 	g := &gateway{Config: c.withDefaults(), mux: http.NewServeMux()}
 	g.keys, g.partners = newLimiter(g.KeyRate, g.Now), newLimiter(g.PartnerRate, g.Now)
+	g.desk = &returndesk.Desk{Pool: g.Database, Now: g.Now, Wake: g.Nudge}
 	g.api = humago.New(g.mux, g.description())
 	g.registerOrders()
 	g.registerRequests()
+	g.registerReturns()
 	g.registerWebhooks()
 	g.mux.HandleFunc("GET /healthz", g.health)
 	g.mux.HandleFunc("GET /readyz", g.ready)

@@ -59,11 +59,12 @@ type links struct {
 	Timeline string `json:"timeline" example:"/v1/orders/shop/1001/timeline"`
 	Cancel   string `json:"cancel" example:"/v1/orders/shop/1001/cancel"`
 	Address  string `json:"address" example:"/v1/orders/shop/1001/address"`
+	Returns  string `json:"returns" example:"/v1/orders/shop/1001/returns"`
 }
 
 func linksOf(key order.Key) links {
 	self := "/v1/orders/" + url.PathEscape(key.Storefront) + "/" + url.PathEscape(key.Order)
-	return links{Self: self, Timeline: self + "/timeline", Cancel: self + "/cancel", Address: self + "/address"}
+	return links{Self: self, Timeline: self + "/timeline", Cancel: self + "/cancel", Address: self + "/address", Returns: self + "/returns"}
 }
 
 func (g *gateway) place(ctx context.Context, in *placeInput) (*placeOutput, error) {

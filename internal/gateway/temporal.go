@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/workflows"
 )
 
@@ -21,6 +22,9 @@ type Orders interface {
 	Review(ctx context.Context, key order.Key, id string, r workflows.ReviewRequest) (workflows.Answer, error)
 	ChangeAddress(ctx context.Context, key order.Key, id string, r workflows.AddressRequest) (workflows.Answer, error)
 	Resolve(ctx context.Context, key order.Key, id string, r workflows.ResolveRequest) (workflows.Answer, error)
+	// CancelReturn and DecideReturn ask a return's workflow.
+	CancelReturn(ctx context.Context, key order.Key, rma, id string, r returns.CancelRequest) (workflows.ReturnAnswer, error)
+	DecideReturn(ctx context.Context, key order.Key, rma, id string, d returns.Decision) (workflows.ReturnAnswer, error)
 	// Reachable is nil when orders can be asked at all.
 	Reachable(ctx context.Context) error
 }
@@ -41,19 +45,29 @@ func AskTemporal(c client.Client) Orders { return temporalOrders{c} }
 type temporalOrders struct{ client client.Client }
 
 func (t temporalOrders) Cancel(ctx context.Context, key order.Key, id string, r order.CancelRequest) (order.CancelReply, error) {
-	return ask[order.CancelReply](ctx, t.client, key, workflows.UpdateCancel, id, r)
+	return ask[order.CancelReply](ctx, t.client, key.WorkflowID(), workflows.UpdateCancel, id, r)
 }
 
 func (t temporalOrders) Review(ctx context.Context, key order.Key, id string, r workflows.ReviewRequest) (workflows.Answer, error) {
-	return ask[workflows.Answer](ctx, t.client, key, workflows.UpdateReview, id, r)
+	return ask[workflows.Answer](ctx, t.client, key.WorkflowID(), workflows.UpdateReview, id, r)
 }
 
 func (t temporalOrders) ChangeAddress(ctx context.Context, key order.Key, id string, r workflows.AddressRequest) (workflows.Answer, error) {
-	return ask[workflows.Answer](ctx, t.client, key, workflows.UpdateAddress, id, r)
+	return ask[workflows.Answer](ctx, t.client, key.WorkflowID(), workflows.UpdateAddress, id, r)
 }
 
 func (t temporalOrders) Resolve(ctx context.Context, key order.Key, id string, r workflows.ResolveRequest) (workflows.Answer, error) {
-	return ask[workflows.Answer](ctx, t.client, key, workflows.UpdateResolve, id, r)
+	return ask[workflows.Answer](ctx, t.client, key.WorkflowID(), workflows.UpdateResolve, id, r)
+}
+
+func (t temporalOrders) CancelReturn(
+	ctx context.Context, key order.Key, rma, id string, r returns.CancelRequest,
+) (workflows.ReturnAnswer, error) {
+	return ask[workflows.ReturnAnswer](ctx, t.client, returns.WorkflowID(key, rma), workflows.UpdateCancel, id, r)
+}
+
+func (t temporalOrders) DecideReturn(ctx context.Context, key order.Key, rma, id string, d returns.Decision) (workflows.ReturnAnswer, error) {
+	return ask[workflows.ReturnAnswer](ctx, t.client, returns.WorkflowID(key, rma), workflows.UpdateDecide, id, d)
 }
 
 func (t temporalOrders) Reachable(ctx context.Context) error {
@@ -61,17 +75,17 @@ func (t temporalOrders) Reachable(ctx context.Context) error {
 	return err
 }
 
-func ask[A any](ctx context.Context, c client.Client, key order.Key, name, id string, request any) (A, error) {
+func ask[A any](ctx context.Context, c client.Client, workflow, name, id string, request any) (A, error) {
 	var answer A
 	handle, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		UpdateID: id, WorkflowID: key.WorkflowID(), UpdateName: name, Args: []any{request},
+		UpdateID: id, WorkflowID: workflow, UpdateName: name, Args: []any{request},
 		WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err == nil {
 		err = handle.Get(ctx, &answer)
 	}
 	if err != nil {
-		return answer, fmt.Errorf("update %s of order %s: %w", name, key, updateFailure(err))
+		return answer, fmt.Errorf("update %s of workflow %s: %w", name, workflow, updateFailure(err))
 	}
 	return answer, nil
 }

@@ -126,7 +126,8 @@ type due struct {
 	factSeq      int64
 	deliveredSeq int64 // moves on as batches are delivered
 	started      bool
-	recorded     bool // the workflow left a state to go on from
+	recorded     bool           // the workflow left a state to go on from
+	granted      *returns.State // of a return that begins: as the desk granted it
 	tries        int
 	lease        time.Time // identifies the claim
 }
@@ -148,7 +149,8 @@ const claimReturnSQL = `
 	WHERE rma = (SELECT rma FROM returns WHERE deliver_at <= now() ORDER BY deliver_at LIMIT 1 FOR UPDATE SKIP LOCKED) AND o.key = r.order_key
 	RETURNING o.storefront, o.order_id, o.country, r.fact_seq, r.delivered_seq, r.started_at IS NOT NULL, true, r.deliver_tries, r.deliver_at,
 		(SELECT count(*) FROM return_lines l WHERE l.rma = r.rma),
-		(SELECT coalesce(sum(quantity), 0)::bigint FROM return_lines l WHERE l.rma = r.rma), r.rma, r.supplier`
+		(SELECT coalesce(sum(quantity), 0)::bigint FROM return_lines l WHERE l.rma = r.rma), r.rma, r.supplier,
+		CASE WHEN r.started_at IS NULL THEN r.state END`
 
 // claim takes what has waited longest: an order, or when none waits a return.
 func (d *Deliverer) claim(ctx context.Context) (*due, error) {
@@ -158,7 +160,7 @@ func (d *Deliverer) claim(ctx context.Context) (*due, error) {
 	}
 	err := d.Pool.QueryRow(ctx, claimOrderSQL, deliveryLease).Scan(fields...)
 	if errors.Is(err, pgx.ErrNoRows) {
-		err = d.Pool.QueryRow(ctx, claimReturnSQL, deliveryLease).Scan(append(fields, &o.rma, &o.supplier)...)
+		err = d.Pool.QueryRow(ctx, claimReturnSQL, deliveryLease).Scan(append(fields, &o.rma, &o.supplier, &o.granted)...)
 	}
 	return &o, err
 }

@@ -76,7 +76,11 @@ func (d *Deliverer) start(ctx context.Context, o *due) error {
 // begin is the workflow's type and what it is started with. again: it completed before, or is lost.
 func (o *due) begin(again bool) (name string, input any) {
 	if o.rma != "" {
-		return workflows.ReturnWorkflow, workflows.ReturnInput{Key: o.key, RMA: o.rma}
+		in := workflows.ReturnInput{Key: o.key, RMA: o.rma}
+		if !again {
+			in.State = o.granted
+		}
+		return workflows.ReturnWorkflow, in
 	}
 	return workflows.OrderWorkflow, workflows.OrderInput{Key: o.key, Reopen: again}
 }

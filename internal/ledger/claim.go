@@ -14,8 +14,8 @@ var ErrClaim = errors.New("claim is not well formed")
 // ClaimKind names why a balance may stay open when an order closes.
 type ClaimKind string
 
-// Kinds of claims. All but the last two are owed to us and are opened by a posting; the
-// last two name what part of a supplier's payable is still open and why.
+// Kinds of claims. All but the last three are owed to us and are opened by a posting; the
+// last three name what part of a supplier's payable is still open and why.
 const (
 	ClaimReturnCredit      ClaimKind = "return_credit"
 	ClaimShortShipment     ClaimKind = "short_shipment"
@@ -26,6 +26,7 @@ const (
 	ClaimInvoiceDispute    ClaimKind = "invoice_dispute"
 	ClaimInvoiceDue        ClaimKind = "invoice_due"     // invoiced, not yet paid
 	ClaimInvoiceMissing    ClaimKind = "invoice_missing" // accrued, not yet invoiced
+	ClaimCreditMemo        ClaimKind = "credit_memo"     // given, not yet set off against a payment
 )
 
 // Claim is a named balance that an order may leave open: on what account, how much (minor
@@ -67,8 +68,11 @@ func (c Claim) Validate() error {
 }
 
 func (c Claim) fitsAccount() bool {
-	if c.Kind == ClaimInvoiceDue || c.Kind == ClaimInvoiceMissing {
+	switch c.Kind {
+	case ClaimInvoiceDue, ClaimInvoiceMissing:
 		return c.Account == SupplierPayable(c.Account.Partner())
+	case ClaimCreditMemo:
+		return c.Account == SupplierPayable(c.Account.Partner()) && c.Minor > 0
 	}
 	if c.Kind == ClaimInvoiceDispute && c.Account != SupplierClaims(c.Account.Partner()) {
 		return false

@@ -70,7 +70,17 @@ func (b *Book) FollowReturn(c ReturnCredit) error {
 			return fmt.Errorf("follow return %s: %w", c.RMA, err)
 		}
 	}
-	return b.nameRest(c, base, claim)
+	resolution := resolvedSuperseded
+	switch rest := c.Expected - c.Got - c.WrittenOff; {
+	case rest == 0 && c.WrittenOff > 0:
+		resolution = resolvedWrittenOff
+	case rest == 0:
+		resolution = resolvedCredited
+	}
+	if err := b.name(claim(base, c.Expected-c.Got-c.WrittenOff), resolution); err != nil {
+		return err
+	}
+	return b.nameCredit(c, base+"/credit")
 }
 
 // followed is what was posted before of what a return's credit has come to.
@@ -89,38 +99,47 @@ func (b *Book) followed(c ReturnCredit, base, word string) (sum int64) {
 	return sum
 }
 
-// nameRest keeps one open claim for what is still owed. An amount that changes ends the claim and opens
-// the next, so that each can be read for what it was.
-func (b *Book) nameRest(c ReturnCredit, base string, claim func(string, int64) ledger.Claim) error {
-	open := c.Expected - c.Got - c.WrittenOff
-	key, next := "", base
+// nameCredit names what credit memos gave and no payment has taken into account yet: so much less is owed
+// to the supplier than its invoices say.
+func (b *Book) nameCredit(c ReturnCredit, base string) error {
+	given := c.Got
+	for i := range b.claims {
+		row := &b.claims[i]
+		mine := row.Key == base || strings.HasPrefix(row.Key, base+"#")
+		if mine && !row.open && row.resolution != resolvedSuperseded {
+			given -= row.Minor // set off by whoever paid
+		}
+	}
+	return b.name(ledger.Claim{
+		Key: base, Kind: ledger.ClaimCreditMemo, Account: ledger.SupplierPayable(c.Supplier), Currency: c.Currency, Minor: given,
+		Owner: purchasing, Due: b.now.Add(paymentTerm).UTC(),
+	}, resolvedSuperseded)
+}
+
+// name keeps one open claim under a key for an amount, which may be 0. An amount that changes ends the
+// claim and opens the next, so that each can be read for what it was; resolution says how it ended.
+func (b *Book) name(claim ledger.Claim, resolution string) error {
+	base, key := claim.Key, ""
 	for n := 2; ; n++ {
-		row := b.claim(next)
+		row := b.claim(claim.Key)
 		if row == nil {
 			break
 		}
 		if row.open {
-			key = next
-			if row.Minor == open {
+			key = claim.Key
+			if row.Minor == claim.Minor {
 				return nil
 			}
 		}
-		next = fmt.Sprintf("%s#%d", base, n)
+		claim.Key = fmt.Sprintf("%s#%d", base, n)
 	}
 	if key != "" {
-		resolution := resolvedSuperseded
-		switch {
-		case open == 0 && c.WrittenOff > 0:
-			resolution = resolvedWrittenOff
-		case open == 0:
-			resolution = resolvedCredited
-		}
 		if err := b.CloseClaim(key, resolution); err != nil {
 			return err
 		}
 	}
-	if open == 0 {
+	if claim.Minor == 0 {
 		return nil
 	}
-	return b.OpenClaim(claim(next, open))
+	return b.OpenClaim(claim)
 }

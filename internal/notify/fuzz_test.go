@@ -61,7 +61,7 @@ func FuzzMessage(f *testing.F) {
 		n := Notification{
 			Order: order.Key{Storefront: "shop", Order: "1001"}, Milestone: Milestones[int(milestone)%len(Milestones)], Subject: tracking,
 			To: to, Customer: customer, Shop: shop, Number: number, Items: []Item{{Title: title, Quantity: 2}}, Carrier: shop,
-			Tracking: tracking, TrackingURL: link, Amount: amount, ExpectedOn: time.Unix(1_760_000_000, 0), At: time.Unix(1_760_000_000, 0),
+			Tracking: tracking, TrackingURL: link, LabelURL: link, RMA: tracking, Amount: amount, ExpectedOn: time.Unix(1_760_000_000, 0), At: time.Unix(1_760_000_000, 0),
 		}
 		message, err := mailer(t).message(n)
 		if err != nil {

@@ -30,10 +30,19 @@ const (
 	Lost           Milestone = "lost"
 	Cancelled      Milestone = "cancelled"
 	Refunded       Milestone = "refunded"
+
+	ReturnAuthorised Milestone = "return_authorised"
+	ReturnKeep       Milestone = "return_keep"
+	ReturnReceived   Milestone = "return_received"
+	ReturnExpired    Milestone = "return_expired"
+	ReturnNotPaid    Milestone = "return_not_paid"
 )
 
 // Milestones lists every milestone that has a message.
-var Milestones = []Milestone{Placed, Backordered, Delayed, Shipped, OutForDelivery, Delivered, Lost, Cancelled, Refunded}
+var Milestones = []Milestone{
+	Placed, Backordered, Delayed, Shipped, OutForDelivery, Delivered, Lost, Cancelled, Refunded,
+	ReturnAuthorised, ReturnKeep, ReturnReceived, ReturnExpired, ReturnNotPaid,
+}
 
 // Item is a quantity of one article, as the customer knows it.
 type Item struct {
@@ -59,8 +68,10 @@ type Notification struct {
 	Carrier     string    // as customers know it: "FedEx"
 	Tracking    string    // tracking number
 	TrackingURL string    // http or https; anything else is left out
+	RMA         string    // of a return: to be written on the parcel
+	LabelURL    string    // return_authorised: where the label can be printed; http or https
 	Amount      string    // refunded: formatted with its currency, "12.34 EUR"
-	ExpectedOn  time.Time // backordered, delayed: the new date; zero when nobody knows it
+	ExpectedOn  time.Time // backordered, delayed: the new date; return_authorised: the last day; zero when there is none
 	At          time.Time // when the milestone was reached; dates the message
 }
 
@@ -96,6 +107,8 @@ func (n Notification) validate() error {
 		return fmt.Errorf("%w: the recipient is no bare e-mail address", ErrInvalid)
 	case n.At.IsZero():
 		return fmt.Errorf("%w: it has no time", ErrInvalid)
+	case strings.HasPrefix(string(n.Milestone), "return_") && n.RMA == "":
+		return fmt.Errorf("%w: it names no return", ErrInvalid)
 	case n.Milestone == Refunded && n.Amount == "":
 		return fmt.Errorf("%w: it names no amount", ErrInvalid)
 	}

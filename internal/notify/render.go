@@ -36,10 +36,11 @@ type view struct {
 	ItemsTitle             string
 	Items                  []Item
 	Carrier, Tracking, URL string
+	Label                  string
 	Accent                 string
 }
 
-// words are a milestone's sentences. {number} and {amount} are filled in.
+// words are a milestone's sentences. {number}, {amount} and {rma} are filled in.
 type words struct {
 	subject, headline, opening, closing, items, accent string
 }
@@ -96,6 +97,36 @@ var wording = map[Milestone]words{
 		opening: "We have sent back {amount} for order {number}, the way you paid. Banks take up to ten days to show it.",
 		items:   "Refunded", accent: "#2f6f4f",
 	},
+	ReturnAuthorised: {
+		subject: "Your return {rma} for order {number}", headline: "How to send it back",
+		opening: "You can send the articles below of order {number} back. Write the return number {rma} on the parcel, or use the label.",
+		closing: "We write again when the parcel has arrived. Changed your mind? Reply to this message and keep the goods.",
+		items:   "To send back", accent: "#1f5f99",
+	},
+	ReturnKeep: {
+		subject: "Order {number}, return {rma}: keep the goods", headline: "No need to send it back",
+		opening: "We are sorry about the articles below of order {number}. You need not send them back: keep them, or give them away.",
+		closing: "Your return number is {rma}. The money goes back the way you paid; we will write when it is sent.",
+		items:   "To keep", accent: "#2f6f4f",
+	},
+	ReturnReceived: {
+		subject: "Your return {rma} for order {number} has arrived", headline: "Your parcel is back",
+		opening: "Your return {rma} for order {number} has arrived and was looked at.",
+		closing: "What goes back to you follows in a message of its own.",
+		items:   "In this return", accent: "#2f6f4f",
+	},
+	ReturnExpired: {
+		subject: "Your return {rma} for order {number} has expired", headline: "We did not get the parcel",
+		opening: "The articles of return {rma} for order {number} were not handed in within the time, so the return has ended.",
+		closing: "On its way after all? Then it counts when it arrives. If something is wrong, reply to this message.",
+		items:   "Not sent back", accent: "#9a6b15",
+	},
+	ReturnNotPaid: {
+		subject: "About your return {rma} for order {number}", headline: "We cannot refund this return",
+		opening: "We have looked at return {rma} for order {number}, and cannot refund all of it.",
+		closing: "Reply to this message if you see it differently: a person reads it.",
+		items:   "In this return", accent: "#8a3b3b",
+	},
 }
 
 // Render writes the message. Errors are ErrInvalid.
@@ -120,7 +151,7 @@ func (n Notification) view() view {
 	if number == "" {
 		number = n.Order.Order
 	}
-	fill := strings.NewReplacer("{number}", number, "{amount}", oneLine(n.Amount))
+	fill := strings.NewReplacer("{number}", number, "{amount}", oneLine(n.Amount), "{rma}", oneLine(n.RMA))
 	opening := fill.Replace(w.opening)
 	if !n.ExpectedOn.IsZero() {
 		switch n.Milestone {
@@ -128,13 +159,15 @@ func (n Notification) view() view {
 			opening += " That should be on " + day(n.ExpectedOn) + "."
 		case Delayed:
 			opening += " We now expect it on " + day(n.ExpectedOn) + "."
+		case ReturnAuthorised:
+			opening += " Please hand it in until " + day(n.ExpectedOn) + "."
 		}
 	}
 	v := view{
 		Subject: fill.Replace(w.subject),
 		Shop:    oneLine(n.Shop), Number: number, Greeting: "Hello,",
-		Headline: w.headline, Opening: opening, Closing: w.closing, ItemsTitle: w.items, Accent: w.accent,
-		Carrier: oneLine(n.Carrier), Tracking: oneLine(n.Tracking), URL: link(n.TrackingURL),
+		Headline: w.headline, Opening: opening, Closing: fill.Replace(w.closing), ItemsTitle: w.items, Accent: w.accent,
+		Carrier: oneLine(n.Carrier), Tracking: oneLine(n.Tracking), URL: link(n.TrackingURL), Label: link(n.LabelURL),
 	}
 	if v.Shop == "" {
 		v.Shop = n.Order.Storefront

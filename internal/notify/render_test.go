@@ -50,7 +50,7 @@ func TestEveryMilestoneHasAMessageOfItsOwn(t *testing.T) {
 	subjects, texts := map[string]bool{}, map[string]bool{}
 	for _, milestone := range notify.Milestones {
 		n := shipped()
-		n.Milestone, n.Amount = milestone, "12.34 EUR"
+		n.Milestone, n.Amount, n.RMA = milestone, "12.34 EUR", "DLX-1-R1"
 		r, err := notify.Render(n)
 		require.NoError(t, err, milestone)
 		require.Contains(t, r.Subject, "#1001", milestone)
@@ -97,6 +97,26 @@ func TestForeignTextStaysText(t *testing.T) {
 	require.NotContains(t, r.HTML, "<img")
 	require.NotContains(t, r.HTML+r.Text, "javascript:")
 	require.Contains(t, r.Text, "<script>alert(1)</script>{{.Shop}}")
+}
+
+func TestAnAuthorisedReturnSaysWhatToWriteOnTheParcelUntilWhenAndWhereTheLabelIs(t *testing.T) {
+	t.Parallel()
+	n := shipped()
+	n.Milestone, n.Tracking, n.RMA, n.ExpectedOn = notify.ReturnAuthorised, "RT1", "DLX-1-R1", time.Date(2026, 3, 16, 9, 0, 0, 0, time.UTC)
+	n.LabelURL = "https://labels.example/RT1"
+	r, err := notify.Render(n)
+	require.NoError(t, err)
+	for _, part := range []string{"return number DLX-1-R1", "until Monday, 16 March 2026", "2 x Mug", "Print the label: https://labels.example/RT1"} {
+		require.Contains(t, r.Text, part)
+	}
+	require.Contains(t, r.HTML, `href="https://labels.example/RT1"`)
+	n.LabelURL = "javascript:alert(1)"
+	r, err = notify.Render(n)
+	require.NoError(t, err)
+	require.NotContains(t, r.Text+r.HTML, "Print the label")
+	n.RMA = ""
+	_, err = notify.Render(n)
+	require.ErrorIs(t, err, notify.ErrInvalid)
 }
 
 func TestUnknownMilestoneHasNoMessage(t *testing.T) {

@@ -154,7 +154,13 @@ func moment(t *time.Time) time.Time {
 
 // queue reads what stands beside the state: parcels as the carriers tell of them, refunds, messages.
 func (v *View) queue(b *pgx.Batch, key order.Key) {
-	v.Parcels, v.Refunds, v.Messages = []Parcel{}, []Refund{}, []Message{}
+	v.Parcels, v.Refunds, v.Messages, v.Returns = []Parcel{}, []Refund{}, []Message{}, []Return{}
+	queueEach(b, `SELECT `+returnColumns+` FROM returns r WHERE r.order_key = $1 ORDER BY r.opened_at, r.rma`, key,
+		func(row pgx.CollectableRow) error {
+			r, err := scanReturn(row)
+			v.Returns = append(v.Returns, r)
+			return err
+		})
 	queueEach(b, `
 		SELECT carrier, tracking, po_number, milestone, milestone_at, first_scan_at, last_scan_at, lines
 		FROM parcels WHERE order_key = $1 ORDER BY noticed_at, po_number, carrier, tracking`, key,
@@ -167,14 +173,14 @@ func (v *View) queue(b *pgx.Batch, key order.Key) {
 			return err
 		})
 	queueEach(b, `
-		SELECT r.n, r.amount_minor, o.currency, r.state, r.reason, r.reference, r.asked_at, r.done_at
-		FROM refunds r JOIN orders o ON o.key = r.order_key WHERE r.order_key = $1 ORDER BY r.n`, key,
+		SELECT r.n, coalesce(r.rma, ''), r.amount_minor, o.currency, r.state, r.reason, r.reference, r.asked_at, r.done_at
+		FROM refunds r JOIN orders o ON o.key = r.order_key WHERE r.order_key = $1 ORDER BY r.asked_at, r.n, r.part`, key,
 		func(row pgx.CollectableRow) error {
 			var r Refund
 			var minor int64
 			var currency string
 			var done *time.Time
-			err := row.Scan(&r.Number, &minor, &currency, &r.State, &r.Reason, &r.Reference, &r.AskedAt, &done)
+			err := row.Scan(&r.Number, &r.RMA, &minor, &currency, &r.State, &r.Reason, &r.Reference, &r.AskedAt, &done)
 			r.Amount, r.AskedAt, r.DoneAt = amount(minor, currency), r.AskedAt.UTC(), moment(done)
 			v.Refunds = append(v.Refunds, r)
 			return err

@@ -17,7 +17,7 @@ import (
 // Event is one thing that happened to an order.
 type Event struct {
 	At   time.Time `json:"at"`
-	Kind string    `json:"kind" doc:"document, fact, story, routing, purchase_order, effect, parcel, scan, message, refund or ledger." example:"fact"`
+	Kind string    `json:"kind" doc:"document, fact, story, routing, purchase_order, effect, parcel, scan, return, message, refund or ledger." example:"fact"`
 	Text string    `json:"text" doc:"What happened, in a sentence." example:"Supplier answers DLABCDEFGHIJKLM-1: 2 of line 1 accepted"`
 }
 
@@ -56,7 +56,7 @@ func Timeline(ctx context.Context, q Querier, key order.Key) ([]Event, error) {
 }
 
 var causality = []string{
-	"document", "scan", "fact", "parcel", "story", "routing", "purchase_order", "effect", "refund", "ledger", "message",
+	"document", "scan", "fact", "parcel", "story", "routing", "purchase_order", "effect", "return", "refund", "ledger", "message",
 }
 
 type timeline struct{ events []Event }
@@ -99,6 +99,8 @@ func (t *timeline) queue(b *pgx.Batch, key order.Key) {
 		SELECT number, supplier, reference, created_at, submitted_at, acknowledged_at, first_scan_at
 		FROM purchase_orders WHERE order_key = $1 ORDER BY created_at, number`, key, t.purchaseOrder)
 	queueEach(b, `SELECT key, kind, state, attempts, first_at, last_at FROM effects WHERE order_key = $1 ORDER BY first_at, key`, key, t.effect)
+	queueEach(b, `SELECT rma, opened_at, closed_at, state -> 'journal' FROM returns WHERE order_key = $1 ORDER BY opened_at, rma`, key, t.comeback)
+	queueEach(b, `SELECT supplier, number, rma, minor, currency, given_at FROM credit_memos WHERE order_key = $1 ORDER BY given_at, number`, key, t.memo)
 	queueEach(b, `SELECT po_number, carrier, tracking, noticed_at FROM parcels WHERE order_key = $1 ORDER BY noticed_at`, key,
 		func(row pgx.CollectableRow) error {
 			var number, carrier, tracking string
@@ -121,7 +123,7 @@ func (t *timeline) queue(b *pgx.Batch, key order.Key) {
 		})
 	queueEach(b, `SELECT channel, kind, state, created_at, sent_at FROM outbox WHERE order_key = $1 ORDER BY id`, key, t.message)
 	queueEach(b, `
-		SELECT r.n, r.amount_minor, o.currency, r.reason, r.asked_at, r.done_at
+		SELECT r.n, coalesce(r.rma, ''), r.amount_minor, o.currency, r.reason, r.asked_at, r.done_at
 		FROM refunds r JOIN orders o ON o.key = r.order_key WHERE r.order_key = $1 ORDER BY r.n`, key, t.refund)
 	queueEach(b, `SELECT kind, memo, posted_at FROM ledger_transactions WHERE order_key = $1 ORDER BY id`, key,
 		func(row pgx.CollectableRow) error {
@@ -218,16 +220,45 @@ func (t *timeline) message(row pgx.CollectableRow) error {
 	return err
 }
 
+// comeback tells a return as its workflow did.
+func (t *timeline) comeback(row pgx.CollectableRow) error {
+	var rma string
+	var opened time.Time
+	var closed *time.Time
+	var journal []order.Entry
+	err := row.Scan(&rma, &opened, &closed, &journal)
+	for _, e := range journal {
+		t.tell(e.At, "return", "%s: %s", rma, e.Text)
+	}
+	if closed != nil {
+		t.tell(*closed, "return", "%s was closed", rma)
+	}
+	return err
+}
+
+func (t *timeline) memo(row pgx.CollectableRow) error {
+	var supplier, number, rma, currency string
+	var minor int64
+	var at time.Time
+	err := row.Scan(&supplier, &number, &rma, &minor, &currency, &at)
+	t.tell(at, "return", "%s gave credit memo %s of %s %s for return %s", supplier, number, amount(minor, currency), currency, rma)
+	return err
+}
+
 func (t *timeline) refund(row pgx.CollectableRow) error {
 	var n int
 	var minor int64
-	var currency, reason string
+	var rma, currency, reason string
 	var asked time.Time
 	var done *time.Time
-	err := row.Scan(&n, &minor, &currency, &reason, &asked, &done)
-	t.tell(asked, "refund", "Refund %d of %s %s was begun: %s", n, amount(minor, currency), currency, words(reason))
+	err := row.Scan(&n, &rma, &minor, &currency, &reason, &asked, &done)
+	name := fmt.Sprintf("Refund %d", n)
+	if rma != "" {
+		name = "Refund for return " + rma
+	}
+	t.tell(asked, "refund", "%s of %s %s was begun: %s", name, amount(minor, currency), currency, words(reason))
 	if done != nil {
-		t.tell(*done, "refund", "Refund %d of %s %s was made", n, amount(minor, currency), currency)
+		t.tell(*done, "refund", "%s of %s %s was made", name, amount(minor, currency), currency)
 	}
 	return err
 }

@@ -29,6 +29,7 @@ type View struct {
 	Parcels        []Parcel        `json:"parcels"`
 	Cases          []Case          `json:"cases" doc:"Shipments that nobody waits for."`
 	Refunds        []Refund        `json:"refunds"`
+	Returns        []Return        `json:"returns" doc:"Goods that come back, the oldest return first."`
 	Messages       []Message       `json:"messages" doc:"What was or will be told to the customer, the storefront and suppliers."`
 	WaitsFor       []Wait          `json:"waits_for" doc:"What has to happen next, and until when."`
 }
@@ -105,7 +106,8 @@ type Case struct {
 
 // Refund is money that goes back to the customer.
 type Refund struct {
-	Number    int       `json:"number" example:"1"`
+	Number    int       `json:"number" doc:"0: what is paid for a return." example:"1"`
+	RMA       string    `json:"rma,omitempty" doc:"The return that it pays for." example:"DLABCDEFGHIJKLM-1-R1"`
 	Amount    string    `json:"amount" example:"12.50"`
 	State     string    `json:"state" doc:"trying or done." example:"done"`
 	Reason    string    `json:"reason" example:"cancelled"`

@@ -86,9 +86,14 @@ func (c *Courier) mailCustomer(ctx context.Context, p parcel) verdict {
 		To: a.email, Customer: a.customer, Shop: a.shop, Number: a.order.Number,
 		Items:   a.items(p.payload.Lines),
 		Carrier: p.payload.Carrier, Tracking: p.payload.Tracking,
-		ExpectedOn: p.payload.ExpectedOn, At: a.createdAt,
+		ExpectedOn: p.payload.ExpectedOn, At: a.createdAt, RMA: p.payload.RMA,
 	}
-	if p.payload.Amount > 0 {
+	if milestone == notify.ReturnAuthorised {
+		if err := c.label(ctx, &n); err != nil {
+			return lookUpVerdict(err)
+		}
+	}
+	if p.payload.Amount > 0 && milestone == notify.Refunded {
 		amount, err := money.Format(p.payload.Amount, p.payload.Currency)
 		if err != nil {
 			return verdict{state: "failed", reason: "the amount cannot be written"}
@@ -96,6 +101,16 @@ func (c *Courier) mailCustomer(ctx context.Context, p parcel) verdict {
 		n.Amount = amount + " " + p.payload.Currency
 	}
 	return mailVerdict(c.Mail.Send(ctx, n))
+}
+
+// label adds what the goods are sent with, if the supplier made a label.
+func (c *Courier) label(ctx context.Context, n *notify.Notification) error {
+	err := c.Pool.QueryRow(ctx, `SELECT carrier, tracking, label_url FROM return_parcels WHERE rma = $1 ORDER BY tracking LIMIT 1`, n.RMA).
+		Scan(&n.Carrier, &n.Tracking, &n.LabelURL)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	return err
 }
 
 // items are the articles of the lines, or of the whole order when there are none.

@@ -20,10 +20,19 @@ const routineWait = 15 * time.Minute
 // that is not rides along with the next urgent one, for a while. document is the inbound document it came with, 0
 // for none. The return's row stays locked until tx ends. Returns the number, or ErrNoReturn.
 func Append(ctx context.Context, tx pgx.Tx, rma string, fact returns.Fact, urgent bool, document int64) (int64, error) {
+	if urgent {
+		return AppendWithin(ctx, tx, rma, fact, 0, document)
+	}
+	return AppendWithin(ctx, tx, rma, fact, routineWait, document)
+}
+
+// AppendWithin is Append for a fact that may wait so long for one that is urgent: each delivery is a
+// billable action.
+func AppendWithin(ctx context.Context, tx pgx.Tx, rma string, fact returns.Fact, wait time.Duration, document int64) (int64, error) {
+	urgent := wait <= 0
 	err := tx.QueryRow(ctx, `
-		UPDATE returns SET fact_seq = fact_seq + 1,
-			deliver_at = CASE WHEN $2 THEN least(coalesce(deliver_at, now()), now()) ELSE coalesce(deliver_at, now() + $3::interval) END
-		WHERE rma = $1 RETURNING fact_seq`, rma, urgent, routineWait).Scan(&fact.Seq)
+		UPDATE returns SET fact_seq = fact_seq + 1, deliver_at = least(deliver_at, now() + $2::interval)
+		WHERE rma = $1 RETURNING fact_seq`, rma, max(wait, 0)).Scan(&fact.Seq)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrNoReturn
 	}

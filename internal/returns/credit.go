@@ -33,15 +33,36 @@ func (s *State) expectCredit(now time.Time) {
 		}
 	}
 	expected = max(expected, s.Claim.Got+s.Claim.WrittenOff)
-	if expected == s.Claim.Expected {
+	same := expected == s.Claim.Expected
+	s.Claim.Expected = expected
+	counted := s.countCredit(now)
+	if same {
 		return
 	}
-	s.Claim.Expected = expected
 	s.Claim.DueAt = time.Time{}
 	if s.Claim.Open() > 0 {
 		s.Claim.DueAt = now.Add(s.Terms.CreditWithin)
 		s.tell(now, "%s owes a credit of %s until %s", s.Terms.Name, s.amount(s.Claim.Open()), s.Claim.DueAt.UTC().Format("2 Jan 2006"))
 	}
+	if counted > 0 {
+		s.creditChanged(now)
+	}
+}
+
+// countCredit counts what credit memos gave as far as it is expected, and returns how much that is. What
+// is left waits for the inspection, and after it for a person.
+func (s *State) countCredit(now time.Time) int64 {
+	counted := min(s.Claim.Over, max(s.Claim.Open(), 0))
+	s.Claim.Got += counted
+	s.Claim.Over -= counted
+	switch {
+	case s.Claim.Over == 0:
+		s.lower("credit-over")
+	case s.Inspected || s.Cancelled || s.Expired:
+		s.raise(now, "credit-over", "credit memos give %s more than return %s is owed: ask %s what for, and note it",
+			s.amount(s.Claim.Over), s.RMA, s.Terms.Name)
+	}
+	return counted
 }
 
 // creditChanged notes that the claim has become smaller: what is left is chased at once if it was

@@ -146,7 +146,12 @@ func (s *State) takeParcel(p *order.ParcelNews, now time.Time) {
 	switch p.Milestone {
 	case order.ParcelDelivered:
 		if !s.Inspected {
-			s.InspectBy = now.Add(s.InspectWithin)
+			// The news may have waited for others.
+			since := now
+			if p.At.Before(now) {
+				since = p.At
+			}
+			s.InspectBy = since.Add(s.InspectWithin)
 		}
 	case order.ParcelLost:
 		s.lostOnTheWay(now)
@@ -292,13 +297,8 @@ func (s *State) takeMemo(m *CreditMemo, now time.Time) {
 		return
 	}
 	s.Claim.Memos = append(s.Claim.Memos, m.Number)
-	open := s.Claim.Open()
-	counted := min(m.Amount, max(open, 0))
-	s.Claim.Got += counted
+	s.Claim.Over += m.Amount
 	s.tell(now, "Credit memo %s of %s: %s", m.Number, s.Terms.Name, s.amount(m.Amount))
-	if over := m.Amount - counted; over > 0 {
-		s.raise(now, "credit-over", "credit memo %s gives %s more than return %s is owed: ask %s what for, and note it",
-			m.Number, s.amount(over), s.RMA, s.Terms.Name)
-	}
+	s.countCredit(now)
 	s.creditChanged(now)
 }

@@ -219,6 +219,7 @@ func (s *State) expire(now time.Time) {
 	s.Expired, s.Unrecorded = true, true
 	s.tell(now, "The goods were not handed in by %s: the return expires", s.SendBy.UTC().Format("2 Jan 2006"))
 	s.notify(NoticeExpired, "")
+	s.countCredit(now)
 }
 
 // inspections is how often an inspection is asked for before a person is.

@@ -107,6 +107,7 @@ func (s *State) Cancel(r CancelRequest, now time.Time) {
 	s.Requests = append(s.Requests, r.ID)
 	s.Cancelled, s.Unrecorded = true, true
 	s.lower("supplier-refused")
+	s.countCredit(now)
 	s.tell(now, "Cancelled by %s: the customer keeps the goods", r.By)
 }
 
@@ -194,6 +195,9 @@ func (s *State) Decide(d Decision, now time.Time) {
 		s.tell(now, "%s writes off %s that %s owes: %s", d.By, s.amount(open), s.Terms.Name, d.Reason)
 		s.creditChanged(now)
 	case d.Noted != "":
+		if d.Noted == "credit-over" {
+			s.Claim.Over = 0
+		}
 		s.lower(d.Noted)
 		s.tell(now, "%s has seen to it: %s", d.By, d.Noted)
 	case d.Findings != nil:

@@ -261,3 +261,18 @@ func TestAGapInTheFactsIsFetched(t *testing.T) {
 	require.Contains(t, b.s.Steps(), StepCatchUp)
 	require.Empty(t, b.s.Claim.Memos)
 }
+
+func TestACreditMemoThatOvertakesTheInspectionCountsOnceItIsKnownWhatIsOwed(t *testing.T) {
+	t.Parallel()
+	b := granted(t, Damaged, nil)
+	b.parcel(order.ParcelDelivered)
+	b.memoOf("CM-1", 500)
+	require.Zero(t, b.s.Claim.Got)
+	require.Empty(t, b.s.Attention, "nobody is bothered before it is known what is owed")
+	b.found(2, AsNew, true)
+	require.EqualValues(t, 500, b.s.Claim.Got)
+	require.EqualValues(t, 300, b.s.Claim.Open())
+	require.Equal(t, 1, b.s.Claim.Chases, "the supplier has said what it thinks it owes")
+	b.memoOf("CM-2", 300)
+	require.True(t, b.s.Finished(), b.s.Card())
+}

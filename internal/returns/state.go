@@ -163,6 +163,8 @@ type Claim struct {
 	// Expected is what the contract promises for what it got; Got what its credit memos gave.
 	Expected int64 `json:"expected,omitempty"`
 	Got      int64 `json:"got,omitempty"`
+	// Over is what credit memos gave beyond what is expected so far: a memo may overtake the inspection.
+	Over int64 `json:"over,omitempty"`
 	// WrittenOff is what a person let go, with the reason's code.
 	WrittenOff int64  `json:"writtenOff,omitempty"`
 	WrittenBy  string `json:"writtenBy,omitempty"`

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -17,17 +18,17 @@ const (
 
 // loadCatalog gives every supplier the same goods and terms: "mug" and "jar" are sold by all, and each
 // has a "SUPPLIER-mug" and a "SUPPLIER-jar" of its own.
-func (s *Stage) loadCatalog(ctx context.Context, suppliers []Supplier) error {
+func (s *Stage) loadCatalog(ctx context.Context, o Options) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, `
 storefronts:
   - {id: %s, name: Shop, platform: generic, currencies: [EUR], refund_url: %q, secret_env: %[3]s, webhook_secret_env: %[3]s, sender: shop@shop.example,
-     policy: {backorder: {action: move}}}
+     policy: {backorder: {action: move}, returns: {window_days: 30, send_within: %[5]s, inspect_within: %[6]s}}}
 carriers:
   - {id: %[4]s, kind: easypost, url: "http://127.0.0.1:1", secret_env: %[3]s, webhook_secret_env: %[3]s, poll_every: 1h, aliases: [{code: dropex, names: [dropex]}]}
 suppliers:
-`, storefrontID, s.Storefront.URL(), secretName, carrierID)
-	for _, supplier := range suppliers {
+`, storefrontID, s.Storefront.URL(), secretName, carrierID, cmp.Or(o.SendWithin, "14d"), cmp.Or(o.InspectWithin, "3d"))
+	for _, supplier := range o.Suppliers {
 		text.WriteString(s.supplierText(supplier))
 	}
 	file, err := catalog.Parse("stage.yaml", []byte(text.String()))
@@ -51,6 +52,10 @@ func (s *Stage) supplierText(p Supplier) string {
 	if ship == "" {
 		ship = "2h"
 	}
+	credit := p.CreditWithin
+	if credit == "" {
+		credit = "1h"
+	}
 	if p.Dear {
 		mug, jar = "9.00", "7.00"
 	}
@@ -64,6 +69,7 @@ func (s *Stage) supplierText(p Supplier) string {
       calendar: {zone: Europe/Berlin, always_open: true}
       sla: {acknowledge: %[4]s, ship: %[5]s}
       cancel: {confirmation: promised, within: 10s, on_silence: reroute}
+      returns: {window_days: 30, credit_within: %[8]s}
       ships_to: {countries: [DE]}
       shipping: {methods: [{name: parcel, base: "4.00", per_item: "0.50", transit_days: {min: 1, max: 2}}]}
     offers:
@@ -71,5 +77,5 @@ func (s *Stage) supplierText(p Supplier) string {
       - {sku: %[1]s-jar, supplier_sku: A-2, cost: %[7]q, on_hand: 1000000}
       - {sku: mug, supplier_sku: A-3, cost: %[6]q, on_hand: 1000000}
       - {sku: jar, supplier_sku: A-4, cost: %[7]q, on_hand: 1000000}
-`, p.ID, s.Suppliers.BaseURL(p.ID), secretName, acknowledge, ship, mug, jar)
+`, p.ID, s.Suppliers.BaseURL(p.ID), secretName, acknowledge, ship, mug, jar, credit)
 }

@@ -134,13 +134,17 @@ type Cost struct {
 
 // CostOf reads an order's history.
 func (s *Stage) CostOf(ctx context.Context, key order.Key) (Cost, error) {
+	return s.costOf(ctx, key.WorkflowID())
+}
+
+func (s *Stage) costOf(ctx context.Context, workflow string) (Cost, error) {
 	var c Cost
 	marked := map[int64]bool{}
-	history := s.Temporal.GetWorkflowHistory(ctx, key.WorkflowID(), "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	history := s.Temporal.GetWorkflowHistory(ctx, workflow, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for history.HasNext() {
 		event, err := history.Next()
 		if err != nil {
-			return c, errors.Join(fmt.Errorf("read the history of order %s", key), err)
+			return c, errors.Join(fmt.Errorf("read the history of %s", workflow), err)
 		}
 		c.Events++
 		c.Bytes += proto.Size(event)

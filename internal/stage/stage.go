@@ -39,6 +39,8 @@ type Supplier struct {
 	Manner suppliersim.Manner
 	// Acknowledge and Ship are the SLA, as a contract writes durations; empty: 1h and 2h.
 	Acknowledge, Ship string
+	// CreditWithin is how long it may take with a credit memo; empty: 1h.
+	CreditWithin string
 	// Dear raises the price of its goods, so that the others are preferred.
 	Dear bool
 }
@@ -50,6 +52,8 @@ type Options struct {
 	ScanEvery time.Duration
 	// Connections of each program to the database; zero: 16.
 	Connections int32
+	// SendWithin and InspectWithin are the storefront's policy for returns; empty: 14d and 3d.
+	SendWithin, InspectWithin string
 	// Adjust changes the settings of gateway and workers before they start; nil: they stay.
 	Adjust func(*config.Settings)
 }
@@ -118,7 +122,7 @@ func Open(ctx context.Context, o Options) (_ *Stage, err error) {
 	if err := s.startPartners(o); err != nil {
 		return nil, err
 	}
-	if err := s.loadCatalog(ctx, o.Suppliers); err != nil {
+	if err := s.loadCatalog(ctx, o); err != nil {
 		return nil, err
 	}
 	if err := s.startGateway(ctx, o); err != nil {

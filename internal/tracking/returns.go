@@ -17,16 +17,20 @@ import (
 // returnParcel is a parcel on its way back, by the number on its label.
 type returnParcel struct {
 	rma, order string
-	milestone       order.Milestone
-	labelled        time.Time
-	instant         bool // the customer is paid when the carrier has it
+	milestone  order.Milestone
+	labelled   time.Time
+	instant    bool // the customer is paid when the carrier has it
+	// untilSent is the time left to hand it in, inspect what the receiver may take to look at it; in seconds.
+	untilSent, inspect int64
 }
 
 // refreshReturns derives anew where the box's return parcels stand, and tells their returns. The order is
 // locked first, as everywhere.
 func (b box) refreshReturns(ctx context.Context, tx pgx.Tx, document int64) (outcome Outcome, err error) {
 	rows, err := tx.Query(ctx, `
-		SELECT p.rma, r.order_key, p.milestone, r.opened_at, coalesce((r.state ->> 'instant')::bool, false)
+		SELECT p.rma, r.order_key, p.milestone, r.opened_at, coalesce((r.state ->> 'instant')::bool, false),
+			extract(epoch FROM coalesce((r.state ->> 'sendBy')::timestamptz, now()) - now())::bigint,
+			coalesce((r.state ->> 'inspectWithin')::bigint, 0) / 1000000000
 		FROM return_parcels p JOIN returns r USING (rma) JOIN orders o ON o.key = r.order_key
 		WHERE p.carrier = $1 AND p.tracking = $2 ORDER BY r.order_key, p.rma FOR NO KEY UPDATE OF o, p`, b.carrier, b.tracking)
 	if err != nil {
@@ -34,7 +38,7 @@ func (b box) refreshReturns(ctx context.Context, tx pgx.Tx, document int64) (out
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (returnParcel, error) {
 		var p returnParcel
-		err := row.Scan(&p.rma, &p.order, &p.milestone, &p.labelled, &p.instant)
+		err := row.Scan(&p.rma, &p.order, &p.milestone, &p.labelled, &p.instant, &p.untilSent, &p.inspect)
 		return p, err
 	})
 	if err != nil || len(list) == 0 {
@@ -69,10 +73,20 @@ func (b box) moveReturn(ctx context.Context, tx pgx.Tx, p returnParcel, document
 	if err != nil {
 		return false, err
 	}
-	// What decides something by itself is delivered at once: a loss, and the handing in of a parcel that
-	// is paid for then. The rest rides along with the inspection.
-	urgent := standing.Milestone == order.ParcelLost || p.instant && p.milestone == order.ParcelLabelled
 	fact := returns.Fact{Parcel: &order.ParcelNews{Carrier: b.carrier, Tracking: b.tracking, Milestone: standing.Milestone, At: standing.At.UTC()}}
-	_, err = returndesk.Append(ctx, tx, p.rma, fact, urgent, document)
+	_, err = returndesk.AppendWithin(ctx, tx, p.rma, fact, p.mayWait(standing.Milestone), document)
 	return err == nil, err
+}
+
+// mayWait is how long the news of a milestone may wait for other news, at the most until it decides
+// something: that the parcel was handed in, before the return would expire; that it came, until whoever
+// has it should have looked. A loss, and the handing in of a parcel that is paid for then, decide at once.
+func (p *returnParcel) mayWait(m order.Milestone) time.Duration {
+	switch {
+	case m == order.ParcelLost, p.instant && p.milestone == order.ParcelLabelled:
+		return 0
+	case m != order.ParcelDelivered && p.milestone == order.ParcelLabelled:
+		return time.Duration(p.untilSent)*time.Second - time.Hour
+	}
+	return time.Duration(p.inspect) * time.Second
 }

@@ -40,10 +40,11 @@ func Initial(key order.Key, country string) temporal.SearchAttributes {
 		Country.ValueSet(country), Breached.ValueSet(false), NeedsAttention.ValueSet(false))
 }
 
-// InitialReturn is what a return's workflow is found by from its start.
+// InitialReturn is what a return's workflow is found by from its start. Most wait for the parcel within
+// seconds: the stage before is not worth an action.
 func InitialReturn(key order.Key, country, supplier string) temporal.SearchAttributes {
 	return temporal.NewSearchAttributes(
-		Stage.ValueSet("authorising"), Storefront.ValueSet(key.Storefront), Supplier.ValueSet([]string{supplier}),
+		Stage.ValueSet("awaiting_parcel"), Storefront.ValueSet(key.Storefront), Supplier.ValueSet([]string{supplier}),
 		Country.ValueSet(country), Breached.ValueSet(false), NeedsAttention.ValueSet(false))
 }
 

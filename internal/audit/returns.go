@@ -1,0 +1,190 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dropline/dropline/internal/order"
+)
+
+// comebacks are the invariants of what comes back.
+var comebacks = []statement{
+	{
+		invariant: 10, name: "only units that were granted are paid for in a return, each once",
+		of: "return_lines",
+		find: `SELECT r.order_key, format('%s line %s: %s units paid for, %s granted', f.rma, f.line, f.paid, coalesce(l.quantity, 0))
+			FROM (SELECT rma, (e ->> 'line')::int AS line, sum((e ->> 'quantity')::bigint) AS paid
+				FROM refunds, jsonb_array_elements(lines) e WHERE rma IS NOT NULL GROUP BY 1, 2) f
+			JOIN returns r ON r.rma = f.rma LEFT JOIN return_lines l ON l.rma = f.rma AND l.line = f.line
+			WHERE f.paid > coalesce(l.quantity - l.released, 0)`,
+		do: "Stop payments of this return; compare with the storefront's own list of refunds.",
+	},
+	{
+		invariant: 11, name: "the open claims of returns are what suppliers still owe for them",
+		of: "returns",
+		find: `SELECT r.order_key, format('%s: the state says %s is owed, open claims say %s (minor units)', r.rma, s.owed, coalesce(c.sum, 0))
+			FROM returns r CROSS JOIN LATERAL (SELECT coalesce((r.state #>> '{claim,expected}')::bigint, 0)
+				- coalesce((r.state #>> '{claim,got}')::bigint, 0) - coalesce((r.state #>> '{claim,writtenOff}')::bigint, 0) AS owed) s
+			LEFT JOIN LATERAL (SELECT sum(minor) AS sum FROM claims c WHERE c.order_key = r.order_key AND c.closed_at IS NULL
+				AND (c.key = 'return/' || r.rma OR starts_with(c.key, 'return/' || r.rma || '#'))) c ON true
+			WHERE s.owed <> coalesce(c.sum, 0)`,
+		do: "Compare starter return show with starter ledger; the claim and the state are recorded together, so one was changed by hand.",
+	},
+	{
+		invariant: 12, name: "each credit memo reached its return once",
+		of: "credit_memos",
+		find: `SELECT m.order_key, format('credit memo %s of %s told %s %s times', m.number, m.supplier, m.rma, f.n)
+			FROM credit_memos m CROSS JOIN LATERAL (SELECT count(*) AS n FROM return_facts f
+				WHERE f.rma = m.rma AND f.kind = 'credit_memo' AND f.body #>> '{creditMemo,number}' = m.number) f WHERE f.n <> 1
+			UNION ALL
+			SELECT r.order_key, format('%s counts credits of %s, its memos give %s (minor units)', r.rma, r.state #>> '{claim,got}', coalesce(m.sum, 0))
+			FROM returns r LEFT JOIN (SELECT rma, sum(minor) AS sum FROM credit_memos GROUP BY 1) m ON m.rma = r.rma
+			WHERE coalesce((r.state #>> '{claim,got}')::bigint, 0) > coalesce(m.sum, 0)`,
+		do: "Report it as a defect: a credit counts twice, or not at all.",
+	},
+	{
+		invariant: 13, name: "facts about returns are numbered without gaps",
+		of: "returns WHERE fact_seq > 0",
+		find: `SELECT r.order_key, format('%s: %s facts, the newest is %s, the return counts %s', r.rma, coalesce(f.n, 0), coalesce(f.newest, 0), r.fact_seq)
+			FROM returns r LEFT JOIN (SELECT rma, count(*) AS n, max(seq) AS newest FROM return_facts GROUP BY 1) f ON f.rma = r.rma
+			WHERE (r.fact_seq, r.fact_seq) IS DISTINCT FROM (coalesce(f.n, 0), coalesce(f.newest, 0))`,
+		do: "A fact was lost or added by hand. Restore return_facts from the backup.",
+	},
+	{
+		invariant: 15, name: "what a return must know reaches its workflow",
+		of: "returns WHERE deliver_at IS NOT NULL OR fact_seq > delivered_seq OR started_at IS NULL",
+		find: `SELECT order_key, format('%s: its workflow was never started, and nothing will start it', rma) FROM returns
+			WHERE started_at IS NULL AND deliver_at IS NULL AND NOT needs_attention
+			UNION ALL
+			SELECT order_key, format('%s: news is due since %s and not delivered', rma, to_char(deliver_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
+			FROM returns WHERE deliver_at < now() - @grace::interval - interval '30 seconds'
+			UNION ALL
+			SELECT order_key, format('%s: %s facts wait, and nothing will deliver them', rma, fact_seq - delivered_seq)
+			FROM returns WHERE fact_seq > delivered_seq AND deliver_at IS NULL AND closed_at IS NULL AND NOT needs_attention`,
+		do: "Check that a worker or a gateway runs and reaches Temporal.",
+	},
+	{
+		invariant: 16, name: "what is recorded of a return is what its tables say",
+		of: "returns",
+		find: `SELECT order_key, format('%s line %s: %s units in the tables, the state grants %s', rma, line, sum(tabled), sum(granted)) FROM (
+				SELECT r.order_key, r.rma, l.line, l.quantity AS tabled, 0 AS granted FROM returns r JOIN return_lines l USING (rma)
+				UNION ALL
+				SELECT r.order_key, r.rma, (e ->> 'line')::int, 0, (e ->> 'quantity')::bigint
+				FROM returns r CROSS JOIN jsonb_array_elements(coalesce(r.state -> 'lines', '[]')) e) u
+			GROUP BY order_key, rma, line HAVING sum(tabled) <> sum(granted)`,
+		do: "Report it as a defect.",
+	},
+	{
+		invariant: 16, name: "what a return paid is what was refunded for it",
+		of: "returns",
+		find: `SELECT r.order_key, format('%s counts %s paid, %s was refunded (minor units)', r.rma, s.paid, coalesce(f.sum, 0))
+			FROM returns r CROSS JOIN LATERAL (SELECT coalesce((r.state ->> 'paidMinor')::bigint, 0) AS paid) s
+			LEFT JOIN (SELECT rma, sum(amount_minor) AS sum, max(done_at) AS newest FROM refunds WHERE rma IS NOT NULL AND state = 'done' GROUP BY 1) f
+				ON f.rma = r.rma
+			WHERE s.paid <> coalesce(f.sum, 0) AND coalesce(f.newest, '-infinity') < now() - @grace::interval`,
+		do: "See in the Temporal UI whether the step that records the return fails; the refunds are right.",
+	},
+	{
+		invariant: 15, name: "nobody keeps a return waiting for a week", warning: true,
+		of: "returns WHERE needs_attention",
+		find: `SELECT r.order_key, format('%s waits for a person since %s: %s', r.rma, left(a ->> 'since', 10), left(a ->> 'text', 160))
+			FROM returns r CROSS JOIN jsonb_array_elements(coalesce(nullif(r.state -> 'attention', 'null'), '[]')) a
+			WHERE r.needs_attention AND (a ->> 'since')::timestamptz < now() - interval '7 days'`,
+		do: "starter return list --attention, then starter return decide: docs/operating.md says how.",
+	},
+}
+
+// openReturnsSQL are the returns whose workflows should run.
+const openReturnsSQL = `SELECT order_key, rma, needs_attention, delivered_seq FROM returns WHERE started_at IS NOT NULL AND closed_at IS NULL ORDER BY rma`
+
+type openReturn struct {
+	order, rma string
+	attention  bool
+	delivered  int64
+}
+
+// checkReturns asks the workflow of every open return, until nothing is wrong or the grace is over.
+func checkReturns(ctx context.Context, o Options) (*Outcome, error) {
+	f := newFound(returnsRun, "See in the Temporal UI how its workflow ended; the next fact, such as a decision, starts it again.", o)
+	if o.Workflows == nil {
+		f.Skipped = "offline: only the workflows can tell"
+		return &f.Outcome, nil
+	}
+	end := time.Now().Add(o.Grace)
+	for {
+		problems, checked, err := lookAtReturns(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		left := time.Until(end)
+		if len(problems) == 0 || left <= 0 {
+			f.Checked = int64(checked)
+			for _, p := range problems {
+				f.add(p.order, "%s", p.what)
+			}
+			return &f.Outcome, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(min(left, max(o.Grace/5, 10*time.Millisecond))):
+		}
+	}
+}
+
+func lookAtReturns(ctx context.Context, o Options) (problems []problem, checked int, err error) {
+	rows, err := o.Pool.Query(ctx, openReturnsSQL)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer rows.Close()
+	var list []openReturn
+	for rows.Next() {
+		var r openReturn
+		if err := rows.Scan(&r.order, &r.rma, &r.attention, &r.delivered); err != nil {
+			return nil, 0, err
+		}
+		list = append(list, r)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, 0, err
+	}
+	for _, r := range list {
+		what, err := askReturn(ctx, o.Workflows, r)
+		if err != nil {
+			return nil, 0, fmt.Errorf("return %s: %w", r.rma, err)
+		}
+		if what != "" {
+			problems = append(problems, problem{returnsRun, r.order, r.rma + ": " + what})
+		}
+	}
+	return problems, len(list), nil
+}
+
+// askReturn says what is wrong with an open return; empty: nothing.
+func askReturn(ctx context.Context, workflows Workflows, r openReturn) (string, error) {
+	key, err := order.ParseKey(r.order)
+	if err != nil {
+		return "", err
+	}
+	state, status, err := workflows.Return(ctx, key, r.rma)
+	if err != nil {
+		return "", err
+	}
+	if status != Running {
+		return "its workflow is " + status, nil
+	}
+	if err := state.Check(); err != nil {
+		return err.Error(), nil
+	}
+	switch {
+	case state.LastFact < r.delivered:
+		return fmt.Sprintf("%d facts count as delivered, the workflow knows %d", r.delivered, state.LastFact), nil
+	case len(state.Attention) > 0 && !r.attention:
+		return "the workflow asks for a person, and the return is not marked", nil
+	case !state.Finished() && len(state.Steps())+len(state.Busy)+len(state.Attention)+len(state.Waiting()) == 0:
+		return fmt.Sprintf("it is %s and waits for nothing", state.Stage()), nil
+	}
+	return "", nil
+}

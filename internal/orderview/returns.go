@@ -1,0 +1,168 @@
+package orderview
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/returns"
+)
+
+// Return is one RMA as it stands. Amounts are decimal text in the order's currency.
+type Return struct {
+	RMA            string       `json:"rma" example:"DLABCDEFGHIJKLM-1-R1"`
+	Order          string       `json:"order" example:"shop/1001"`
+	Stage          string       `json:"stage" doc:"authorising, awaiting_parcel, return_in_transit, return_received, deciding, settling, awaiting_credit, closed, cancelled or expired." example:"awaiting_parcel"`
+	NeedsAttention bool         `json:"needs_attention" doc:"A person has to decide something."`
+	Attention      []Attention  `json:"attention" doc:"What waits for a person."`
+	PurchaseOrder  string       `json:"purchase_order" example:"DLABCDEFGHIJKLM-1"`
+	Supplier       string       `json:"supplier" example:"acme"`
+	OpenedAt       time.Time    `json:"opened_at"`
+	SendBy         time.Time    `json:"send_by,omitzero" doc:"Until when the goods have to be handed in; missing: they need not come back."`
+	ClosedAt       time.Time    `json:"closed_at,omitzero"`
+	Lines          []ReturnLine `json:"lines"`
+	Keep           bool         `json:"keep" doc:"The goods stay with the customer."`
+	Label          *ReturnLabel `json:"label,omitempty" doc:"What the goods are sent with."`
+	Parcel         string       `json:"parcel,omitempty" doc:"The newest milestone of the return parcel." example:"in_transit"`
+	Currency       string       `json:"currency" example:"USD"`
+	Refunded       string       `json:"refunded" doc:"What went back to the customer." example:"25.00"`
+	Credit         Credit       `json:"credit"`
+	WaitsFor       []Wait       `json:"waits_for" doc:"What has to happen next, and until when."`
+	Story          []Event      `json:"story"`
+}
+
+// ReturnLine is units of one line that come back.
+type ReturnLine struct {
+	Line     int     `json:"line" example:"1"`
+	SKU      string  `json:"sku" example:"MUG-BLUE"`
+	Quantity int64   `json:"quantity" example:"1"`
+	Reason   string  `json:"reason" example:"damaged"`
+	Found    []Found `json:"found" doc:"What the inspection found."`
+	Settled  int64   `json:"settled" doc:"Units for which the customer has been paid, or will not be." example:"1"`
+}
+
+// Found is units in one condition.
+type Found struct {
+	Condition string `json:"condition" example:"as_new"`
+	Quantity  int64  `json:"quantity" example:"1"`
+}
+
+// ReturnLabel is what the goods are sent with.
+type ReturnLabel struct {
+	Carrier  string `json:"carrier" example:"ups"`
+	Tracking string `json:"tracking" example:"1Z999AA10123456784"`
+	URL      string `json:"url,omitempty" doc:"Where it can be printed."`
+}
+
+// Credit is what the supplier owes for the goods.
+type Credit struct {
+	Expected   string    `json:"expected" example:"4.20"`
+	Received   string    `json:"received" example:"0.00"`
+	WrittenOff string    `json:"written_off" example:"0.00"`
+	DueAt      time.Time `json:"due_at,omitzero" doc:"When it is chased next."`
+}
+
+// Returns lists an order's returns, the oldest first, with the facts that came since their workflows
+// recorded them folded in.
+func Returns(ctx context.Context, q Querier, key order.Key) ([]Return, error) {
+	return readReturns(ctx, q, "r.order_key = $1 ORDER BY r.opened_at, r.rma", key.String())
+}
+
+// FindReturn reads a return by its number, whatever its order. ok is false when there is none.
+func FindReturn(ctx context.Context, q Querier, rma string) (found Return, ok bool, err error) {
+	list, err := readReturns(ctx, q, "r.rma = $1", rma)
+	if err != nil || len(list) == 0 {
+		return Return{}, false, err
+	}
+	return list[0], true, nil
+}
+
+// NewestReturns lists returns, the newest first: of one storefront or of all (""), and only those that
+// wait for a person, if asked.
+func NewestReturns(ctx context.Context, q Querier, storefront string, attention bool, limit int) ([]Return, error) {
+	return readReturns(ctx, q, `(r.needs_attention OR NOT $2::bool) AND ($1 = '' OR EXISTS (SELECT 1 FROM orders o WHERE o.key = r.order_key AND o.storefront = $1))
+		ORDER BY r.opened_at DESC, r.rma DESC LIMIT $3`, storefront, attention, limit)
+}
+
+// returnColumns is all that a view of a return is made of.
+const returnColumns = `r.state, r.opened_at, r.closed_at,
+	coalesce((SELECT jsonb_agg(f.body ORDER BY f.seq) FROM return_facts f
+		WHERE f.rma = r.rma AND f.seq > coalesce((r.state ->> 'lastFact')::bigint, 0)), '[]'),
+	coalesce((SELECT p.label_url FROM return_parcels p WHERE p.rma = r.rma ORDER BY p.tracking LIMIT 1), '')`
+
+func readReturns(ctx context.Context, q Querier, which string, args ...any) ([]Return, error) {
+	rows, err := q.Query(ctx, `SELECT `+returnColumns+` FROM returns r WHERE `+which, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scanReturn)
+}
+
+func scanReturn(row pgx.CollectableRow) (Return, error) {
+	var state returns.State
+	var facts []json.RawMessage
+	var opened time.Time
+	var closed *time.Time
+	var url string
+	if err := row.Scan(&state, &opened, &closed, &facts, &url); err != nil {
+		return Return{}, err
+	}
+	for _, body := range facts {
+		var f returns.Fact
+		if err := json.Unmarshal(body, &f); err != nil {
+			return Return{}, err
+		}
+		state.Apply(f, opened)
+	}
+	v := viewReturn(&state, url)
+	v.OpenedAt, v.ClosedAt = opened.UTC(), moment(closed)
+	return v, nil
+}
+
+func viewReturn(s *returns.State, labelURL string) Return {
+	sum := func(minor int64) string { return amount(minor, s.Currency) }
+	v := Return{
+		RMA: s.RMA, Order: s.Key.String(), Stage: string(s.Stage()), NeedsAttention: len(s.Attention) > 0, Attention: []Attention{},
+		PurchaseOrder: s.PO, Supplier: s.Terms.Supplier, Keep: s.Keep, Parcel: string(s.Parcel), Lines: []ReturnLine{},
+		Currency: s.Currency, Refunded: sum(s.PaidMinor), WaitsFor: []Wait{}, Story: []Event{},
+		Credit: Credit{
+			Expected: sum(s.Claim.Expected), Received: sum(s.Claim.Got), WrittenOff: sum(s.Claim.WrittenOff), DueAt: s.Claim.DueAt,
+		},
+	}
+	if !s.Keep {
+		v.SendBy = s.SendBy
+	}
+	if s.Label != nil {
+		v.Label = &ReturnLabel{Carrier: s.Label.Carrier, Tracking: s.Label.Tracking, URL: labelURL}
+	}
+	for _, a := range s.Attention {
+		v.Attention = append(v.Attention, Attention{Text: oneLine(a.Text), Since: a.Since})
+	}
+	for i := range s.Lines {
+		v.Lines = append(v.Lines, viewReturnLine(&s.Lines[i]))
+	}
+	for _, e := range s.Journal {
+		v.Story = append(v.Story, Event{At: e.At, Kind: "story", Text: oneLine(e.Text)})
+	}
+	if s.Closed {
+		return v
+	}
+	for _, d := range s.Deadlines() {
+		v.WaitsFor = append(v.WaitsFor, Wait{For: d.Text, Until: d.At})
+	}
+	return v
+}
+
+func viewReturnLine(l *returns.Line) ReturnLine {
+	line := ReturnLine{Line: l.Line, SKU: l.SKU, Quantity: l.Quantity, Reason: string(l.Reason), Settled: l.Settled, Found: []Found{}}
+	for _, c := range append(slices.Clone(returns.Conditions), returns.LostOnTheWay) {
+		if n := l.Found[c]; n > 0 {
+			line.Found = append(line.Found, Found{Condition: string(c), Quantity: n})
+		}
+	}
+	return line
+}
