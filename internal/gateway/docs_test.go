@@ -43,7 +43,19 @@ func TestWhatTheManualShowsIsTrue(t *testing.T) {
 	}
 	require.JSONEq(t, doc["cancelled"], f.post("/v1/orders/shop/1001/cancel", f.shop, doc["cancel"]).body)
 	require.Equal(t, http.StatusOK, f.post("/v1/orders/shop/1001/address", f.shop, doc["address"]).StatusCode)
-	require.Len(t, doc, 6)
+	require.Len(t, doc, 8)
+}
+
+func TestReturnsGoAsTheManualShows(t *testing.T) {
+	t.Parallel()
+	f, doc := setup(t), examples(t)
+	f.delivered(3)
+	got := f.post(returnsPath, f.shop, doc["return"])
+	require.Equal(t, http.StatusCreated, got.StatusCode, got.body)
+	f.exec(`UPDATE returns SET started_at = now()`)
+	var rma string
+	require.NoError(t, f.pool.QueryRow(t.Context(), `SELECT rma FROM returns`).Scan(&rma))
+	require.Equal(t, http.StatusOK, f.post(returnsPath+"/"+rma+"/decide", f.support, doc["decide"]).StatusCode)
 }
 
 func TestOrderReadFromAFileIsTheOneThatThePostWouldPlace(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/internal/supplier"
 	"github.com/dropline/dropline/internal/supplier/restapi"
 )
@@ -27,7 +28,7 @@ func examples(t *testing.T) map[string]string {
 	for _, found := range regexp.MustCompile("(?s)```json ([a-z-]+)\n(.*?)```").FindAllSubmatch(page, -1) {
 		blocks[string(found[1])] = string(found[2])
 	}
-	require.Len(t, blocks, 11)
+	require.Len(t, blocks, 16)
 	return blocks
 }
 
@@ -168,4 +169,52 @@ func TestWebhooksAreReadAsDocumented(t *testing.T) {
 		Currency: "USD", Lines: []supplier.InvoiceLine{{Line: 1, Quantity: 3, UnitCost: 450}},
 		Freight: 600, Allowance: 50, Total: 1900,
 	}, parse("event-invoice").Invoice)
+}
+
+const documentedRMA = documentedNumber + "-R1"
+
+func TestAReturnIsAnnouncedAndAnsweredAsDocumented(t *testing.T) {
+	t.Parallel()
+	docs := examples(t)
+	client, asked := replay(t, http.StatusOK, docs["return-answer"])
+	got, err := client.AuthoriseReturn(t.Context(), supplier.ReturnAuthorization{
+		RMA: documentedRMA, Number: documentedNumber, SendBy: time.Date(2026, 3, 20, 9, 0, 0, 0, time.UTC),
+		Lines: []supplier.ReturnLine{{Line: 1, SupplierSKU: "A-MUG", Quantity: 1, Reason: string(returns.Damaged)}},
+	})
+	require.NoError(t, err)
+	sent, body := asked()
+	require.JSONEq(t, docs["return"], body)
+	require.Equal(t, "/returns", sent.URL.Path)
+	require.Equal(t, documentedRMA, sent.Header.Get("Idempotency-Key"))
+	require.Equal(t, supplier.ReturnReceipt{
+		CancelReceipt: supplier.CancelReceipt{Outcome: supplier.CancelAccepted, At: time.Date(2026, 3, 6, 10, 0, 0, 0, time.UTC)},
+		Label:         &supplier.ReturnLabel{Carrier: "ups", Tracking: "1Z999AA10123456799", URL: "https://labels.example/1Z999AA10123456799"},
+	}, got)
+
+	client, _ = replay(t, http.StatusNotFound, docs["problem"])
+	_, err = client.AuthoriseReturn(t.Context(), supplier.ReturnAuthorization{
+		RMA: documentedRMA, Number: documentedNumber, Lines: []supplier.ReturnLine{{Line: 1, SupplierSKU: "A-MUG", Quantity: 1, Reason: "damaged"}},
+	})
+	require.ErrorIs(t, err, supplier.ErrNotFound)
+}
+
+func TestWebhooksAboutReturnsAreReadAsDocumented(t *testing.T) {
+	t.Parallel()
+	docs := examples(t)
+	parse := func(name string) *returns.Fact {
+		doc, err := restapi.ParseWebhook([]byte(docs[name]))
+		require.NoError(t, err, name)
+		require.Equal(t, documentedRMA, doc.RMA)
+		return doc.Return
+	}
+	require.Equal(t, &returns.SupplierAnswer{
+		Document: "rma-3", At: time.Date(2026, 3, 6, 11, 59, 0, 0, time.UTC), Kind: returns.SupplierAccepted,
+	}, parse("event-return-answered").Answer)
+	require.Equal(t, &returns.Inspection{
+		Document: "ins-4", At: time.Date(2026, 3, 12, 8, 50, 0, 0, time.UTC), Final: true,
+		Lines: []returns.InspectedLine{{Line: 1, Quantity: 1, Condition: returns.DamagedGoods, Disposition: returns.Recycle}},
+	}, parse("event-return-inspected").Inspection)
+	require.Equal(t, &returns.CreditMemo{
+		Document: "crm-2", Number: "CM-2026-0004", At: time.Date(2026, 3, 14, 7, 59, 0, 0, time.UTC), Amount: 450,
+	}, parse("event-credit-memo").Memo)
 }
