@@ -28,6 +28,15 @@ var notReplayed = map[string]string{
 	`requests.go: return refused(r.state.CanReview(request.Decision))`:                                   aValidator,
 	`requests.go: return refused(r.state.CanChangeAddress(request.Country == r.state.Country))`:          aValidator,
 	`requests.go: return refused(r.state.CanResolve(request.Withdrawal, request.Case, request.Outcome))`: aValidator,
+
+	`return.go: return ReturnResult{}, err`:                                                      theSDK,
+	`return.go: workflow.GetLogger(r.ctx).Error("search attributes were refused", "error", err)`: theSDK,
+	`return.go: panic("workflows: no such step: " + string(step))`:                               "there is no such step",
+	`return.go: { return r.state, nil },`:                                                        "a query leaves no event",
+	`return.go: if !r.ready {`:                                                                   aValidator,
+	`return.go: return errLoading`:                                                               aValidator,
+	`return.go: return refused(r.state.CanCancel(request))`:                                      aValidator,
+	`return.go: return refused(r.state.CanDecide(d))`:                                            aValidator,
 }
 
 const (

@@ -51,6 +51,12 @@ var sites = []site{
 	{"settle", "ActivitySettle", workflows.ActivitySettle, true, databaseTry, allTries, "stalled-settle"},
 	{"reopen", "ActivityLoad", workflows.ActivityLoad, true, databaseTry, allTries, "It is logged as an error and tried again each minute: nothing of the order is known yet."},
 	{"takeAddress", "ActivityAddress", workflows.ActivityAddress, true, databaseTry, allTries, "Whoever asked gets the error as the answer."},
+	{"perform", "ActivityAuthoriseReturn", workflows.ActivityAuthoriseReturn, false, partnerTry, allTries, "return-stalled-authorise"},
+	{"perform", "ActivityPayReturn", workflows.ActivityPayReturn, false, partnerTry, allTries, "return-stalled-pay"},
+	{"perform", "ActivityRecordReturn", workflows.ActivityRecordReturn, true, databaseTry, allTries, "return-stalled-record"},
+	{"perform", "ActivityCloseReturn", workflows.ActivityCloseReturn, true, databaseTry, allTries, "return-stalled-close"},
+	{"perform", "ActivityReturnFacts", workflows.ActivityReturnFacts, true, databaseTry, allTries, "return-stalled-catch-up"},
+	{"load", "ActivityLoadReturn", workflows.ActivityLoadReturn, true, databaseTry, allTries, "return-stalled-load"},
 	{"CarrierPoll", "ActivityPollCarrier", workflows.ActivityPollCarrier, false, 2 * time.Minute, 5 * time.Minute, "The pass fails, and the next makes up for it."},
 }
 
@@ -126,8 +132,8 @@ func TestEveryCallOfAnActivityIsBounded(t *testing.T) {
 		require.Zero(t, o.RetryPolicy.MaximumAttempts, "%s: the time bounds it, not the number of tries", s.activity)
 		require.NotEmpty(t, o.Summary, s.activity)
 	}
-	require.Len(t, seen.remote, 6)
-	require.Len(t, seen.local, 7)
+	require.Len(t, seen.remote, 8)
+	require.Len(t, seen.local, 11)
 }
 
 func TestAPersonIsAskedWhenAStepFailsForGood(t *testing.T) {
@@ -136,7 +142,11 @@ func TestAPersonIsAskedWhenAStepFailsForGood(t *testing.T) {
 		if strings.Contains(s.escalation, " ") {
 			continue
 		}
-		h, err := readHistory(filepath.Join("v0.1", s.escalation+".json"))
+		release := "v0.1"
+		if strings.HasPrefix(s.escalation, "return-") {
+			release = "v0.2"
+		}
+		h, err := readHistory(filepath.Join(release, s.escalation+".json"))
 		require.NoError(t, err)
 		rests := 0
 		for _, e := range h.GetEvents() {

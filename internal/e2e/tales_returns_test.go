@@ -1,0 +1,225 @@
+package e2e
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/dropline/dropline/internal/engine/enginetest"
+	"github.com/dropline/dropline/internal/returns"
+	"github.com/dropline/dropline/workflows"
+)
+
+// comeback plays one return's workflow on a real server, with a script in place of its activities.
+type comeback struct {
+	*desk
+	t         *testing.T
+	temporal  client.Client
+	queue     string
+	granted   returns.State
+	facts     []returns.Fact // what Postgres holds, by number from 1
+	firstRun  string
+	untouched bool // it reads its state from Postgres instead of getting it
+}
+
+func newComeback(t *testing.T, c client.Client, name string) *comeback {
+	t.Helper()
+	b := &comeback{desk: newDesk(name), t: t, temporal: c, queue: "return/" + name}
+	policy := returns.Policy{SendWithin: 14 * 24 * time.Hour, InspectWithin: 3 * 24 * time.Hour}
+	grant := returns.Grant{
+		PO: b.po(1), Credit: true, Terms: returns.Terms{Supplier: "acme", Name: "Acme", CreditWithin: 14 * 24 * time.Hour},
+		Lines: []returns.Line{{Line: 1, SKU: "MUG", Quantity: 2, Reason: returns.ChangedMind, UnitCost: 400}},
+	}
+	request := returns.Request{ID: "r-1", By: "storefront", Resolution: returns.Refund}
+	b.granted = returns.New(b.key, returns.Number(b.po(1), 1), "EUR", grant, policy, request, 2856, time.Now().UTC())
+	return b
+}
+
+func (b *comeback) start(watchers ...interceptor.WorkerInterceptor) {
+	b.t.Helper()
+	w := worker.New(b.temporal, b.queue, worker.Options{
+		Identity: "worker", MaxConcurrentWorkflowTaskPollers: 2, MaxConcurrentActivityTaskPollers: 1, DisableRegistrationAliasing: true, Interceptors: watchers,
+	})
+	w.RegisterWorkflowWithOptions(workflows.Return, workflow.RegisterOptions{Name: workflows.ReturnWorkflow})
+	serve(b.desk, w, workflows.ActivityAuthoriseReturn, func(workflows.ReturnInput) any {
+		return workflows.ReturnAuthorised{
+			Label: &returns.Label{Carrier: "ups", Tracking: "R-1"}, Answer: &returns.SupplierAnswer{At: time.Now(), Kind: returns.SupplierAccepted},
+		}
+	})
+	serve(b.desk, w, workflows.ActivityPayReturn, func(workflows.PayReturnInput) any {
+		return workflows.ReturnPaid{Amount: 2856, Text: "Refunded 28.56 EUR"}
+	})
+	serve(b.desk, w, workflows.ActivityRecordReturn, func(returns.State) any { return "" })
+	serve(b.desk, w, workflows.ActivityCloseReturn, func(returns.State) any { return "" })
+	serve(b.desk, w, workflows.ActivityLoadReturn, func(string) any { return b.granted })
+	serve(b.desk, w, workflows.ActivityReturnFacts, func(in workflows.ReturnFactsInput) any {
+		return slices.Clone(b.facts[min(int(in.After), len(b.facts)):])
+	})
+	require.NoError(b.t, w.Start())
+	b.t.Cleanup(sync.OnceFunc(w.Stop))
+	in := workflows.ReturnInput{Key: b.key, RMA: b.granted.RMA}
+	if !b.untouched {
+		in.State = &b.granted
+	}
+	run, err := b.temporal.ExecuteWorkflow(b.t.Context(), client.StartWorkflowOptions{ID: b.id(), TaskQueue: b.queue}, workflows.ReturnWorkflow, in)
+	require.NoError(b.t, err)
+	b.firstRun = run.GetRunID()
+}
+
+func (b *comeback) id() string { return returns.WorkflowID(b.key, b.granted.RMA) }
+
+func (b *comeback) hear(f returns.Fact) {
+	b.t.Helper()
+	b.mu.Lock()
+	f.Seq = int64(len(b.facts) + 1)
+	b.facts = append(b.facts, f)
+	b.mu.Unlock()
+	b.signal(workflows.ReturnFactsSignal{Facts: []returns.Fact{f}})
+}
+
+func (b *comeback) signal(payload any) {
+	b.t.Helper()
+	require.NoError(b.t, b.temporal.SignalWorkflow(b.t.Context(), b.id(), "", workflows.SignalFacts, payload))
+}
+
+func (b *comeback) inspected(condition returns.Condition) {
+	b.t.Helper()
+	b.hear(returns.Fact{Inspection: &returns.Inspection{
+		Document: "i", At: time.Now(), Final: true, Lines: []returns.InspectedLine{{Line: 1, Quantity: 2, Condition: condition}},
+	}})
+}
+
+func (b *comeback) credited() {
+	b.t.Helper()
+	b.hear(returns.Fact{Memo: &returns.CreditMemo{Document: "m", Number: "CM-1", At: time.Now(), Amount: 800}})
+}
+
+func (b *comeback) ask(update string, request any) error {
+	ctx, cancel := context.WithTimeout(b.t.Context(), patient)
+	defer cancel()
+	handle, err := b.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: b.id(), UpdateName: update, Args: []any{request}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err != nil {
+		return err
+	}
+	return handle.Get(ctx, nil)
+}
+
+// until waits until the return is in a stage, with nothing under way.
+func (b *comeback) until(stage returns.Stage) {
+	b.t.Helper()
+	require.Eventually(b.t, func() bool {
+		var s returns.State
+		value, err := b.temporal.QueryWorkflow(b.t.Context(), b.id(), "", workflows.QueryState)
+		return err == nil && value.Get(&s) == nil && s.Stage() == stage && len(s.Busy) == 0
+	}, patient, 20*time.Millisecond, "%s: waiting until %s", b.id(), stage)
+}
+
+// returnTale is a return's life; it must end as told and its history must replay.
+type returnTale struct {
+	set      func(*comeback)
+	tell     func(*comeback)
+	watchers []interceptor.WorkerInterceptor
+	ends     returns.Stage
+}
+
+// comesBack is what happens to a return that goes as it should.
+func comesBack(b *comeback) {
+	b.until(returns.StageAwaiting)
+	b.inspected(returns.AsNew)
+	b.until(returns.StageCredit)
+	b.credited()
+}
+
+func returnTales() map[string]returnTale {
+	all := map[string]returnTale{
+		"return": {ends: returns.StageClosed, tell: comesBack},
+		"return-cancelled": {ends: returns.StageCancelled, tell: func(b *comeback) {
+			b.until(returns.StageAwaiting)
+			require.NoError(b.t, b.ask(workflows.UpdateCancel, returns.CancelRequest{ID: "c", By: "support"}))
+		}},
+		"return-cancelled-in-ui": {ends: returns.StageCancelled, tell: func(b *comeback) {
+			b.until(returns.StageAwaiting)
+			require.NoError(b.t, b.temporal.CancelWorkflow(b.t.Context(), b.id(), ""))
+		}},
+		"return-decided": {ends: returns.StageClosed, tell: func(b *comeback) {
+			b.until(returns.StageAwaiting)
+			b.inspected(returns.Missing)
+			b.until(returns.StageDeciding)
+			require.NoError(b.t, b.ask(workflows.UpdateDecide, returns.Decision{ID: "d", Line: 1, By: "support"}))
+		}},
+		"return-refused-requests": {ends: returns.StageClosed, watchers: []interceptor.WorkerInterceptor{&lax{}}, tell: func(b *comeback) {
+			b.until(returns.StageAwaiting)
+			b.inspected(returns.AsNew)
+			b.until(returns.StageCredit)
+			require.ErrorContains(b.t, b.ask(workflows.UpdateCancel, returns.CancelRequest{ID: "c", By: "support"}), "cannot be cancelled any more")
+			require.ErrorContains(b.t, b.ask(workflows.UpdateDecide, returns.Decision{ID: "d", Line: 1, By: "support"}), "to be decided")
+			b.credited()
+		}},
+		"return-stalled-catch-up": {ends: returns.StageClosed, set: func(b *comeback) { b.before[workflows.ActivityReturnFacts] = refuses(1) }, tell: func(b *comeback) {
+			b.until(returns.StageAwaiting)
+			b.signal("no facts")
+			comesBack(b)
+		}},
+		"return-stalled-load": {ends: returns.StageClosed, set: func(b *comeback) {
+			b.untouched = true
+			b.before[workflows.ActivityLoadReturn] = refuses(1)
+		}, tell: comesBack},
+		"return-long-history": {ends: returns.StageClosed, tell: func(b *comeback) {
+			b.until(returns.StageAwaiting)
+			noise := strings.Repeat("please ", 260_000) // the server suggests a new run at 4 MB
+			for goesOn := true; goesOn; {
+				b.signal(noise)
+				b.until(returns.StageAwaiting)
+				described, err := b.temporal.DescribeWorkflowExecution(b.t.Context(), b.id(), b.firstRun)
+				require.NoError(b.t, err)
+				goesOn = described.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+			}
+			comesBack(b)
+		}},
+	}
+	for name, activity := range map[string]string{
+		"authorise": workflows.ActivityAuthoriseReturn, "pay": workflows.ActivityPayReturn,
+		"record": workflows.ActivityRecordReturn, "close": workflows.ActivityCloseReturn,
+	} {
+		all["return-stalled-"+name] = returnTale{
+			ends: returns.StageClosed, set: func(b *comeback) { b.before[activity] = refuses(1) }, tell: comesBack,
+		}
+	}
+	return all
+}
+
+// TestReturnTalesAreTold records them for a release as TestTalesAreTold does.
+func TestReturnTalesAreTold(t *testing.T) {
+	t.Parallel()
+	c, _ := enginetest.Namespace(t)
+	all := returnTales()
+	sideBySide(slices.Sorted(maps.Keys(all)), func(name string) {
+		t.Run(name, func(t *testing.T) {
+			story, b := all[name], newComeback(t, c, name)
+			if story.set != nil {
+				story.set(b)
+			}
+			b.start(append([]interceptor.WorkerInterceptor{&hasty{}}, story.watchers...)...)
+			story.tell(b)
+			ctx, cancel := context.WithTimeout(t.Context(), patient)
+			defer cancel()
+			var result workflows.ReturnResult
+			require.NoError(t, c.GetWorkflow(ctx, b.id(), "").Get(ctx, &result))
+			require.Equal(t, story.ends, result.Stage)
+			keep(t, name, historiesOf(t, c, b.id(), b.firstRun))
+		})
+	})
+}
