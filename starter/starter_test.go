@@ -107,6 +107,14 @@ func TestMistakesInTheCommandLineExitTwoAndSayWhereToRead(t *testing.T) {
 		{"review", "shop/1", "amend"},
 		{"resolve", "shop/1"},
 		{"resolve", "shop/1", "--case", "x", "--confirmed"},
+		{"return", "request", "shop/1"},
+		{"return", "request", "shop", "--line", "1", "--reason", "damaged"},
+		{"return", "show"},
+		{"return", "decide", "RMA-1"},
+		{"return", "decide", "RMA-1", "burn"},
+		{"return", "decide", "RMA-1", "pay_share", "--line", "1"},
+		{"return", "decide", "RMA-1", "pay_share", "--line", "1", "--share", "1.234"},
+		{"return", "decide", "RMA-1", "record_findings", "--found", "1=2"},
 		{"inbox", "show", "x"},
 		{"audit", "--grace", "soon"},
 	} {
@@ -397,3 +405,40 @@ func contextOf(t *testing.T) (context.Context, context.CancelFunc) {
 	t.Helper()
 	return context.WithCancel(t.Context())
 }
+
+func TestReturnsAreAskedForListedShownAndCancelledWithoutTemporal(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	c.load()
+	require.Equal(t, "No returns.\n", c.done("return", "list"))
+	require.Equal(t, exitFailed, c.run("return", "show", "RMA-9").code)
+	c.exec(deliveredOrder)
+	granted := c.done("return", "request", "demo/1001", "--line", "1", "--quantity", "1", "--reason", "changed_mind", "--id", "r-1")
+	require.Contains(t, granted, "Granted DLDEMO-1-R1: 1 of line 1. Send the goods back until ")
+	require.Contains(t, c.done("return", "list"), "DLDEMO-1-R1")
+	require.Equal(t, "No returns.\n", c.done("return", "list", "--attention"))
+	shown := c.done("return", "show", "DLDEMO-1-R1")
+	require.Contains(t, shown, "AUTHORISING")
+	require.Contains(t, shown, "changed mind")
+	require.Contains(t, c.done("return", "cancel", "DLDEMO-1-R1"), "is stored and will be carried out")
+	refused := c.run("return", "request", "demo/1001", "--line", "1", "--quantity", "2", "--reason", "changed_mind")
+	require.Equal(t, exitFailed, refused.code)
+	require.Contains(t, refused.errors, "1 of it can still come back")
+}
+
+// deliveredOrder is order demo/1001 with two mugs that came a moment ago.
+const deliveredOrder = `
+	UPDATE storefronts SET document = '{"id": "demo", "platform": "generic", "policy": {"returns": {"window_days": 30, "send_within": "14d", "inspect_within": "3d"}}}';
+	INSERT INTO suppliers (id, document) VALUES ('acme', '{"id": "acme", "name": "Acme"}');
+	INSERT INTO orders (key, storefront, order_id, placed_at, document, body_hash, currency, country, customer_hash, total_minor, captured_minor, started_at, state)
+		VALUES ('demo/1001', 'demo', '1001', now(), '{"key": {"storefront": "demo", "order": "1001"}, "currency": "USD",
+			"lines": [{"line": 1, "sku": "MUG-BLUE", "quantity": 2, "unit_price": 1250}], "total": 2500}', '', 'USD', 'US', '', 2500, 2500, now(), '{"key": {"storefront": "demo", "order": "1001"}, "validated": true,
+			"lines": [{"line": 1, "sku": "MUG-BLUE", "ordered": 2}], "purchaseOrders": [{"number": "DLDEMO-1", "supplier": "acme",
+			"lines": [{"line": 1, "sku": "MUG-BLUE", "quantity": 2, "unitCost": 420, "units": {"delivered": 2}}]}]}');
+	INSERT INTO order_lines (order_key, line, sku, quantity) VALUES ('demo/1001', 1, 'MUG-BLUE', 2);
+	INSERT INTO routing_decisions (order_key, n, request, decision) VALUES ('demo/1001', 1, '{}', '{}');
+	INSERT INTO purchase_orders (number, order_key, decision, supplier, status, currency, terms) VALUES ('DLDEMO-1', 'demo/1001', 1, 'acme', 'shipped', 'USD', '{}');
+	INSERT INTO purchase_order_lines (number, order_key, line, sku, supplier_sku, quantity, live, reserved, unit_cost)
+		VALUES ('DLDEMO-1', 'demo/1001', 1, 'MUG-BLUE', 'A-1', 2, 2, 0, 420);
+	INSERT INTO parcels (po_number, carrier, tracking, order_key, lines, noticed_at, milestone, milestone_at)
+		VALUES ('DLDEMO-1', 'ups', '1Z', 'demo/1001', '[{"line": 1, "quantity": 2}]', now(), 'delivered', now())`
