@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/ledgerbook"
@@ -78,7 +79,7 @@ func (r *refund) priceReturn(part *refundPart, p returns.Payout) error {
 			return err
 		}
 		single.kept = money.Portion(single.goods+single.tax, wholeBP, 0, one.KeptBP)
-		r.parts = append(r.parts[:len(r.parts):len(r.parts)], single)
+		r.parts = append(slices.Clip(r.parts), single)
 		whole = append(whole, single)
 	}
 	r.parts = known

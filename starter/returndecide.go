@@ -82,7 +82,7 @@ func basisPoints(text string) (int64, error) {
 		return 0, strconv.ErrSyntax
 	}
 	bp, err := strconv.ParseUint(whole+(part + "00")[:2], 10, 31)
-	return int64(bp), err //nolint:gosec // 31 bits
+	return int64(bp), err
 }
 
 func parseFindings(c *cobra.Command, texts []string) ([]map[string]any, error) {

@@ -82,7 +82,7 @@ func TestEveryInvariantHasACheck(t *testing.T) {
 // comeback is a closed return of two units, sound until something more is done to it.
 const comeback = `INSERT INTO return_requests (order_key, id, body_hash, answer) VALUES ('demo/smooth', 'r', '', '{}');
 	INSERT INTO returns (rma, order_key, request, po_number, supplier, stage, state, started_at, closed_at, deliver_at)
-		SELECT 'RMA-1', order_key, 'r', number, supplier, 'closed', '{"lines": [{"line": 1, "quantity": 2}]}', now(), now(), NULL
+		SELECT 'RMA-1', order_key, 'r', number, supplier, 'closed', '{"lines": [{"line": 1, "quantity": 2}]}', created_at, now(), NULL
 		FROM purchase_orders WHERE order_key = 'demo/smooth' LIMIT 1;
 	INSERT INTO return_lines (rma, po_number, line, quantity) SELECT rma, po_number, 1, 2 FROM returns; `
 

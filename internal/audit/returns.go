@@ -175,10 +175,10 @@ func askReturn(ctx context.Context, workflows Workflows, r openReturn) (string, 
 	if status != Running {
 		return "its workflow is " + status, nil
 	}
-	if err := state.Check(); err != nil {
-		return err.Error(), nil
-	}
+	broken := state.Check()
 	switch {
+	case broken != nil:
+		return broken.Error(), nil
 	case state.LastFact < r.delivered:
 		return fmt.Sprintf("%d facts count as delivered, the workflow knows %d", r.delivered, state.LastFact), nil
 	case len(state.Attention) > 0 && !r.attention:

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -61,7 +62,7 @@ func (s *Stage) ReturnBecomes(ctx context.Context, key order.Key, rma string, so
 		}
 		select {
 		case <-ctx.Done():
-			return v, fmt.Errorf("wait for return %s, which is %s: %w: %v", rma, v.Stage, ctx.Err(), err)
+			return v, fmt.Errorf("wait for return %s, which is %s: %w", rma, v.Stage, errors.Join(ctx.Err(), err))
 		case <-time.After(lookEvery):
 		}
 	}

@@ -121,7 +121,7 @@ const (
 	TypeInvoice              = "invoice.created"
 	TypeReturnAnswered       = "return.answered"
 	TypeReturnInspected      = "return.inspected"
-	TypeCreditMemo           = "credit_memo.created"
+	TypeCreditMemo           = "credit_memo.created" //nolint:gosec // a kind of event
 )
 
 // ReturnAuthorization is the body of POST /returns. SendBy is a date.
