@@ -16,7 +16,7 @@ import (
 type Return struct {
 	RMA            string       `json:"rma" example:"DLABCDEFGHIJKLM-1-R1"`
 	Order          string       `json:"order" example:"shop/1001"`
-	Stage          string       `json:"stage" doc:"authorising, awaiting_parcel, return_in_transit, return_received, deciding, settling, awaiting_credit, closed, …" example:"awaiting_parcel"`
+	Stage          string       `json:"stage" doc:"authorising, awaiting_parcel, return_in_transit, return_received, deciding, settling, closed, …" example:"awaiting_parcel"`
 	NeedsAttention bool         `json:"needs_attention" doc:"A person has to decide something."`
 	Attention      []Attention  `json:"attention" doc:"What waits for a person."`
 	PurchaseOrder  string       `json:"purchase_order" example:"DLABCDEFGHIJKLM-1"`
