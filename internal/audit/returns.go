@@ -178,7 +178,7 @@ func askReturn(ctx context.Context, workflows Workflows, r openReturn) (string, 
 	broken := state.Check()
 	switch {
 	case broken != nil:
-		return fmt.Sprint(broken), nil //nolint:nilerr // what breaks a rule is a finding, not a failure of the audit
+		return fmt.Sprint(broken), nil
 	case state.LastFact < r.delivered:
 		return fmt.Sprintf("%d facts count as delivered, the workflow knows %d", r.delivered, state.LastFact), nil
 	case len(state.Attention) > 0 && !r.attention:
