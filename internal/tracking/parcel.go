@@ -64,9 +64,6 @@ func (p *parcel) move(ctx context.Context, tx pgx.Tx, scans []carrier.Scan, docu
 	if err := p.save(ctx, tx, standing, outlook); err != nil {
 		return 0, fmt.Errorf("save a parcel of %s: %w", p.po, err)
 	}
-	if err := outbox.Add(ctx, tx, p.messages(standing, outlook)...); err != nil {
-		return 0, err
-	}
 	return len(news), nil
 }
 
@@ -113,6 +110,7 @@ func (p *parcel) detail(s carrier.Standing, m order.Milestone) string {
 	return ""
 }
 
+// save writes the row, and the messages that follow.
 func (p *parcel) save(ctx context.Context, tx pgx.Tx, s carrier.Standing, o carrier.Outlook) error {
 	var notes []string
 	if s.Contradiction != "" {
@@ -130,6 +128,9 @@ func (p *parcel) save(ctx context.Context, tx pgx.Tx, s carrier.Standing, o carr
 	if !s.FirstScanAt.IsZero() {
 		batch.Queue(`UPDATE purchase_orders SET first_scan_at = least(first_scan_at, $2) WHERE number = $1
 			AND first_scan_at IS DISTINCT FROM least(first_scan_at, $2)`, p.po, s.FirstScanAt)
+	}
+	if err := outbox.Queue(batch, p.messages(s, o)...); err != nil {
+		return err
 	}
 	return tx.SendBatch(ctx, batch).Close()
 }

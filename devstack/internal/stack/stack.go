@@ -35,6 +35,7 @@ type Options struct {
 	Attributes namespace.Attributes
 	State      string // directory that persists; "" for a temporary one
 	Temporal   string // where Temporal keeps its state: "memory" or "file"
+	Killable   bool   // Temporal in a process of its own, with its state in a file
 	Durable    bool   // Postgres with its crash safety on
 	WithUI     bool
 	UsualPorts bool // prefer 7233 and 8233
@@ -178,13 +179,13 @@ func (s *Stack) startTemporal(ctx context.Context, picker *ports.Picker) error {
 		Log: s.directory.file("temporal.log"), Namespace: s.options.Namespace,
 		Attributes: s.options.Attributes, WithUI: s.options.WithUI,
 	}
-	if s.options.Temporal == "file" {
+	if s.options.Temporal == "file" || s.options.Killable {
 		config.Database = s.directory.file("temporal.db")
 	}
 	if s.options.UsualPorts {
 		config.FrontendPort, config.UIPort = usualFrontend, usualUI
 	}
-	server, err := temporal.Start(ctx, picker, config)
+	server, err := s.serveTemporal(ctx, picker, config)
 	if err != nil {
 		return err
 	}
@@ -199,6 +200,26 @@ func (s *Stack) startTemporal(ctx context.Context, picker *ports.Picker) error {
 	})
 	s.progress("temporal ready on %s", server.Address())
 	return nil
+}
+
+// temporalServer is one in this process, or in one of its own.
+type temporalServer interface {
+	Address() string
+	UI() string
+	Failed() <-chan error
+	Stop()
+}
+
+func (s *Stack) serveTemporal(ctx context.Context, picker *ports.Picker, config temporal.Config) (temporalServer, error) {
+	if !s.options.Killable {
+		return temporal.Start(ctx, picker, config)
+	}
+	server, err := temporal.StartProcess(ctx, picker, config, s.directory.path, s.options.Report)
+	if err != nil {
+		return nil, err
+	}
+	s.set(server.Environment())
+	return server, nil
 }
 
 func (s *Stack) borrowTemporal(ctx context.Context, address string) error {
