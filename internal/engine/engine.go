@@ -46,11 +46,17 @@ func Lazy(logger *slog.Logger, namespace string) (client.Client, client.Options,
 	return c, options, nil
 }
 
-// Await connects, and waits for Temporal as long as ctx lasts. It says once that it waits.
-func Await(ctx context.Context, logger *slog.Logger, namespace string) (client.Client, client.Options, error) {
+// Await connects, and waits for Temporal as long as ctx lasts. It says once that it waits. adjust
+// changes how the connection is made.
+func Await(
+	ctx context.Context, logger *slog.Logger, namespace string, adjust ...func(*client.ConnectionOptions),
+) (client.Client, client.Options, error) {
 	options, err := Options(logger, namespace)
 	if err != nil {
 		return nil, options, err
+	}
+	for _, change := range adjust {
+		change(&options.ConnectionOptions)
 	}
 	told := false
 	for {
@@ -87,8 +93,11 @@ func EnsureSchedules(ctx context.Context, c client.Client, carriers []catalog.Ca
 	return nil
 }
 
+// ScheduleID names the schedule that polls a tracking service.
+func ScheduleID(carrier string) string { return "carrier-poll/" + carrier }
+
 func ensurePoll(ctx context.Context, c client.Client, service catalog.Carrier) error {
-	id := "carrier-poll/" + service.ID
+	id := ScheduleID(service.ID)
 	spec := client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: service.PollEvery.Elapsed()}}}
 	action := &client.ScheduleWorkflowAction{
 		ID: id, Workflow: workflows.CarrierPollWorkflow, Args: []any{workflows.CarrierPollInput{Carrier: service.ID}},
