@@ -118,7 +118,7 @@ func databaseStep(ctx workflow.Context, summary string) workflow.Context {
 }
 
 // noticeDeath is how long after its worker died an activity is given to another.
-const noticeDeath = 10 * time.Second
+const noticeDeath = 6 * time.Second
 
 // patience is how long partners are tried before a person is told.
 const patience = 15 * time.Minute

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 
@@ -29,6 +30,7 @@ func Options(logger *slog.Logger, namespace string) (client.Options, error) {
 		options.Namespace = namespace
 	}
 	options.Logger = log.NewStructuredLogger(logger)
+	options.DataConverter = Bounded(converter.GetDefaultDataConverter())
 	return options, nil
 }
 

@@ -166,7 +166,7 @@ func (w *Worker) tasks(temporal client.Client, fatal chan<- error) worker.Worker
 		MaxConcurrentActivityTaskPollers:        4,
 		WorkerStopTimeout:                       w.stopWithin,
 		DisableRegistrationAliasing:             true,
-		Interceptors:                            []interceptor.WorkerInterceptor{&beating{}},
+		Interceptors:                            []interceptor.WorkerInterceptor{&beating{}, engine.RefuseLarge()},
 		OnFatalError: func(err error) {
 			select {
 			case fatal <- fmt.Errorf("the Temporal worker ended: %w", err):
