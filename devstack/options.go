@@ -35,6 +35,7 @@ CMD finds the servers by its environment; up prints the same as export lines:
   DROPLINE_PG_PID_FILE, _DATA, _BIN       the Postgres process: one that is killed comes
                                           back on the same port, with its data
   DROPLINE_TEMPORAL_PID_FILE              the same of Temporal, with --killable-temporal
+  DROPLINE_TEMPORAL_METRICS               URL of its metrics, with --temporal-metrics
 
 Flags:
 
@@ -45,6 +46,9 @@ Flags:
   --state DIR               keep all data in DIR (default: temporary, removed at the end)
   --temporal-db KIND        memory or file (default: file with --state, else memory)
   --killable-temporal       run Temporal in a process of its own, with its state in a file
+  --temporal-metrics        let Temporal show its metrics, for Prometheus or curl
+  --postgres-setting N=V    a setting of the private Postgres, once for each: say
+                            shared_preload_libraries=pg_stat_statements
   --durable-postgres        flush to disk as in production (always so with --state)
   --no-ui                   leave the Web UI out
   --env-file FILE           up: also write the export lines to FILE, removed at the end
@@ -81,6 +85,9 @@ const helpHint = "devstack --help lists the commands and flags."
 
 // namespaceName is what Temporal accepts and needs no quoting anywhere.
 var namespaceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,99}$`)
+
+// postgresSetting is a setting as the server takes it on its command line.
+var postgresSetting = regexp.MustCompile(`^[a-z][a-z0-9_.]*=`)
 
 // parse reads the command line. Its errors are usage errors; flag.ErrHelp asks for the help.
 func parse(arguments []string, getenv func(string) string) (options, error) {
@@ -120,6 +127,14 @@ func (o *options) parseFlags(arguments []string, getenv func(string) string) (re
 	flags.StringVar(&o.stack.State, "state", "", "")
 	flags.StringVar(&o.stack.Temporal, "temporal-db", "", "")
 	flags.BoolVar(&o.stack.Killable, "killable-temporal", false, "")
+	flags.BoolVar(&o.stack.Metrics, "temporal-metrics", false, "")
+	flags.Func("postgres-setting", "", func(text string) error {
+		if !postgresSetting.MatchString(text) {
+			return errors.New("want NAME=VALUE")
+		}
+		o.stack.Settings = append(o.stack.Settings, text)
+		return nil
+	})
 	flags.BoolVar(&o.stack.Durable, "durable-postgres", false, "")
 	flags.BoolVar(&noUI, "no-ui", false, "")
 	flags.BoolVar(&o.stack.Private, "private", false, "")

@@ -37,7 +37,9 @@ type Options struct {
 	Temporal   string // where Temporal keeps its state: "memory" or "file"
 	Killable   bool   // Temporal in a process of its own, with its state in a file
 	Durable    bool   // Postgres with its crash safety on
+	Settings   []string // more of the private Postgres, each NAME=VALUE
 	WithUI     bool
+	Metrics    bool // of Temporal
 	UsualPorts bool // prefer 7233 and 8233
 	Private    bool // ignore the servers the environment names
 	// Isolate uses a namespace and a database of its own on borrowed servers, removed at
@@ -139,7 +141,7 @@ func (s *Stack) startDatabase(ctx context.Context, port int) error {
 		return s.borrowDatabase(ctx, url)
 	}
 	server, err := postgres.Start(ctx, postgres.Config{
-		Dir: s.directory.path, Port: port, Durable: s.options.Durable, Report: s.options.Report,
+		Dir: s.directory.path, Port: port, Durable: s.options.Durable, Settings: s.options.Settings, Report: s.options.Report,
 	})
 	if err != nil {
 		return err
@@ -184,6 +186,14 @@ func (s *Stack) startTemporal(ctx context.Context, picker *ports.Picker) error {
 	}
 	if s.options.UsualPorts {
 		config.FrontendPort, config.UIPort = usualFrontend, usualUI
+	}
+	if s.options.Metrics {
+		port, err := picker.Pick(0)
+		if err != nil {
+			return err
+		}
+		config.MetricsPort = port
+		s.set(map[string]string{"DROPLINE_TEMPORAL_METRICS": "http://" + ports.Address(port) + "/metrics"})
 	}
 	server, err := s.serveTemporal(ctx, picker, config)
 	if err != nil {

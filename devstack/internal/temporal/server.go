@@ -32,6 +32,8 @@ type Config struct {
 	Attributes namespace.Attributes
 	// Preferred ports, taken if free; 0 takes any.
 	FrontendPort, UIPort int
+	// MetricsPort is where Prometheus finds the server's metrics; 0 for nowhere.
+	MetricsPort int
 	WithUI               bool
 }
 
@@ -94,7 +96,7 @@ func start(ctx context.Context, c Config, at serverPorts) (*Server, error) {
 		config: c, address: ports.Address(at.frontend),
 		fatal: &fatalHook{log: c.Log, failed: make(chan error, 1)},
 	}
-	if err := s.launch(ctx, at, configuration(at, store)); err != nil {
+	if err := s.launch(ctx, at, configuration(at, store, c.MetricsPort)); err != nil {
 		return nil, fmt.Errorf("start the Temporal server: %w", err)
 	}
 	return s, nil
