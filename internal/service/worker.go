@@ -165,8 +165,11 @@ func (w *Worker) tasks(temporal client.Client, fatal chan<- error) worker.Worker
 		MaxConcurrentWorkflowTaskPollers:        4,
 		MaxConcurrentActivityTaskPollers:        4,
 		WorkerStopTimeout:                       w.stopWithin,
-		DisableRegistrationAliasing:             true,
-		Interceptors:                            []interceptor.WorkerInterceptor{&beating{}, engine.RefuseLarge()},
+		// A task of an order whose worker died waits this long for it before another one gets it. The
+		// price of a worker that is only slow is a replay.
+		StickyScheduleToStartTimeout: 2 * time.Second,
+		DisableRegistrationAliasing:  true,
+		Interceptors:                 []interceptor.WorkerInterceptor{&beating{}, engine.RefuseLarge()},
 		OnFatalError: func(err error) {
 			select {
 			case fatal <- fmt.Errorf("the Temporal worker ended: %w", err):

@@ -3,11 +3,9 @@ package simulation
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"net"
 	"sync"
-	"time"
 )
 
 // cable is the line to Postgres. It can be cut at a statement: before the statement has left, or after
@@ -23,8 +21,10 @@ type cable struct {
 	dies bool
 	// cut: the planned cut has taken place.
 	cut bool
-	// severed are the server's processes whose clients were cut off.
-	severed []uint32
+	// carried counts the round trips that may have changed something.
+	carried uint64
+	// idle are sessions whose clients have left them.
+	idle []*session
 }
 
 var errCut = errors.New("the line to the database was cut")
@@ -36,12 +36,7 @@ func (w *cable) dial(ctx context.Context, network, address string) (net.Conn, er
 	if down {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: errCut}
 	}
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	return &line{Conn: conn, cable: w}, nil
+	return &line{cable: w, network: network, address: address}, nil
 }
 
 // plan cuts the line at the nth round trip from now, counted from 0.
@@ -75,14 +70,17 @@ const (
 )
 
 // judge decides about one write of a client.
-func (w *cable) judge(written []byte, pid uint32) fate {
+func (w *cable) judge(written []byte) fate {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.down {
-		w.severed = append(w.severed, pid)
 		return dropped
 	}
-	if w.left < 0 || !carriesOut(written) {
+	if !carriesOut(written) {
+		return passes
+	}
+	w.carried++
+	if w.left < 0 {
 		return passes
 	}
 	w.left--
@@ -90,92 +88,55 @@ func (w *cable) judge(written []byte, pid uint32) fate {
 		return passes
 	}
 	w.cut, w.down = true, w.dies
-	w.severed = append(w.severed, pid)
 	if w.after {
 		return answerDropped
 	}
 	return dropped
 }
 
-func (w *cable) takeSevered() []uint32 {
+// soFar says how many round trips there were that may have changed something.
+func (w *cable) soFar() uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	list := w.severed
-	w.severed = nil
-	return list
+	return w.carried
 }
 
-// carriesOut tells a round trip that does something from one that only prepares a statement, pings
-// or sets the clock: how many of those there are depends on what a connection did before.
+// takeIdle returns a session that a new client can have, or nil.
+func (w *cable) takeIdle() *session {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := len(w.idle)
+	if n == 0 {
+		return nil
+	}
+	s := w.idle[n-1]
+	w.idle = w.idle[:n-1]
+	return s
+}
+
+func (w *cable) addIdle(s *session) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.idle = append(w.idle, s)
+}
+
+// close ends the sessions that nobody has.
+func (w *cable) close() {
+	for s := w.takeIdle(); s != nil; s = w.takeIdle() {
+		_ = s.conn.Close()
+	}
+}
+
+// carriesOut tells a round trip that does something from one that only prepares a statement or pings:
+// how many of those there are depends on what a connection did before.
 func carriesOut(messages []byte) bool {
-	for len(messages) >= 5 {
-		size := int(binary.BigEndian.Uint32(messages[1:5])) + 1
-		if size < 5 || size > len(messages) {
-			return false
-		}
-		switch body := messages[5:size]; messages[0] {
+	for message, rest := frame(messages); message != nil; message, rest = frame(rest) {
+		switch message[0] {
 		case 'E':
 			return true
 		case 'Q':
-			return !bytes.HasPrefix(body, []byte("-- ping")) && !bytes.HasPrefix(body, []byte("SET sim."))
+			return !bytes.HasPrefix(message[5:], []byte("-- ping"))
 		}
-		messages = messages[size:]
 	}
 	return false
-}
-
-// line is one connection.
-type line struct {
-	net.Conn
-	cable   *cable
-	pid     uint32
-	deaf    bool
-	started bool
-}
-
-func (c *line) Write(b []byte) (int, error) {
-	switch c.cable.judge(b, c.pid) {
-	case dropped:
-		_ = c.Conn.Close()
-		return 0, &net.OpError{Op: "write", Net: "tcp", Err: errCut}
-	case answerDropped:
-		n, err := c.Conn.Write(b)
-		c.deaf = true
-		c.await()
-		return n, err
-	case passes:
-	}
-	return c.Conn.Write(b)
-}
-
-// await reads until the server has answered everything, which proves that it carried it out.
-func (c *line) await() {
-	_ = c.Conn.SetReadDeadline(time.Now().Add(20 * time.Second))
-	var tail []byte
-	buffer := make([]byte, 16<<10)
-	for {
-		n, err := c.Conn.Read(buffer)
-		tail = append(tail, buffer[:n]...)
-		if len(tail) > 6 {
-			tail = tail[len(tail)-6:]
-		}
-		if err != nil || len(tail) == 6 && bytes.Equal(tail[:5], []byte{'Z', 0, 0, 0, 5}) {
-			_ = c.Conn.Close()
-			return
-		}
-	}
-}
-
-func (c *line) Read(b []byte) (int, error) {
-	if c.deaf {
-		return 0, &net.OpError{Op: "read", Net: "tcp", Err: errCut}
-	}
-	n, err := c.Conn.Read(b)
-	if !c.started {
-		// The server's greeting names its process: 'K', length 12, process, secret.
-		if at := bytes.Index(b[:n], []byte{'K', 0, 0, 0, 12}); at >= 0 && at+9 <= n {
-			c.pid, c.started = binary.BigEndian.Uint32(b[at+5:]), true
-		}
-	}
-	return n, err
 }

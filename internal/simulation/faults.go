@@ -97,7 +97,6 @@ func (l *life) clean(f *fault) {
 		}
 	}
 	l.netPlan, l.met, l.dead = netWell, netWell, false
-	l.world.settle(l.ctx)
 }
 
 // judgeRefusal: the database's own guards refuse only what a defect asks of them.

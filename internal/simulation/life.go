@@ -192,7 +192,6 @@ func (l *life) goHome() {
 		}
 	}
 	l.world.cable.calm()
-	l.world.settle(l.ctx)
 }
 
 // round lets one thing happen and says how long nothing happens then.

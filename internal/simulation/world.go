@@ -108,16 +108,12 @@ func (w *world) openPool(ctx context.Context, url string) error {
 	config.MaxConns, config.MinConns = 6, 0
 	config.MaxConnLifetime, config.HealthCheckPeriod = 24*time.Hour, time.Hour
 	config.ConnConfig.DialFunc = w.cable.dial
-	config.ConnConfig.RuntimeParams["synchronous_commit"] = "off"
-	config.PrepareConn = func(ctx context.Context, c *pgx.Conn) (bool, error) {
-		known := c.PgConn().CustomData()
-		if known["at"] == w.at {
-			return true, nil
-		}
-		if _, err := c.Exec(ctx, "SET sim.now = '"+w.at.Format(time.RFC3339Nano)+"'"); err != nil {
-			return false, err
-		}
-		known["at"] = w.at
+	// A session lives as long as many lives: to plan once is enough, and to compile nothing.
+	for name, value := range map[string]string{"synchronous_commit": "off", "plan_cache_mode": "force_generic_plan", "jit": "off"} {
+		config.ConnConfig.RuntimeParams[name] = value
+	}
+	config.PrepareConn = func(_ context.Context, c *pgx.Conn) (bool, error) {
+		c.PgConn().Conn().(*line).due = w.at //nolint:forcetypeassert // ours
 		return true, nil
 	}
 	w.pool, err = pgxpool.NewWithConfig(ctx, config)
@@ -187,6 +183,7 @@ func SetSecrets() error {
 func (w *world) close(ctx context.Context) error {
 	w.cable.calm()
 	w.pool.Close()
+	w.cable.close()
 	_, err := w.admin.Exec(ctx, "DROP SCHEMA "+w.schema+" CASCADE")
 	return errors.Join(err, w.admin.Close(ctx))
 }
@@ -204,15 +201,6 @@ func (w *world) empty(ctx context.Context) error {
 		return fmt.Errorf("empty schema %s: %w", w.schema, errors.Join(err, rollback))
 	}
 	return nil
-}
-
-// settle waits until the database has given up the connections that were cut, with their locks.
-func (w *world) settle(ctx context.Context) {
-	for _, pid := range w.cable.takeSevered() {
-		if pid != 0 {
-			_, _ = w.admin.Exec(ctx, `SELECT pg_terminate_backend($1, 5000)`, int32(pid))
-		}
-	}
 }
 
 // registry collects activities by the names under which workers know them.

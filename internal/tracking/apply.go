@@ -80,8 +80,10 @@ func (b box) apply(ctx context.Context, tx pgx.Tx, document int64, recheck bool)
 
 // lock keeps the box's scans and its announcement apart: whichever comes second sees the first.
 func (b box) lock(batch *pgx.Batch) {
-	batch.Queue(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, "parcel/"+b.carrier+"/"+b.tracking)
+	batch.Queue(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, b.lockName())
 }
+
+func (b box) lockName() string { return "parcel/" + b.carrier + "/" + b.tracking }
 
 // store counts the scans that were not known before.
 func (b box) store(batch *pgx.Batch) *int64 {
@@ -149,15 +151,11 @@ func (b box) read(batch *pgx.Batch) *contents {
 		SELECT 1 FROM orders WHERE key IN (SELECT order_key FROM parcels WHERE carrier = $1 AND tracking = $2)
 		ORDER BY key FOR NO KEY UPDATE`, b.carrier, b.tracking)
 	batch.Queue(`
-		SELECT p.po_number, p.order_key, p.lines, p.noticed_at, p.milestone, p.first_scan_at,
-			o.created_at, o.status, s.document -> 'policy', now(),
-			EXISTS (SELECT 1 FROM purchase_order_lines l WHERE l.number = p.po_number AND l.live > 0)
-		FROM parcels p JOIN purchase_orders o ON o.number = p.po_number
-		JOIN orders c ON c.key = p.order_key JOIN storefronts s ON s.id = c.storefront
+		SELECT `+parcelColumns+` FROM parcels p `+parcelJoins+`
 		WHERE p.carrier = $1 AND p.tracking = $2
 		ORDER BY p.order_key, p.po_number FOR NO KEY UPDATE OF p`, b.carrier, b.tracking).
 		Query(func(rows pgx.Rows) (err error) {
-			known.parcels, err = pgx.CollectRows(rows, b.parcel)
+			known.parcels, err = pgx.CollectRows(rows, readParcel)
 			return err
 		})
 	// No scan older than this is about any of them (see evidenceSince); each takes its own from these.
@@ -177,13 +175,22 @@ func (b box) read(batch *pgx.Batch) *contents {
 	return &known
 }
 
-func (b box) parcel(row pgx.CollectableRow) (*parcel, error) {
-	p := &parcel{carrier: b.carrier, tracking: b.tracking}
+// What a parcel is moved by, as parcel.scan reads it.
+const (
+	parcelColumns = `p.carrier, p.tracking, p.po_number, p.order_key, p.lines, p.noticed_at, p.milestone, p.first_scan_at,
+		o.created_at, o.status, s.document -> 'policy', now(),
+		EXISTS (SELECT 1 FROM purchase_order_lines l WHERE l.number = p.po_number AND l.live > 0)`
+	parcelJoins = `JOIN purchase_orders o ON o.number = p.po_number
+		JOIN orders c ON c.key = p.order_key JOIN storefronts s ON s.id = c.storefront`
+)
+
+func readParcel(row pgx.CollectableRow) (*parcel, error) {
+	p := &parcel{}
 	var first *time.Time
 	var policy *silences
 	var created time.Time
 	var live bool
-	err := row.Scan(&p.po, &p.order, &p.lines, &p.noticed, &p.milestone, &first,
+	err := row.Scan(&p.carrier, &p.tracking, &p.po, &p.order, &p.lines, &p.noticed, &p.milestone, &first,
 		&created, &p.poStatus, &policy, &p.now, &live)
 	if first != nil {
 		p.firstScan = *first

@@ -33,8 +33,8 @@ type PollResult struct {
 	More bool
 }
 
-// Poll asks a tracking service about the parcels that are due, at most batch of them, and applies
-// each answer in a transaction of its own. A silent carrier is an answer too: that is how a parcel
+// Poll asks a tracking service about the parcels that are due, at most batch of them, and applies the
+// answers: those without news by the hundred, each of the others in a transaction of its own. A silent carrier is an answer too: that is how a parcel
 // becomes delayed and lost. When the service fails, what it answered before is kept, the other parcels
 // are due at once for whoever tries again, and the error is the service's (*easypost.Error).
 func Poll(ctx context.Context, pool *pgxpool.Pool, tracker Tracker, service string, batch int) (PollResult, error) {
@@ -55,12 +55,8 @@ func Poll(ctx context.Context, pool *pgxpool.Pool, tracker Tracker, service stri
 	for _, p := range answer.Missing {
 		boxes = append(boxes, box{p.Carrier, p.Tracking, nil})
 	}
-	for _, b := range boxes {
-		outcome, err := b.check(ctx, pool)
-		if err != nil {
-			return result, fmt.Errorf("apply the poll of a %s parcel: %w", b.carrier, err)
-		}
-		result.News += outcome.News
+	if result.News, err = applyAnswers(ctx, pool, boxes); err != nil {
+		return result, fmt.Errorf("apply what %s answered: %w", service, err)
 	}
 	if failure != nil {
 		giveBack(ctx, pool, due, boxes)

@@ -145,7 +145,7 @@ func serverArguments(data string, config Config) []string {
 		"port=" + strconv.Itoa(config.Port),
 		// TCP alone: no socket file, no length limit on its path, nothing to clean up.
 		"unix_socket_directories=",
-		"max_connections=200",
+		"max_connections=600",
 		"shared_buffers=64MB",
 		"log_timezone=UTC",
 		"timezone=UTC",
