@@ -64,4 +64,4 @@ require (
 	gopkg.in/tomb.v1 v1.0.0-20141024135613-dd632973f1e7 // indirect
 )
 
-replace github.com/dropline/dropline => ../ //nolint:gomoddirectives // the product beside it is what is tested
+replace github.com/dropline/dropline => ../

@@ -27,10 +27,11 @@ var ourBooks = []struct{ of, read string }{
 	{"parcel", `SELECT concat_ws(' ', p.po_number, p.carrier, p.lines, CASE WHEN live > 0 THEN p.milestone END) FROM parcels p
 		JOIN (SELECT number, sum(live) AS live FROM purchase_order_lines GROUP BY number) l ON l.number = p.po_number WHERE p.order_key = $1`},
 	{"balance", `SELECT concat_ws(' ', e.account, e.currency, sum(e.minor)) FROM ledger_transactions t
-		JOIN ledger_entries e ON e.transaction_id = t.id WHERE t.order_key = $1 GROUP BY e.account, e.currency`},
+		JOIN ledger_entries e ON e.transaction_id = t.id WHERE t.order_key = $1 GROUP BY e.account, e.currency HAVING sum(e.minor) <> 0`},
+	// Whether an invoice was missing, or disputed, for a while depends on when it came.
 	{"posting", `SELECT concat_ws(' ', t.kind, e.account, e.currency, e.minor) FROM ledger_transactions t
-		JOIN ledger_entries e ON e.transaction_id = t.id WHERE t.order_key = $1`},
-	{"claim", `SELECT concat_ws(' ', kind, account, currency, minor, owner, closed_at IS NULL) FROM claims WHERE order_key = $1`},
+		JOIN ledger_entries e ON e.transaction_id = t.id WHERE t.order_key = $1 AND t.kind NOT IN ('claim_opened', 'claim_closed')`},
+	{"claim", `SELECT concat_ws(' ', kind, account, currency, minor, owner) FROM claims WHERE order_key = $1 AND closed_at IS NULL`},
 	{"refund", `SELECT concat_ws(' ', n, part, amount_minor, reason, state) FROM refunds WHERE order_key = $1`},
 	// How an effect is known to have ended depends on who speaks first, the supplier's answer or its webhook.
 	{"effect", `SELECT concat_ws(' ', key, kind, CASE state WHEN 'done' THEN 'ended' WHEN 'unknown' THEN 'ended' ELSE state END)
@@ -39,13 +40,13 @@ var ourBooks = []struct{ of, read string }{
 	{"documents in quarantine", `SELECT count(*)::text FROM documents WHERE order_key = $1 AND status = 'quarantined'`},
 }
 
-// quiet waits until everything that suppliers have to say of the order has been taken in, and has been
-// read: an invoice may come after the end of the story.
+// quiet waits until everything that suppliers have to say of the order has been taken in, has been read,
+// and has been settled with: an invoice, or a scan, may come after the end of the story.
 func (p *play) quiet(ctx context.Context) error {
 	for {
 		var unread int
 		err := p.world.pool.QueryRow(ctx, `
-			SELECT (SELECT count(*) FROM documents WHERE status = 'received') + (SELECT count(*) FROM orders WHERE fact_seq > delivered_seq)`).Scan(&unread)
+			SELECT (SELECT count(*) FROM documents WHERE status = 'received') + (SELECT count(*) FROM orders WHERE fact_seq > coalesce((state ->> 'lastFact')::bigint, 0) OR closed_at IS NULL)`).Scan(&unread)
 		if err != nil {
 			return fmt.Errorf("wait until nothing more is heard of order %s: %w", p.story.key, err)
 		}

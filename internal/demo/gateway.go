@@ -98,6 +98,11 @@ func (p *play) cancel(ctx context.Context, want int) (*cancelAnswer, error) {
 		if status == http.StatusAccepted {
 			p.tell("customer cancels: %s", answer.Message)
 			stored = true
+			select {
+			case <-ctx.Done():
+				return nil, fmt.Errorf("cancel order %s: %w", p.story.key, ctx.Err())
+			case <-time.After(lookEvery):
+			}
 		}
 	}
 	said := answer.Message

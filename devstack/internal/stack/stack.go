@@ -33,10 +33,10 @@ const (
 type Options struct {
 	Namespace  string
 	Attributes namespace.Attributes
-	State      string // directory that persists; "" for a temporary one
-	Temporal   string // where Temporal keeps its state: "memory" or "file"
-	Killable   bool   // Temporal in a process of its own, with its state in a file
-	Durable    bool   // Postgres with its crash safety on
+	State      string   // directory that persists; "" for a temporary one
+	Temporal   string   // where Temporal keeps its state: "memory" or "file"
+	Killable   bool     // Temporal in a process of its own, with its state in a file
+	Durable    bool     // Postgres with its crash safety on
 	Settings   []string // more of the private Postgres, each NAME=VALUE
 	WithUI     bool
 	Metrics    bool // of Temporal

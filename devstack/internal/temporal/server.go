@@ -34,7 +34,7 @@ type Config struct {
 	FrontendPort, UIPort int
 	// MetricsPort is where Prometheus finds the server's metrics; 0 for nowhere.
 	MetricsPort int
-	WithUI               bool
+	WithUI      bool
 }
 
 // Server is a running Temporal server.
