@@ -95,11 +95,9 @@ func partnerCall(ctx workflow.Context, summary string) workflow.Context {
 		HeartbeatTimeout:       noticeDeath,
 		ScheduleToCloseTimeout: patience,
 		Summary:                summary,
-		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval:    time.Second,
-			BackoffCoefficient: 2,
-			MaximumInterval:    time.Minute,
-		},
+		// How long to rest after a failure, the failure says. What is left is a worker that died, and
+		// another one is there.
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 2 * time.Second},
 	})
 }
 
