@@ -77,7 +77,7 @@ SEEDS ?= 2000
 .PHONY: sim
 sim: proofs ## Live SEEDS whole orders in a simulated world (default 2000; SEED=n repeats one)
 	@echo "==> sim"
-	@$(WITH_STACK) --quiet -- $(BIN)/dropline-sim $(if $(SEED),--seed $(SEED),--lives $(SEEDS))
+	@$(WITH_STACK) --quiet -- $(BIN)/dropline-sim --workers 3 $(if $(SEED),--seed $(SEED),--lives $(SEEDS))
 
 .PHONY: crash
 crash: proofs ## Crash the worker at a thousand points of the demo's stories (ARGS="--points 200 --seed 7")
@@ -125,7 +125,7 @@ histories: build devstack ## Record the golden histories of RELEASE=vX.Y
 .PHONY: bench
 bench: proofs ## Count and time what Dropline takes, into bench/results/latest.json (ARGS=--quick: two minutes)
 	@echo "==> bench"
-	@$(WITH_STACK) --quiet -- $(BIN)/dropline-bench $(ARGS)
+	@$(WITH_STACK) --quiet --temporal-metrics -- $(BIN)/dropline-bench $(ARGS)
 
 .PHONY: walls
 walls: ## Check the walls between layers, the house rules and the list of dependencies

@@ -51,7 +51,7 @@ type sizes struct {
 
 var (
 	longSizes = sizes{
-		counted: 5, rounds: 3, loadOrders: 300, loadWarm: 60, inFlight: 100, intakeFor: 8 * time.Second,
+		counted: 5, rounds: 3, loadOrders: 300, loadWarm: 200, inFlight: 100, intakeFor: 8 * time.Second,
 		sleepers: 100_000, startFor: 12 * time.Minute, coldAnswers: 300, starts: 5,
 	}
 	quickSizes = sizes{

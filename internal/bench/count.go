@@ -122,6 +122,10 @@ func (c *counting) run(ctx context.Context, warm, orders int) (*Counted, error) 
 func (c *counting) one(ctx context.Context, id string) (Figures, order.Key, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
+	billed, shown, err := serverActions(ctx, c.on.Settings.TemporalNamespace)
+	if err != nil {
+		return nil, order.Key{}, err
+	}
 	before, began := c.wire.traffic(), time.Now()
 	key, err := c.on.Place(ctx, id, c.shape.SKUs...)
 	if err != nil {
@@ -142,7 +146,7 @@ func (c *counting) one(ctx context.Context, id string) (Figures, order.Key, erro
 	if err != nil {
 		return nil, key, err
 	}
-	return Figures{
+	figures := Figures{
 		"actions": float64(cost.Actions), "events": float64(cost.Events), "bytes": float64(cost.Bytes),
 		"workflow_tasks": float64(cost.WorkflowTasks), "activities": float64(cost.Activities),
 		"local_activities": float64(cost.LocalActivities), "timers": float64(cost.Timers), "signals": float64(cost.Signals),
@@ -150,7 +154,15 @@ func (c *counting) one(ctx context.Context, id string) (Figures, order.Key, erro
 		"sql": float64(seen.trips), "sql_activities": float64(c.inside.of(key.WorkflowID())),
 		"sql_statements": float64(seen.statements), "sql_reads": float64(seen.reads), "sql_writes": float64(seen.writes),
 		"sql_commits": float64(seen.commits), "sql_empty": max(float64(seen.empty)-c.resting*took, 0),
-	}, key, nil
+	}
+	if shown {
+		now, _, err := serverActions(ctx, c.on.Settings.TemporalNamespace)
+		if err != nil {
+			return nil, key, err
+		}
+		figures["server_actions"] = now - billed
+	}
+	return figures, key, nil
 }
 
 func historyOf(ctx context.Context, c client.Client, workflowID string) (*history.History, error) {

@@ -58,11 +58,17 @@ func (b *bench) deploy(ctx context.Context, suppliers []stage.Supplier) (_ *depl
 	return d, nil
 }
 
-// place posts an order with one of the keys.
+// place posts an order with one of the keys. Each has a customer of its own: that of one who has placed
+// hundreds would be compared with a hundred of them.
 func (d *deployment) place(ctx context.Context, n int, id string, skus []string) error {
 	caller := *d.Stage
 	caller.Key = d.keys[n%len(d.keys)]
-	_, err := caller.Place(ctx, id, skus...)
+	document := stage.Document(id, skus...)
+	document["email"] = id + "@person.example"
+	status, err := caller.Call(ctx, http.MethodPost, "/v1/orders", document, nil)
+	if err == nil && status != http.StatusCreated {
+		err = fmt.Errorf("place order %s: answered %d", id, status)
+	}
 	return err
 }
 
@@ -111,6 +117,9 @@ func (d *deployment) pause() error { return errors.Join(d.gateway.pause(), d.wor
 
 func (d *deployment) resume() error { return errors.Join(d.gateway.resume(), d.worker.resume()) }
 
+// lookEvery is the pause between two counts of what is settled: each takes Postgres' time, too.
+const lookEvery = 200 * time.Millisecond
+
 // placeAll lets orders through, at most inFlight at once, and returns when all are settled.
 func (d *deployment) placeAll(ctx context.Context, name string, orders, inFlight int, skus []string) error {
 	slots := make(chan struct{}, inFlight)
@@ -132,7 +141,7 @@ func (d *deployment) placeAll(ctx context.Context, name string, orders, inFlight
 		}
 	}()
 	closed, accepted := 0, 0
-	ticker := time.NewTicker(50 * time.Millisecond)
+	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for closed < orders {
 		select {

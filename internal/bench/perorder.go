@@ -144,8 +144,8 @@ func (b *bench) load(ctx context.Context, shape Shape, counted *Counted) (rounds
 		}
 		if n >= 0 {
 			rounds = append(rounds, figures)
-			b.progress("%s, round %d of %d: %.1f ms CPU an order, %.2f of the floor; %.1f orders/s, the floor %.1f",
-				shape.Name, n+1, b.sizes.rounds, figures["cpu_ms"], figures["floor_cpu_ratio"], figures["orders_per_s"], figures["floor_orders_per_s"])
+			b.progress("%s, round %d of %d: %.1f ms CPU an order, %.1f of them in Postgres; %.2f of the floor; %.1f orders/s, the floor %.1f", shape.Name, n+1,
+				b.sizes.rounds, figures["cpu_ms"], figures["cpu_ms_postgres"], figures["floor_cpu_ratio"], figures["orders_per_s"], figures["floor_orders_per_s"])
 		}
 	}
 	return rounds, nil

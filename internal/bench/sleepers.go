@@ -146,8 +146,13 @@ func (d *deployment) copyRows(ctx context.Context, orders int) error {
 	return err
 }
 
-// starters are how many workflows are started at once.
-const starters = 24
+const (
+	// starters are how many workflows are started at once.
+	starters = 24
+	// onTheWay is how many may be started and not yet waiting: a server that takes starts faster than it
+	// brings them there would make the end of the section a long one.
+	onTheWay = 2_000
+)
 
 // startSleepers starts a workflow for each copy, with the state of an order that goes on from a run
 // before: it has been sent, and waits.
@@ -158,11 +163,24 @@ func (b *bench) startSleepers(ctx context.Context, d *deployment, state order.St
 	}
 	began := time.Now()
 	var group sync.WaitGroup
-	var next, done atomic.Int64
+	var next, done, asleep atomic.Int64
 	failures := make([]error, starters)
+	counting, enough := context.WithCancel(ctx)
+	defer enough()
+	go func() {
+		for rest(counting, 2*time.Second) == nil {
+			if n, err := d.countAsleep(counting); err == nil {
+				asleep.Store(n)
+			}
+		}
+	}()
 	for n := range starters {
 		group.Go(func() {
 			for failures[n] == nil && ctx.Err() == nil && time.Since(began) < b.sizes.startFor {
+				if done.Load()-asleep.Load() >= onTheWay {
+					failures[n] = rest(ctx, stepPause)
+					continue
+				}
 				i := int(next.Add(1))
 				if i >= b.sizes.sleepers {
 					return
@@ -183,11 +201,8 @@ func (b *bench) startSleepers(ctx context.Context, d *deployment, state order.St
 		b.note(fmt.Sprintf("of %d sleeping orders %d were started in the time that this may take", b.sizes.sleepers, started))
 	}
 	// The last ones are still on their way into their wait.
-	for asleep := int64(0); asleep < started; {
-		if err := rest(ctx, time.Second); err != nil {
-			return err
-		}
-		if asleep, err = d.countAsleep(ctx); err != nil {
+	for asleep.Load() < started {
+		if err := rest(ctx, stepPause); err != nil {
 			return err
 		}
 	}

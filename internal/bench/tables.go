@@ -19,6 +19,7 @@ type row struct {
 
 var orderRows = []row{
 	{"actions", "billable actions"},
+	{"server_actions", "the same as the server counts them"},
 	{"events", "history events"},
 	{"bytes", "history bytes"},
 	{"workflow_tasks", "workflow tasks"},

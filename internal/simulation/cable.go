@@ -29,7 +29,7 @@ type cable struct {
 
 var errCut = errors.New("the line to the database was cut")
 
-func (w *cable) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (w *cable) dial(_ context.Context, network, address string) (net.Conn, error) {
 	w.mu.Lock()
 	down := w.down
 	w.mu.Unlock()

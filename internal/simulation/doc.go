@@ -6,4 +6,9 @@
 // One life is one order and one seed. Everything in it runs one after the other: what overlaps in
 // production is here a choice of what goes next, so that a seed tells the same story each time. What
 // must hold is checked on the way and at the end, against the partners' books and by internal/audit.
+//
+// A seed that failed is kept: once what was wrong is right, the seed goes into the table regressions
+// of simulation_test.go with what it once found, and each run of the tests lives it again. It tells
+// the same story as long as no choice is added before the moment in question; a change that adds one
+// makes of it another life, and its story is then kept as a test of its own where the defect was.
 package simulation

@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/dropline/dropline/activities"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/workflows"
 )
@@ -28,7 +29,9 @@ type run struct {
 	input  workflows.OrderInput
 	queued []signal
 	active bool
-	calls  []*call
+	// asked is the workflow's handler of the query for its state.
+	asked func() (order.State, error)
+	calls []*call
 	// refusals counts how often a request of an id was rejected.
 	refusals map[string]int
 	// suggested: the history has grown long.
@@ -103,6 +106,15 @@ func (i *inbound) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteW
 type outbound struct {
 	interceptor.WorkflowOutboundInterceptorBase
 	tap *tap
+}
+
+// SetQueryHandlerWithOptions keeps the handler of the query for the state: a life asks for it at each
+// turn, and need not have it encoded each time.
+func (o *outbound) SetQueryHandlerWithOptions(ctx workflow.Context, name string, handler any, options workflow.QueryHandlerOptions) error {
+	if name == workflows.QueryState {
+		o.tap.run.asked = handler.(func() (order.State, error)) //nolint:forcetypeassert // ours
+	}
+	return o.Next.SetQueryHandlerWithOptions(ctx, name, handler, options)
 }
 
 func (o *outbound) ExecuteActivity(ctx workflow.Context, name string, args ...any) workflow.Future {
@@ -231,16 +243,12 @@ func (l *life) tick() {
 
 // state asks the workflow where it stands; nil when none runs or the answer is still being loaded.
 func (l *life) state() *order.State {
-	if l.run == nil || !l.run.active {
+	if l.run == nil || !l.run.active || l.run.asked == nil {
 		return nil
 	}
-	value, err := l.run.env.QueryWorkflow(workflows.QueryState)
+	s, err := l.run.asked()
 	if err != nil {
 		l.fail("the workflow does not answer a query: %v", err)
-	}
-	var s order.State
-	if err := value.Get(&s); err != nil {
-		l.fail("the workflow's state cannot be read: %v", err)
 	}
 	return &s
 }
@@ -371,6 +379,9 @@ func outcome(err error) string {
 }
 
 func (l *life) retry(c *call, err error) {
+	if !c.local {
+		err = activities.Rest(err, int32(c.attempts)) // as the worker's interceptor does
+	}
 	c.failure = err
 	wait := backOff(c.retry, c.attempts)
 	if said, is := errors.AsType[*temporal.ApplicationError](err); is {

@@ -73,6 +73,7 @@ type life struct {
 	askAgain   time.Time // a person was refused, and tries again then
 	moved      bool
 
+	ahead   ahead
 	seen    map[string]int
 	tracing bool
 	trace   []string

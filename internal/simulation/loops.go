@@ -47,16 +47,41 @@ func (l *life) background(process, deliver, send int) {
 	}
 }
 
+// ahead is when the database holds something for somebody to do; nil: nothing.
+type ahead struct {
+	seen                      uint64 // how many round trips there had been
+	known                     bool
+	documents, news, messages *time.Time // for the loops
+	mine                      *time.Time // news of the life's own order
+	check                     *time.Time // of its parcels
+	closed                    bool       // its order
+}
+
+// look says what lies ahead. As long as nobody has been at the database, that is what it was.
+func (l *life) look() *ahead {
+	soFar := l.world.cable.soFar()
+	if a := &l.ahead; a.known && a.seen == soFar {
+		return a
+	}
+	a := ahead{seen: soFar, known: true}
+	err := l.world.admin.QueryRow(l.ctx, `
+		SELECT (SELECT min(next_attempt_at) FROM documents WHERE status = 'received'), (SELECT min(deliver_at) FROM orders),
+			(SELECT min(due_at) FROM outbox WHERE state = 'pending'), (SELECT min(deliver_at) FROM orders WHERE key = $1),
+			(SELECT min(next_check_at) FROM parcels WHERE order_key = $1),
+			coalesce((SELECT closed_at IS NOT NULL FROM orders WHERE key = $1), false)`, l.key.String()).
+		Scan(&a.documents, &a.news, &a.messages, &a.mine, &a.check, &a.closed)
+	if err != nil {
+		l.fail("look what lies ahead: %v", err)
+	}
+	l.ahead = a
+	return &l.ahead
+}
+
 // waitingFor says for which loops something is due.
 func (l *life) waitingFor() (documents, news, messages bool) {
-	err := l.world.admin.QueryRow(l.ctx, `
-		SELECT EXISTS (SELECT 1 FROM documents WHERE status = 'received' AND next_attempt_at <= $1),
-			EXISTS (SELECT 1 FROM orders WHERE deliver_at <= $1), EXISTS (SELECT 1 FROM outbox WHERE state = 'pending' AND due_at <= $1)`,
-		l.now).Scan(&documents, &news, &messages)
-	if err != nil {
-		l.fail("look what is due: %v", err)
-	}
-	return documents, news, messages
+	due := func(at *time.Time) bool { return at != nil && !at.After(l.now) }
+	a := l.look()
+	return due(a.documents), due(a.news), due(a.messages)
 }
 
 // process reads what documents are due, one by one.

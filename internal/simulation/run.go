@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -44,7 +45,7 @@ type Report struct {
 func (r *Report) Rate() float64 { return float64(r.Lives) / max(r.Took.Seconds(), 0.001) }
 
 // batch is how many lives share a schema before it is audited as a whole and emptied.
-const batch = 20
+const batch = 50
 
 // enough is the number of failures after which no more lives are begun.
 const enough = 10
@@ -92,7 +93,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 }
 
 // schemaName keeps runs that share a database apart.
-func schemaName(i int) string { return fmt.Sprintf("sim_%d_%d", time.Now().UnixNano()%1e12, i) }
+func schemaName(i int) string {
+	return fmt.Sprintf("sim_%d_%d_%d", os.Getpid(), time.Now().UnixNano(), i)
+}
 
 func (r *runner) work(ctx context.Context, i int) (err error) {
 	w, err := newWorld(ctx, r.URL, schemaName(i))

@@ -93,16 +93,8 @@ func (l *life) staffFinish() bool {
 
 // finished: nothing waits for anything any more.
 func (l *life) finished() bool {
-	var waiting int
-	var closed bool
-	err := l.world.admin.QueryRow(l.ctx, `
-		SELECT (SELECT count(*) FROM documents WHERE status = 'received') + (SELECT count(*) FROM outbox WHERE state = 'pending')
-			+ (SELECT count(*) FROM orders WHERE deliver_at IS NOT NULL AND key = $1),
-			coalesce((SELECT closed_at IS NOT NULL FROM orders WHERE key = $1), false)`, l.key.String()).Scan(&waiting, &closed)
-	if err != nil {
-		l.fail("look whether all is done: %v", err)
-	}
-	return closed && waiting == 0 && !l.untold()
+	a := l.look()
+	return a.closed && a.documents == nil && a.messages == nil && a.mine == nil && !l.untold()
 }
 
 // untold: a carrier's last word about a box was lost on its way.
@@ -149,16 +141,12 @@ func (l *life) untilNext() time.Duration {
 		sooner(l.askAgain)
 	}
 	untold := l.untold()
-	var at, check *time.Time
-	err := l.world.admin.QueryRow(l.ctx, `
-		SELECT least((SELECT min(next_attempt_at) FROM documents WHERE status = 'received'), (SELECT min(due_at) FROM outbox WHERE state = 'pending'),
-			(SELECT min(deliver_at) FROM orders WHERE key = $1)),
-			(SELECT min(next_check_at) FROM parcels WHERE order_key = $1)`, l.key.String()).Scan(&at, &check)
-	if err != nil {
-		l.fail("look what comes next: %v", err)
-	}
-	if at != nil {
-		sooner(*at)
+	a := l.look()
+	check := a.check
+	for _, at := range []*time.Time{a.documents, a.messages, a.mine} {
+		if at != nil {
+			sooner(*at)
+		}
 	}
 	if untold && check != nil {
 		if !check.After(l.now) {
