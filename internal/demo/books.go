@@ -46,7 +46,8 @@ func (p *play) quiet(ctx context.Context) error {
 	for {
 		var unread int
 		err := p.world.pool.QueryRow(ctx, `
-			SELECT (SELECT count(*) FROM documents WHERE status = 'received') + (SELECT count(*) FROM orders WHERE fact_seq > coalesce((state ->> 'lastFact')::bigint, 0) OR closed_at IS NULL)`).Scan(&unread)
+			SELECT (SELECT count(*) FROM documents WHERE status = 'received')
+				+ (SELECT count(*) FROM orders WHERE fact_seq > coalesce((state ->> 'lastFact')::bigint, 0) OR closed_at IS NULL)`).Scan(&unread)
 		if err != nil {
 			return fmt.Errorf("wait until nothing more is heard of order %s: %w", p.story.key, err)
 		}
