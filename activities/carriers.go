@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/activity"
@@ -17,8 +18,12 @@ import (
 	"github.com/dropline/dropline/workflows"
 )
 
-// pollBatch is how many parcels one request to the database claims.
-const pollBatch = 500
+const (
+	// pollBatch is how many parcels one request to the database claims: what is in memory at once.
+	pollBatch = 500
+	// pollMargin is how long before its deadline an attempt takes no more parcels.
+	pollMargin = 20 * time.Second
+)
 
 // Carriers are the activities of the carrier poll.
 type Carriers struct {
@@ -31,7 +36,9 @@ func (c *Carriers) Register(r worker.ActivityRegistry) {
 	r.RegisterActivityWithOptions(c.PollCarrier, activity.RegisterOptions{Name: workflows.ActivityPollCarrier})
 }
 
-// PollCarrier asks a tracking service about the parcels that are due, until none is left.
+// PollCarrier asks a tracking service about the parcels that are due, until none is left. When its time
+// is nearly over it asks for another attempt, which goes on where this one stopped: the parcels that were
+// not asked about are still due.
 func (c *Carriers) PollCarrier(ctx context.Context, in workflows.CarrierPollInput) (workflows.CarrierPollResult, error) {
 	var done workflows.CarrierPollResult
 	service, err := postgres.Carrier(ctx, c.Pool, in.Carrier)
@@ -50,6 +57,11 @@ func (c *Carriers) PollCarrier(ctx context.Context, in workflows.CarrierPollInpu
 		}
 		if !pass.More {
 			return done, nil
+		}
+		if deadline, limited := ctx.Deadline(); limited && time.Until(deadline) < pollMargin {
+			return done, temporal.NewApplicationErrorWithOptions(
+				fmt.Sprintf("%d parcels were asked about in this attempt, more are due", done.Due), "MoreParcels",
+				temporal.ApplicationErrorOptions{NextRetryDelay: time.Millisecond, Category: temporal.ApplicationErrorCategoryBenign})
 		}
 	}
 }

@@ -16,7 +16,7 @@ import (
 // nothing.
 func (o *Orders) RecordProgress(ctx context.Context, s order.State) error {
 	err := postgres.Do(ctx, o.Pool, func(_ context.Context, w *postgres.Work) error {
-		return record(w, &s)
+		return record(w, &s, s.Notices)
 	})
 	if err != nil {
 		return fmt.Errorf("record order %s: %w", s.Key, err)
@@ -26,26 +26,29 @@ func (o *Orders) RecordProgress(ctx context.Context, s order.State) error {
 
 // record queues what the snapshot says. The number of statements does not grow with the order. The
 // order's row comes first, as everywhere: it keeps others out until the transaction ends.
-func record(w ledgerbook.Queue, s *order.State) error {
-	err := recordBesidesLines(w, s)
+// notices are those of its decisions that are told now: the workflow has taken them.
+func record(w ledgerbook.Queue, s *order.State, notices []order.Notice) error {
+	err := recordBesidesLines(w, s, notices)
 	recordLines(w, s)
 	return err
 }
 
 // recordBesidesLines is for a snapshot that does not know all purchase orders: units that are
 // cancelled since may still be live with one, and are recorded together with it.
-func recordBesidesLines(w ledgerbook.Queue, s *order.State) error {
+func recordBesidesLines(w ledgerbook.Queue, s *order.State, notices []order.Notice) error {
 	snapshot, err := json.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("encode the state of order %s: %w", s.Key, err)
 	}
-	w.Queue(`UPDATE orders SET state = $2, stage = $3, needs_attention = $4,
+	// A message that was given up asks for a person, whatever the order itself asks for.
+	w.Queue(`UPDATE orders SET state = $2, stage = $3,
+		needs_attention = $4 OR EXISTS (SELECT FROM outbox WHERE order_key = $1 AND state = 'failed'),
 		closed_at = CASE WHEN $5 THEN coalesce(closed_at, now()) ELSE NULL END WHERE key = $1`,
 		s.Key.String(), snapshot, string(s.Stage()), len(s.Attention) > 0, s.Settled)
 	if err := recordPurchaseOrders(w, s); err != nil {
 		return err
 	}
-	return recordNotices(w, s)
+	return recordNotices(w, s.Key, notices)
 }
 
 func recordLines(w ledgerbook.Queue, s *order.State) {
@@ -118,13 +121,13 @@ const recordUnitsSQL = `
 	UPDATE offers o SET reserved = greatest(o.reserved - locked.freed, 0), on_hand = greatest(o.on_hand - locked.used, 0)
 	FROM locked WHERE o.supplier = locked.supplier AND o.sku = locked.sku`
 
-func recordNotices(w ledgerbook.Queue, s *order.State) error {
+func recordNotices(w ledgerbook.Queue, key order.Key, notices []order.Notice) error {
 	var messages []outbox.Message
-	for i := range s.Notices {
-		n := &s.Notices[i]
+	for i := range notices {
+		n := &notices[i]
 		add := func(channel outbox.Channel, kind string) {
 			messages = append(messages, outbox.Message{
-				Key: string(channel) + "/" + s.Key.String() + "/" + n.Key, OrderKey: s.Key.String(), Channel: channel, Kind: kind,
+				Key: string(channel) + "/" + key.String() + "/" + n.Key, OrderKey: key.String(), Channel: channel, Kind: kind,
 				Payload: outbox.Payload{PO: n.PO, Lines: n.Lines},
 			})
 		}

@@ -162,3 +162,16 @@ func (l *life) keepFact(f order.Fact, delivered bool) {
 		return err
 	}))
 }
+
+func TestAMessageThatWasGivenUpKeepsAskingForAPerson(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l := b.place(sale("1", line(1, "MUG", 5))).dispatched()
+	b.exec(`INSERT INTO outbox (key, order_key, channel, kind, state) VALUES ('refused', $1, 'storefront', 'fulfilled', 'failed')`, l.key.String())
+	const marked = `SELECT count(*) FROM orders WHERE needs_attention`
+	require.NoError(t, b.desk.RecordProgress(b.ctx, l.state.Clone()))
+	require.EqualValues(t, 1, b.number(marked), "what the order itself has to say does not take the mark away")
+	b.exec(`UPDATE outbox SET state = 'sent' WHERE key = 'refused'`)
+	require.NoError(t, b.desk.RecordProgress(b.ctx, l.state.Clone()))
+	require.Zero(t, b.number(marked))
+}

@@ -41,7 +41,11 @@ func (o *Orders) route(ctx context.Context, w *postgres.Work, in *workflows.Rout
 	if market.decision != nil {
 		// The snapshot may be newer than the one that was recorded with the decision.
 		routed := o.routingOf(in.State.Key, n, market, *market.decision)
-		return routed, recordBesidesLines(w, o.after(in, routed))
+		if market.recorded > in.State.Revision {
+			// A worker died after it had recorded what followed from the decision, all in one workflow task.
+			return routed, nil
+		}
+		return routed, recordBesidesLines(w, o.after(in, routed), in.State.Notices)
 	}
 	request := market.request(in, o.Now())
 	decision, err := routing.Decide(request)
@@ -55,7 +59,9 @@ func (o *Orders) route(ctx context.Context, w *postgres.Work, in *workflows.Rout
 	if err := storePurchaseOrders(w, in.State.Key, n, &routed, decision); err != nil {
 		return order.Routing{}, err
 	}
-	return routed, record(w, o.after(in, routed))
+	// What follows from the decision is told by the workflow: a request that came meanwhile may have
+	// cancelled the units already, and nobody is told twice.
+	return routed, record(w, o.after(in, routed), in.State.Notices)
 }
 
 // after is the order with its decision, as the workflow will have it in a moment: what is recorded
@@ -73,7 +79,8 @@ type market struct {
 	region    string
 	country   string
 	currency  string
-	sent      int // purchase orders the order has already
+	sent      int   // purchase orders the order has already
+	recorded  int64 // revision of the order's newest snapshot
 	decision  *routing.Decision
 	frozen    map[string]order.Terms // of the decision's purchase orders, when it stands already
 }
@@ -92,10 +99,11 @@ func readMarket(ctx context.Context, w *postgres.Work, in *workflows.RouteInput,
 	key := in.State.Key.String()
 	wanted, all := skusOf(in)
 	w.Queue(`SELECT o.country, o.currency, coalesce(c.ship_to->>'region', ''),
-			(SELECT count(*) FROM purchase_orders p WHERE p.order_key = o.key AND p.decision < $2)
+			(SELECT count(*) FROM purchase_orders p WHERE p.order_key = o.key AND p.decision < $2),
+			coalesce((o.state->>'revision')::bigint, 0)
 		FROM orders o JOIN order_contacts c ON c.order_key = o.key WHERE o.key = $1
 		FOR NO KEY UPDATE OF o`, key, n).QueryRow(func(row pgx.Row) error {
-		return missing(row.Scan(&m.country, &m.currency, &m.region, &m.sent), "order", key)
+		return missing(row.Scan(&m.country, &m.currency, &m.region, &m.sent, &m.recorded), "order", key)
 	})
 	w.Queue(`SELECT decision FROM routing_decisions WHERE order_key = $1 AND n = $2`, key, n).Query(m.readDecision)
 	w.Queue(`SELECT number, terms FROM purchase_orders WHERE order_key = $1 AND decision = $2`, key, n).Query(func(rows pgx.Rows) error {

@@ -38,6 +38,53 @@ func TestRoutingReservesStockOnceAndASecondRunReturnsTheSameDecision(t *testing.
 	require.EqualValues(t, 1, b.number(`SELECT count(*) FROM routing_decisions`))
 }
 
+// One workflow task may route and record what follows. A worker that dies before it has answered for
+// the task leaves both in Postgres, and another one begins again with the routing.
+func TestARoutingIsFoundAgainAfterWhatFollowedWasRecorded(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l := b.place(sale("1", line(1, "MUG", 3)))
+	l.validate()
+	step := l.due(order.StepRoute)
+	in := l.routeInput(step)
+	first, err := b.desk.RouteOrder(b.ctx, in)
+	require.NoError(t, err)
+	l.state.Routed(step.Lines, first, l.now)
+	l.state.Recorded(len(in.State.Notices))
+	l.state.Unrecorded = true
+	l.record()
+	newest := b.text(`SELECT state::text FROM orders`)
+
+	again, err := b.desk.RouteOrder(b.ctx, in)
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+	require.Equal(t, newest, b.text(`SELECT state::text FROM orders`), "an older snapshot never replaces a newer one")
+}
+
+// A cancellation that comes while suppliers are looked for may take the units first.
+func TestWhatARoutingCancelsIsToldByTheWorkflow(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l := b.place(sale("1", line(1, "MUG", 3)))
+	l.validate()
+	b.exec(`UPDATE offers SET on_hand = 0`)
+	l.state.Policy.Backorder = order.BackorderCancel
+	step := l.due(order.StepRoute)
+	in := l.routeInput(step)
+	routed, err := b.desk.RouteOrder(b.ctx, in)
+	require.NoError(t, err)
+	told := func() int64 {
+		return b.number(`SELECT count(*) FROM outbox WHERE kind = 'cancelled' AND channel = 'customer_mail'`)
+	}
+	require.Zero(t, told(), "the workflow has not taken it yet")
+
+	l.state.Cancel(order.CancelRequest{ID: "r"}, l.now)
+	l.state.Routed(step.Lines, routed, l.now)
+	l.state.Recorded(len(in.State.Notices))
+	l.record()
+	require.EqualValues(t, 1, told(), "told once, for the request that took the units")
+}
+
 func TestTheSameRoutingTwiceAtOnceDecidesOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

@@ -40,7 +40,7 @@ func (o *Orders) SettleOrder(ctx context.Context, s order.State) (string, error)
 		if err := c.book.Write(w); err != nil {
 			return err
 		}
-		return record(w, &s)
+		return record(w, &s, s.Notices)
 	})
 	if err != nil {
 		return "", fmt.Errorf("settle order %s: %w", s.Key, err)

@@ -21,6 +21,7 @@ import (
 	"github.com/dropline/dropline/devstack/internal/child"
 	"github.com/dropline/dropline/devstack/internal/failure"
 	"github.com/dropline/dropline/devstack/internal/stack"
+	"github.com/dropline/dropline/devstack/internal/temporal"
 )
 
 // Exit codes. A command run by exec hands on its own.
@@ -33,6 +34,13 @@ const (
 )
 
 func main() {
+	if len(os.Args) == 3 && os.Args[1] == temporal.ProcessVerb {
+		if err := temporal.Serve(os.Args[2]); err != nil {
+			_, _ = fmt.Fprintln(os.Stderr, "error: "+err.Error())
+			os.Exit(exitFailure)
+		}
+		return
+	}
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	p := program{stdout: os.Stdout, stderr: os.Stderr, signals: signals}

@@ -22,6 +22,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+
+	server "github.com/dropline/dropline/devstack/internal/temporal"
 )
 
 // The test binary plays three parts: the tests, devstack itself, and the command that
@@ -35,6 +37,10 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == server.ProcessVerb {
+		main()
+		return
+	}
 	switch os.Getenv(partVariable) {
 	case partDevstack:
 		if err := os.Setenv(partVariable, partVisitor); err != nil {
@@ -64,7 +70,7 @@ func TestExecRunsACommandInsideTheStack(t *testing.T) {
 
 	self, err := os.Executable()
 	require.NoError(t, err)
-	command := exec.Command(self, "exec", "--private", "--namespace", "shop", "--search-attributes", attributes, "--", self)
+	command := exec.Command(self, "exec", "--private", "--killable-temporal", "--namespace", "shop", "--search-attributes", attributes, "--", self)
 	command.Env = append(os.Environ(), partVariable+"="+partDevstack, "DEVSTACK_TEST_VISITED="+visited)
 	var said bytes.Buffer
 	command.Stderr = &said
@@ -73,6 +79,7 @@ func TestExecRunsACommandInsideTheStack(t *testing.T) {
 	require.ErrorAs(t, err, &exit, said.String())
 	require.Equal(t, visitorExit, exit.ExitCode(), said.String())
 	require.Contains(t, said.String(), "postgres died")
+	require.Contains(t, said.String(), "temporal died")
 
 	raw, err := os.ReadFile(visited)
 	require.NoError(t, err)
@@ -90,10 +97,16 @@ func visit(ctx context.Context) error {
 	if err := visitTemporal(ctx); err != nil {
 		return fmt.Errorf("temporal: %w", err)
 	}
+	if err := killTemporal(ctx); err != nil {
+		return fmt.Errorf("temporal: %w", err)
+	}
+	if err := visitTemporal(ctx); err != nil {
+		return fmt.Errorf("temporal, after it was killed: %w", err)
+	}
 	if err := surviveKill(ctx); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
-	pid, err := postmaster()
+	pid, err := processIn("DROPLINE_PG_PID_FILE")
 	if err != nil {
 		return err
 	}
@@ -133,7 +146,7 @@ func surviveKill(ctx context.Context) error {
 	if err := onDatabase(ctx, "CREATE TABLE visit (kept int)"); err != nil {
 		return err
 	}
-	before, err := postmaster()
+	before, err := processIn("DROPLINE_PG_PID_FILE")
 	if err != nil {
 		return err
 	}
@@ -154,15 +167,49 @@ func surviveKill(ctx context.Context) error {
 			return fmt.Errorf("it did not come back with what was committed: %w", err)
 		}
 	}
-	after, err := postmaster()
+	after, err := processIn("DROPLINE_PG_PID_FILE")
 	if err == nil && after == before {
 		err = errors.New("DROPLINE_PG_PID_FILE still names the killed process")
 	}
 	return err
 }
 
-func postmaster() (int, error) {
-	raw, err := os.ReadFile(os.Getenv("DROPLINE_PG_PID_FILE"))
+// killTemporal kills the server the hard way and waits until another process is in its place, with the
+// workflow that was run before.
+func killTemporal(ctx context.Context) error {
+	before, err := processIn("DROPLINE_TEMPORAL_PID_FILE")
+	if err != nil {
+		return err
+	}
+	c, err := client.DialContext(ctx, client.Options{HostPort: os.Getenv("TEMPORAL_ADDRESS"), Namespace: os.Getenv("TEMPORAL_NAMESPACE")})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	run, err := c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: "kept", TaskQueue: "nobody"}, "brew")
+	if err != nil {
+		return err
+	}
+	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
+		return err
+	}
+	retry := time.NewTicker(20 * time.Millisecond)
+	defer retry.Stop()
+	for {
+		_, err := c.DescribeWorkflowExecution(ctx, "kept", run.GetRunID())
+		if after, failed := processIn("DROPLINE_TEMPORAL_PID_FILE"); err == nil && failed == nil && after != before {
+			return nil
+		}
+		select {
+		case <-retry.C:
+		case <-ctx.Done():
+			return fmt.Errorf("it did not come back with what it had taken: %w", errors.Join(err, ctx.Err()))
+		}
+	}
+}
+
+func processIn(variable string) (int, error) {
+	raw, err := os.ReadFile(os.Getenv(variable))
 	if err != nil {
 		return 0, err
 	}

@@ -34,6 +34,8 @@ CMD finds the servers by its environment; up prints the same as export lines:
   DROPLINE_TEMPORAL_UI                    URL of the Web UI, empty without one
   DROPLINE_PG_PID_FILE, _DATA, _BIN       the Postgres process: one that is killed comes
                                           back on the same port, with its data
+  DROPLINE_TEMPORAL_PID_FILE              the same of Temporal, with --killable-temporal
+  DROPLINE_TEMPORAL_METRICS               URL of its metrics, with --temporal-metrics
 
 Flags:
 
@@ -43,6 +45,10 @@ Flags:
                             Keyword, KeywordList, Text, Int, Double, Bool, Datetime
   --state DIR               keep all data in DIR (default: temporary, removed at the end)
   --temporal-db KIND        memory or file (default: file with --state, else memory)
+  --killable-temporal       run Temporal in a process of its own, with its state in a file
+  --temporal-metrics        let Temporal show its metrics, for Prometheus or curl
+  --postgres-setting N=V    a setting of the private Postgres, once for each: say
+                            shared_preload_libraries=pg_stat_statements
   --durable-postgres        flush to disk as in production (always so with --state)
   --no-ui                   leave the Web UI out
   --env-file FILE           up: also write the export lines to FILE, removed at the end
@@ -64,19 +70,24 @@ fails; 2 for a mistake in the flags.
 `
 
 type options struct {
-	verb          string
-	command       []string
-	stack         stack.Options
-	envFile       string
-	quiet         bool
-	outliveParent bool
-	parent        int // process id of who started us
+	verb    string
+	command []string
+	stack   stack.Options
+	envFile string
+	quiet   bool
+	// temporalChosen: --temporal-db was given.
+	temporalChosen bool
+	outliveParent  bool
+	parent         int // process id of who started us
 }
 
 const helpHint = "devstack --help lists the commands and flags."
 
 // namespaceName is what Temporal accepts and needs no quoting anywhere.
 var namespaceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,99}$`)
+
+// postgresSetting is a setting as the server takes it on its command line.
+var postgresSetting = regexp.MustCompile(`^[a-z][a-z0-9_.]*=`)
 
 // parse reads the command line. Its errors are usage errors; flag.ErrHelp asks for the help.
 func parse(arguments []string, getenv func(string) string) (options, error) {
@@ -115,6 +126,15 @@ func (o *options) parseFlags(arguments []string, getenv func(string) string) (re
 	flags.StringVar(&attributes, "search-attributes", "", "")
 	flags.StringVar(&o.stack.State, "state", "", "")
 	flags.StringVar(&o.stack.Temporal, "temporal-db", "", "")
+	flags.BoolVar(&o.stack.Killable, "killable-temporal", false, "")
+	flags.BoolVar(&o.stack.Metrics, "temporal-metrics", false, "")
+	flags.Func("postgres-setting", "", func(text string) error {
+		if !postgresSetting.MatchString(text) {
+			return errors.New("want NAME=VALUE")
+		}
+		o.stack.Settings = append(o.stack.Settings, text)
+		return nil
+	})
 	flags.BoolVar(&o.stack.Durable, "durable-postgres", false, "")
 	flags.BoolVar(&noUI, "no-ui", false, "")
 	flags.BoolVar(&o.stack.Private, "private", false, "")
@@ -129,7 +149,8 @@ func (o *options) parseFlags(arguments []string, getenv func(string) string) (re
 		}
 		return nil, "", false, mistake(err)
 	}
-	if o.stack.Temporal == "" {
+	o.temporalChosen = o.stack.Temporal != ""
+	if !o.temporalChosen {
 		o.stack.Temporal = "memory"
 		if o.stack.State != "" {
 			o.stack.Temporal = "file"
@@ -153,6 +174,8 @@ func (o options) check() error {
 		return mistake(fmt.Errorf("up takes no arguments, got %q", o.command[0]))
 	case o.stack.Temporal != "memory" && o.stack.Temporal != "file":
 		return mistake(fmt.Errorf("--temporal-db is memory or file, not %q", o.stack.Temporal))
+	case o.stack.Temporal == "memory" && o.stack.Killable && o.temporalChosen:
+		return mistake(errors.New("--killable-temporal keeps its state in a file: leave --temporal-db memory out"))
 	case !namespaceName.MatchString(o.stack.Namespace):
 		return mistake(fmt.Errorf("--namespace %q is not a namespace name", o.stack.Namespace))
 	}

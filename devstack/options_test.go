@@ -48,6 +48,7 @@ func TestMistakesInTheFlagsAreUsageErrorsWithAHint(t *testing.T) {
 		{"up", "stray"},
 		{"up", "--temporal-db", "postgres"},
 		{"up", "--namespace", "two words"},
+		{"up", "--postgres-setting", "fsync"},
 		{"up", "--search-attributes", filepath.Join(t.TempDir(), "missing")},
 	} {
 		_, err := parse(arguments, noEnvironment)
@@ -55,6 +56,17 @@ func TestMistakesInTheFlagsAreUsageErrorsWithAHint(t *testing.T) {
 		require.NotErrorIs(t, err, flag.ErrHelp)
 		require.NotEmpty(t, failure.Hint(err), arguments)
 	}
+}
+
+func TestSettingsAndMetricsAreAskedFor(t *testing.T) {
+	t.Parallel()
+	o, err := parse([]string{
+		"exec", "--temporal-metrics", "--postgres-setting", "shared_preload_libraries=pg_stat_statements",
+		"--postgres-setting", "pg_stat_statements.track=all", "--", "true",
+	}, noEnvironment)
+	require.NoError(t, err)
+	require.True(t, o.stack.Metrics)
+	require.Equal(t, []string{"shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track=all"}, o.stack.Settings)
 }
 
 func TestHelpIsAskedForInEveryUsualWay(t *testing.T) {

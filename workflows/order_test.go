@@ -98,7 +98,8 @@ func register[In, Out any](d *desk, name string, do func(context.Context, In) (O
 		if d.failing[name] > 0 {
 			d.failing[name]--
 			var none Out
-			return none, temporal.NewApplicationError("away", "Away")
+			// A failure says how long to rest, as those of the worker do. The environment gives up after ten.
+			return none, temporal.NewApplicationErrorWithOptions("away", "Away", temporal.ApplicationErrorOptions{NextRetryDelay: time.Minute})
 		}
 		return do(ctx, in)
 	}, activity.RegisterOptions{Name: name})

@@ -127,7 +127,7 @@ func TestEveryCallOfAnActivityIsBounded(t *testing.T) {
 		o, called := seen.remote[s.activity]
 		require.True(t, called, "no golden history calls %s", s.activity)
 		require.Equal(t, []time.Duration{s.try, s.all}, []time.Duration{o.StartToCloseTimeout, o.ScheduleToCloseTimeout}, s.activity)
-		require.Equal(t, 10*time.Second, o.HeartbeatTimeout, "%s: a worker that died is noticed", s.activity)
+		require.Equal(t, 6*time.Second, o.HeartbeatTimeout, "%s: a worker that died is noticed", s.activity)
 		require.NotNil(t, o.RetryPolicy, s.activity)
 		require.Zero(t, o.RetryPolicy.MaximumAttempts, "%s: the time bounds it, not the number of tries", s.activity)
 		require.NotEmpty(t, o.Summary, s.activity)

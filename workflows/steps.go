@@ -95,11 +95,9 @@ func partnerCall(ctx workflow.Context, summary string) workflow.Context {
 		HeartbeatTimeout:       noticeDeath,
 		ScheduleToCloseTimeout: patience,
 		Summary:                summary,
-		RetryPolicy: &temporal.RetryPolicy{
-			InitialInterval:    time.Second,
-			BackoffCoefficient: 2,
-			MaximumInterval:    time.Minute,
-		},
+		// How long to rest after a failure, the failure says. What is left is a worker that died, and
+		// another one is there.
+		RetryPolicy: &temporal.RetryPolicy{InitialInterval: time.Second, BackoffCoefficient: 2, MaximumInterval: 2 * time.Second},
 	})
 }
 
@@ -118,7 +116,7 @@ func databaseStep(ctx workflow.Context, summary string) workflow.Context {
 }
 
 // noticeDeath is how long after its worker died an activity is given to another.
-const noticeDeath = 10 * time.Second
+const noticeDeath = 6 * time.Second
 
 // patience is how long partners are tried before a person is told.
 const patience = 15 * time.Minute

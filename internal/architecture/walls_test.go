@@ -85,7 +85,7 @@ var owners = map[string][]string{
 }
 
 // programs only wire, parse and run: nobody imports them, so nothing that others need hides there.
-var programs = []string{"worker", "starter", "internal/demo/dropline-demo", "internal/soak/dropline-soak", "internal/simulation/dropline-sim"}
+var programs = []string{"worker", "starter", "internal/demo/dropline-demo", "internal/crash/dropline-crash", "internal/bench/dropline-bench", "internal/soak/dropline-soak", "internal/simulation/dropline-sim"}
 
 func TestWallsStand(t *testing.T) {
 	t.Parallel()

@@ -35,15 +35,20 @@ var goods = []statement{
 	{
 		invariant: 2, name: "units were asked back before they were bought elsewhere",
 		of: "purchase_order_lines WHERE (units ->> 'rerouted')::bigint > 0",
-		find: `SELECT DISTINCT was.order_key, format('line %s went from %s to %s, and %s was never asked to give it back before',
-				was.line, was.number, now.number, a.supplier)
+		// Whose units went where can be told where one supplier had the whole line and rejected none of
+		// it. Elsewhere the others' units may have been bought before the question.
+		find: `SELECT was.order_key, format('line %s left %s for another supplier, and %s was never asked to give it back before',
+				was.line, was.number, a.supplier)
 			FROM purchase_order_lines was JOIN purchase_orders a USING (number)
-			JOIN purchase_order_lines now ON now.order_key = was.order_key AND now.line = was.line AND now.number <> was.number
-			JOIN purchase_orders b ON b.number = now.number AND b.decision > a.decision
-			JOIN effects sent ON sent.key = 'submit/' || b.number
-			WHERE (was.units ->> 'rerouted')::bigint > 0
-				AND NOT EXISTS (SELECT 1 FROM effects e WHERE e.order_key = was.order_key AND e.kind = 'cancel'
-					AND e.key ~ ('^cancel/' || a.number || '[^0-9]') AND e.first_at <= sent.first_at)
+			JOIN order_lines l ON l.order_key = was.order_key AND l.line = was.line
+			CROSS JOIN LATERAL (SELECT min(e.first_at) AS at FROM effects e WHERE e.order_key = was.order_key AND e.kind = 'cancel'
+				AND e.key ~ ('^cancel/' || a.number || '[^0-9]')) asked
+			CROSS JOIN LATERAL (SELECT min(sent.first_at) AS at FROM purchase_order_lines now JOIN purchase_orders b USING (number)
+				JOIN effects sent ON sent.key = 'submit/' || b.number
+				WHERE now.order_key = was.order_key AND now.line = was.line AND b.decision > a.decision) bought
+			WHERE (was.units ->> 'rerouted')::bigint > 0 AND bought.at IS NOT NULL
+				AND (asked.at IS NULL OR asked.at > bought.at AND was.quantity = l.quantity
+					AND coalesce((was.units ->> 'rejected')::bigint, 0) = 0)
 				AND NOT EXISTS (SELECT 1 FROM effects e WHERE e.key = 'submit/' || a.number AND e.result ->> 'outcome' = 'refused')`,
 		do: "The first supplier may ship too: cancel its purchase order by hand, and report it as a defect.",
 	},

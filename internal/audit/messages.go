@@ -124,6 +124,8 @@ var messages = []statement{
 		find: `SELECT p.order_key, format('parcel %s was delivered, and the customer was not told', p.tracking)
 			FROM parcels p JOIN purchase_orders o ON o.number = p.po_number
 			WHERE p.milestone = 'delivered' AND o.status IN ('shipping', 'shipped', 'complete')
+				AND NOT EXISTS (SELECT 1 FROM orders c, jsonb_array_elements(coalesce(nullif(c.state -> 'cases', 'null'), '[]')) e
+					WHERE c.key = p.order_key AND e ->> 'tracking' = p.tracking) -- nobody waited for it
 				AND NOT EXISTS (SELECT 1 FROM outbox m WHERE m.order_key = p.order_key AND m.channel = 'customer_mail'
 					AND m.kind = 'delivered' AND m.payload ->> 'tracking' = p.tracking)`,
 		do: "Write to the customer.",

@@ -38,7 +38,7 @@ const (
 
 // untilHarmful waits until the suppliers hold the purchase orders of the crash stories, and then, for a
 // while, until no other call to a partner and no message is under way: what the kill cuts short is
-// tried again only after its time-out, which is 40 seconds for a message.
+// tried again only after its time-out, which is ten seconds for a message.
 func (w *world) untilHarmful(ctx context.Context, plays []*play) error {
 	var numbers []string
 	for _, p := range plays {

@@ -36,7 +36,7 @@ func stage(t *testing.T) *world {
 	addresses, err := freeAddresses(ctx, 1)
 	require.NoError(t, err)
 	w.gatewayURL = "http://" + addresses[0]
-	w.partners, err = startPartners(w.gatewayURL)
+	w.partners, err = startPartners(w.gatewayURL, newSecrets())
 	require.NoError(t, err)
 	t.Cleanup(w.partners.close)
 	for name, value := range w.partners.secrets {
@@ -60,7 +60,7 @@ func stage(t *testing.T) *world {
 
 func (w *world) load(t *testing.T) {
 	t.Helper()
-	path, err := writeCatalog(t.TempDir(), w.partners)
+	path, err := writeCatalog(t.TempDir(), w.partners, together)
 	require.NoError(t, err)
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -151,10 +151,10 @@ func TestEveryStoryIsCastWithPartnersAndGoodsOfTheCatalogue(t *testing.T) {
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
-	p, err := startPartners("http://" + listener.Addr().String())
+	p, err := startPartners("http://"+listener.Addr().String(), newSecrets())
 	require.NoError(t, err)
 	t.Cleanup(p.close)
-	path, err := writeCatalog(t.TempDir(), p)
+	path, err := writeCatalog(t.TempDir(), p, together)
 	require.NoError(t, err)
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)

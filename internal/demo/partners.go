@@ -3,6 +3,7 @@ package demo
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,9 +37,9 @@ type partners struct {
 	secrets map[string]string // by the name of their environment variable
 }
 
-// startPartners opens all ports. gateway is where webhooks will go; nobody listens there yet.
-func startPartners(gateway string) (_ *partners, err error) {
-	p := &partners{storefronts: map[string]*storefrontsim.Server{}, secrets: map[string]string{}}
+// startPartners opens all ports. gateway is where webhooks will go; nobody need listen there yet.
+func startPartners(gateway string, secrets map[string]string) (_ *partners, err error) {
+	p := &partners{storefronts: map[string]*storefrontsim.Server{}, secrets: secrets}
 	defer func() {
 		if err != nil {
 			p.close()
@@ -81,14 +82,18 @@ const (
 	webhookSecret = "_WEBHOOK_SECRET"
 )
 
-// secret makes a partner's secret, or finds it. Its name is what the catalogue names.
-func (p *partners) secret(id, suffix string) string {
-	name := strings.ToUpper(id) + suffix
-	if p.secrets[name] == "" {
-		p.secrets[name] = rand.Text()
+// newSecrets makes the partners' secrets, by the names under which the catalogue knows them.
+func newSecrets() map[string]string {
+	secrets := map[string]string{}
+	for _, id := range slices.Concat(supplierIDs, storefrontIDs, []string{carrierID}) {
+		for _, suffix := range []string{apiSecret, webhookSecret} {
+			secrets[strings.ToUpper(id)+suffix] = rand.Text()
+		}
 	}
-	return p.secrets[name]
+	return secrets
 }
+
+func (p *partners) secret(id, suffix string) string { return p.secrets[strings.ToUpper(id)+suffix] }
 
 // environment is what worker and starter need to talk to the partners.
 func (p *partners) environment() []string {

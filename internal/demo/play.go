@@ -49,13 +49,17 @@ func (w *world) ask(ctx context.Context, key order.Key) (order.State, error) {
 
 // until waits for a moment in the order's life, as the workflow itself sees it.
 func (p *play) until(ctx context.Context, what string, holds func(*order.State) bool) error {
+	var closed time.Time
 	for {
 		now, err := p.world.ask(ctx, p.story.key)
+		if closed.IsZero() && err == nil && now.Settled {
+			closed = time.Now()
+		}
 		var unknown *serviceerror.NotFound
 		switch {
 		case err == nil && holds(&now):
 			return nil
-		case err == nil && now.Settled:
+		case err == nil && now.Settled && time.Since(closed) > unchanged: // until then news may open it again
 			return fmt.Errorf("wait until order %s is %s: %w", p.story.key, what, errEndedEarly)
 		case err != nil && ctx.Err() == nil && !errors.As(err, &unknown) && !passing(err):
 			return fmt.Errorf("wait until order %s is %s: %w", p.story.key, what, err)

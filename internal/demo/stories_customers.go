@@ -60,7 +60,7 @@ func customerStories() []*story {
 		if err != nil {
 			return err
 		}
-		if !strings.Contains(answer.Detail, "parcel") || !strings.Contains(answer.Detail, "return") {
+		if !answer.stored && !(strings.Contains(answer.Detail, "parcel") && strings.Contains(answer.Detail, "return")) {
 			return fmt.Errorf("the refusal does not say what can be done instead: %q", answer.Detail)
 		}
 		return nil
@@ -86,8 +86,12 @@ func webhooks() *story {
 	s := storyOf("atelier", "webhooks", "The same webhook five times, out of order").buys("CANDLE-FIG", "Fig candle", 2, 2400)
 	s.key.Order = strconv.Itoa(shopifyOrder)
 	s.place = func(ctx context.Context, p *play) error {
+		id, err := strconv.ParseInt(s.key.Order, 10, 64)
+		if err != nil {
+			return fmt.Errorf("place order %s: %w", s.key, err)
+		}
 		sale := storefrontsim.Sale{
-			ID: shopifyOrder, Currency: currency, Shipping: s.shipping, Email: s.email(),
+			ID: id, Currency: currency, Shipping: s.shipping, Email: s.email(),
 			ShipTo: map[string]any{
 				"name": "Ann Example", "address1": "12 Bay Rd", "city": "Salem", "province_code": "MA", "zip": "01970", "country_code": "US",
 			},
@@ -99,10 +103,10 @@ func webhooks() *story {
 		if err != nil {
 			return err
 		}
-		created := storefrontsim.Webhook{Topic: "orders/create", Body: body, EventID: "event-created", Copies: 2}
-		again := storefrontsim.Webhook{Topic: "orders/create", Body: body, EventID: "event-created-again"}
-		updated := storefrontsim.Webhook{Topic: "orders/updated", Body: body, EventID: "event-updated"}
-		paid := storefrontsim.Webhook{Topic: "orders/paid", Body: body, EventID: "event-paid"}
+		created := storefrontsim.Webhook{Topic: "orders/create", Body: body, EventID: "created-" + s.key.Order, Copies: 2}
+		again := storefrontsim.Webhook{Topic: "orders/create", Body: body, EventID: "created-again-" + s.key.Order}
+		updated := storefrontsim.Webhook{Topic: "orders/updated", Body: body, EventID: "updated-" + s.key.Order}
+		paid := storefrontsim.Webhook{Topic: "orders/paid", Body: body, EventID: "paid-" + s.key.Order}
 		return p.world.partners.storefronts["atelier"].SendOutOfOrder(ctx, created, again, paid, updated)
 	}
 	s.want = delivered("borealis", 2)

@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -117,15 +118,30 @@ func (s *story) document() map[string]any {
 	return map[string]any{
 		"id": s.key.Order, "number": "#" + s.key.Order, "placed_at": "2026-01-05T10:00:00Z", "currency": currency,
 		"lines": lines, "shipping": amount(s.shipping), "total": amount(s.total()),
-		"payment": map[string]any{"status": "paid", "captured": amount(s.total()), "reference": "ch-" + s.name},
+		"payment": map[string]any{"status": "paid", "captured": amount(s.total()), "reference": "ch-" + s.key.Order},
 		"ship_to": map[string]any{
 			"name": "Pat Miller", "street1": "5 Elm St", "city": "Dover", "region": "DE", "postal_code": "19901", "country": "US",
 		},
-		"email": s.email(), "locale": "en-US", "customer_ref": "customer-" + s.name,
+		"email": s.email(), "locale": "en-US", "customer_ref": "customer-" + s.key.Order,
 	}
 }
 
-func (s *story) email() string { return s.name + "@customers.example" }
+func (s *story) email() string { return s.key.Order + "@customers.example" }
+
+// polled: only asking the carrier shows how the story ends, because nobody tells of a parcel that has
+// vanished.
+func (s *story) polled() bool {
+	return slices.ContainsFunc(s.parts, func(p part) bool { return p.manner.Ship.Parcel == vanishes })
+}
+
+// anew makes it the n-th telling of the story, of an order and a customer of its own.
+func (s *story) anew(n int) {
+	if id, err := strconv.ParseInt(s.key.Order, 10, 64); err == nil {
+		s.key.Order = strconv.FormatInt(id+int64(n), 10)
+		return
+	}
+	s.key.Order += "-" + strconv.Itoa(n)
+}
 
 // amount writes minor units of the demo's currency.
 func amount(minor int64) string {

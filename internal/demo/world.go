@@ -64,7 +64,7 @@ func open(ctx context.Context, o Options, say func(format string, args ...any)) 
 	}
 	w.gatewayURL, w.workerHealth = "http://"+addresses[0], "http://"+addresses[1]
 	w.workerEnv = []string{"DROPLINE_HEALTH_ADDRESS=" + addresses[1]}
-	if w.partners, err = startPartners(w.gatewayURL); err != nil {
+	if w.partners, err = startPartners(w.gatewayURL, newSecrets()); err != nil {
 		return nil, err
 	}
 	w.programs.logs = w.folder
@@ -112,7 +112,7 @@ func (w *world) install(ctx context.Context) (err error) {
 	if _, err := w.programs.call(ctx, "starter", "migrate"); err != nil {
 		return err
 	}
-	if w.catalog, err = writeCatalog(w.folder, w.partners); err != nil {
+	if w.catalog, err = writeCatalog(w.folder, w.partners, together); err != nil {
 		return err
 	}
 	if _, err := w.programs.call(ctx, "starter", "catalog", "load", w.catalog); err != nil {

@@ -77,7 +77,13 @@ func TestAPayloadThatIsTooLargeIsRefusedAndHarmsNothing(t *testing.T) {
 	r.untilSent(1)
 	huge := strings.Repeat("x", 3<<20) // the server takes 2 MB
 	err := c.SignalWorkflow(t.Context(), r.key.WorkflowID(), "", workflows.SignalCancel, order.CancelRequest{ID: "c1", Reason: huge})
-	require.ErrorContains(t, err, "exceeds")
+	require.ErrorContains(t, err, "more than the 65536 that a history takes", "our own clients do not even send it")
+	input, err := converter.GetDefaultDataConverter().ToPayloads(huge)
+	require.NoError(t, err)
+	_, err = c.WorkflowService().SignalWorkflowExecution(t.Context(), &workflowservice.SignalWorkflowExecutionRequest{
+		Namespace: namespace, WorkflowExecution: &common.WorkflowExecution{WorkflowId: r.key.WorkflowID()}, SignalName: workflows.SignalCancel, Input: input,
+	})
+	require.ErrorContains(t, err, "exceeds", "the server takes it from nobody")
 	r.delivers(1, 3)
 	require.Equal(t, order.StageSettled, r.ends().Stage)
 }

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 
@@ -29,6 +30,7 @@ func Options(logger *slog.Logger, namespace string) (client.Options, error) {
 		options.Namespace = namespace
 	}
 	options.Logger = log.NewStructuredLogger(logger)
+	options.DataConverter = Bounded(converter.GetDefaultDataConverter())
 	return options, nil
 }
 
@@ -46,11 +48,17 @@ func Lazy(logger *slog.Logger, namespace string) (client.Client, client.Options,
 	return c, options, nil
 }
 
-// Await connects, and waits for Temporal as long as ctx lasts. It says once that it waits.
-func Await(ctx context.Context, logger *slog.Logger, namespace string) (client.Client, client.Options, error) {
+// Await connects, and waits for Temporal as long as ctx lasts. It says once that it waits. adjust
+// changes how the connection is made.
+func Await(
+	ctx context.Context, logger *slog.Logger, namespace string, adjust ...func(*client.ConnectionOptions),
+) (client.Client, client.Options, error) {
 	options, err := Options(logger, namespace)
 	if err != nil {
 		return nil, options, err
+	}
+	for _, change := range adjust {
+		change(&options.ConnectionOptions)
 	}
 	told := false
 	for {
@@ -87,8 +95,11 @@ func EnsureSchedules(ctx context.Context, c client.Client, carriers []catalog.Ca
 	return nil
 }
 
+// ScheduleID names the schedule that polls a tracking service.
+func ScheduleID(carrier string) string { return "carrier-poll/" + carrier }
+
 func ensurePoll(ctx context.Context, c client.Client, service catalog.Carrier) error {
-	id := "carrier-poll/" + service.ID
+	id := ScheduleID(service.ID)
 	spec := client.ScheduleSpec{Intervals: []client.ScheduleIntervalSpec{{Every: service.PollEvery.Elapsed()}}}
 	action := &client.ScheduleWorkflowAction{
 		ID: id, Workflow: workflows.CarrierPollWorkflow, Args: []any{workflows.CarrierPollInput{Carrier: service.ID}},

@@ -22,25 +22,22 @@ var ErrNoOrder = errors.New("no such order")
 // it came with, 0 for none. The order's row stays locked until tx ends, which keeps the numbers in
 // the order of the commits. Returns the number, or ErrNoOrder.
 func Append(ctx context.Context, tx pgx.Tx, orderKey string, fact order.Fact, urgent bool, document int64) (int64, error) {
-	var seq int64
-	err := tx.QueryRow(ctx, `
-		UPDATE orders SET fact_seq = fact_seq + 1,
-			deliver_at = CASE WHEN $2 THEN least(coalesce(deliver_at, now()), now()) ELSE deliver_at END
-		WHERE key = $1 RETURNING fact_seq`, orderKey, urgent).Scan(&seq)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, fmt.Errorf("append a fact to order %s: %w", orderKey, ErrNoOrder)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("append a fact to order %s: %w", orderKey, err)
-	}
-	fact.Seq = seq
 	body, err := json.Marshal(fact)
 	if err != nil {
 		return 0, fmt.Errorf("encode a fact of order %s: %w", orderKey, err)
 	}
-	_, err = tx.Exec(ctx, `
+	var seq int64
+	err = tx.QueryRow(ctx, `
+		WITH numbered AS (
+			UPDATE orders SET fact_seq = fact_seq + 1,
+				deliver_at = CASE WHEN $2 THEN least(coalesce(deliver_at, now()), now()) ELSE deliver_at END
+			WHERE key = $1 RETURNING fact_seq)
 		INSERT INTO facts (order_key, seq, kind, body, urgent, document_id)
-		VALUES ($1, $2, $3, $4, $5, nullif($6::bigint, 0))`, orderKey, seq, kind(fact), body, urgent, document)
+		SELECT $1, fact_seq, $3, jsonb_set($4, '{seq}', to_jsonb(fact_seq)), $2, nullif($5::bigint, 0) FROM numbered
+		RETURNING seq`, orderKey, urgent, kind(fact), body, document).Scan(&seq)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, fmt.Errorf("append a fact to order %s: %w", orderKey, ErrNoOrder)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("append a fact to order %s: %w", orderKey, err)
 	}

@@ -30,6 +30,8 @@ const (
 	// While Temporal is away each deliverer tries one order this often.
 	longestOutagePause = 5 * time.Second
 	deliverSideBySide  = 4
+	// pollRarely is how often a loop looks that is told when there is work.
+	pollRarely = 10 * time.Second
 	// After so many refusals in a row that are not an outage an order asks for a person.
 	refusals = 10
 	// A signal takes at most so many facts and, if it holds more than one, so many bytes.
@@ -65,20 +67,30 @@ func (d *Deliverer) wakeups() chan struct{} {
 // Run delivers until ctx ends, and returns when the deliveries under way are recorded or given back.
 func (d *Deliverer) Run(ctx context.Context) error {
 	var loops sync.WaitGroup
-	for range deliverSideBySide {
-		loops.Go(func() { d.loop(ctx) })
+	for n := range deliverSideBySide {
+		loops.Go(func() { d.loop(ctx, n == 0) })
 	}
 	loops.Wait()
 	return nil
 }
 
-func (d *Deliverer) loop(ctx context.Context) {
+// loop delivers as long as something is due. One loop of a process looks by itself for what others have
+// left or planned; the rest look when they are told to, and are told when more is due than one can take.
+func (d *Deliverer) loop(ctx context.Context, looks bool) {
+	row := 0
 	for ctx.Err() == nil {
 		found, err := d.Deliver(ctx)
 		if found && err == nil {
+			if row++; row > 1 {
+				d.Nudge()
+			}
 			continue
 		}
+		row = 0
 		wait, wakeups := pollEvery, d.wakeups()
+		if !looks {
+			wait = pollRarely
+		}
 		if pause := d.outage.pause(); pause > 0 {
 			wait, wakeups = pause, nil // news do not bring Temporal back
 		}

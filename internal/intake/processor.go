@@ -21,7 +21,7 @@ const (
 	// documentLease is how long a claimed document is one processor's. A processor that dies leaves
 	// it to the others after that time.
 	documentLease = 10 * time.Second
-	documentBatch = 20
+	defaultBatch  = 20
 	sideBySide    = 4
 	// Waits between attempts double from a second to ten minutes; the bound is reached after some six
 	// hours. Storefronts redeliver for four.
@@ -43,6 +43,8 @@ type Processor struct {
 	// Wake, if set, tells the deliverer that a workflow has news; it must not block.
 	Wake func()
 	Log  *slog.Logger
+	// Batch is how many documents are claimed at once; zero means 20.
+	Batch int
 
 	once  sync.Once
 	nudge chan struct{}
@@ -79,7 +81,7 @@ func (p *Processor) Run(ctx context.Context) error {
 			p.Log.Info("Documents can be read again")
 		}
 		away = err != nil
-		if n == documentBatch {
+		if n == p.batch() {
 			continue
 		}
 		select {
@@ -89,6 +91,13 @@ func (p *Processor) Run(ctx context.Context) error {
 		case <-p.wakeups():
 		}
 	}
+}
+
+func (p *Processor) batch() int {
+	if p.Batch > 0 {
+		return p.Batch
+	}
+	return defaultBatch
 }
 
 // Process claims one batch, processes it and returns how many it claimed.
@@ -129,7 +138,7 @@ const claimDocumentsSQL = `
 	RETURNING id, source, kind, natural_key, body, body_hash, attempts`
 
 func (p *Processor) claim(ctx context.Context) ([]received, error) {
-	rows, err := p.Pool.Query(ctx, claimDocumentsSQL, documentBatch, documentLease)
+	rows, err := p.Pool.Query(ctx, claimDocumentsSQL, p.batch(), documentLease)
 	if err != nil {
 		return nil, err
 	}

@@ -269,3 +269,27 @@ func TestMissingInvoiceClaimFollowsWhatComesLater(t *testing.T) {
 	require.NoError(t, pool.QueryRow(ctx, `SELECT array_agg(standing ORDER BY invoice) FROM supplier_invoices`).Scan(&standings))
 	require.Equal(t, []string{"matched", "disputed", "disputed"}, standings)
 }
+
+// A supplier charges for a shipment before we know that we owe it: that was a duplicate, absorbed later.
+// The books end as if the accrual had come first.
+func TestADisputeEndsWhenWhatWasChargedIsAccruedAfterAll(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	pool := setup(t)
+	addInvoice(t, pool, "I1", 10, 1000)
+	require.Equal(t, []string{"acme/I1 1000", "due/acme/I1 -1000"}, matched(t, pool))
+	accrue(t, pool, "1Z", 400)
+	require.Equal(t, []string{"acme/I1#2 600", "due/acme/I1 -1000"}, matched(t, pool))
+	accrue(t, pool, "2Z", 600)
+	require.Equal(t, []string{"due/acme/I1 -1000"}, matched(t, pool))
+
+	transactions, err := ledgerbook.Read(ctx, pool, "shop/1")
+	require.NoError(t, err)
+	balances, err := ledger.BalanceOf(transactions)
+	require.NoError(t, err)
+	require.EqualValues(t, -1000, balances.Of(ledger.SupplierPayable("acme"), "EUR"))
+	require.Zero(t, balances.Of(ledger.SupplierClaims("acme"), "EUR"))
+	var standing string
+	require.NoError(t, pool.QueryRow(ctx, `SELECT standing FROM supplier_invoices`).Scan(&standing))
+	require.Equal(t, "matched", standing)
+}

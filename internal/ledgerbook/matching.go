@@ -27,6 +27,7 @@ const (
 
 	resolvedInvoiced   = "invoiced"
 	resolvedSuperseded = "superseded"
+	accruedLater       = "accrued_later" // an invoice came before we knew that we owe it
 )
 
 // MatchInvoices is Book.MatchInvoices as a step of its own, for an invoice that comes after its order
@@ -119,17 +120,18 @@ func (b *Book) queueInvoices(q Queue) {
 // judged invoices changed. The keys are those that internal/ledger derives.
 func (po *billedPO) weigh(transactions []ledger.Transaction) {
 	po.owed = 0
-	mine := map[string]bool{}
+	mine, withdrawn := map[string]bool{}, []string{}
 	for _, invoice := range po.invoices {
 		token := invoiceToken(invoice.Number)
 		mine["invoice_adjusted|"+po.supplier+"|"+token] = true
 		mine["claim_opened|"+po.supplier+"/"+token] = true
+		withdrawn = append(withdrawn, "claim_closed|"+po.supplier+"/"+token)
 	}
 	payable := ledger.SupplierPayable(po.supplier)
 	for _, t := range transactions {
 		key := strings.TrimPrefix(t.Key, "reversal|")
 		accrual := strings.HasPrefix(key, "supplier_accrued|"+po.number+"|") || strings.HasPrefix(key, "duplicate_absorbed|"+po.number+"|")
-		if !accrual && !mine[key] {
+		if !accrual && !mine[key] && !isWithdrawal(key, withdrawn) {
 			continue
 		}
 		for _, e := range t.Entries {
@@ -138,6 +140,12 @@ func (po *billedPO) weigh(transactions []ledger.Transaction) {
 			}
 		}
 	}
+}
+
+// isWithdrawal: the posting ends a dispute of one of the invoices, because more was accrued since.
+func isWithdrawal(key string, disputes []string) bool {
+	before, of := strings.CutSuffix(key, "|"+accruedLater)
+	return of && slices.ContainsFunc(disputes, func(d string) bool { return before == d || strings.HasPrefix(before, d+"#") })
 }
 
 func (b *Book) matchPO(po *billedPO) error {
@@ -158,7 +166,60 @@ func (b *Book) matchPO(po *billedPO) error {
 		}
 		rest = left
 	}
-	return b.reconcileMissing(po, max(rest, 0))
+	rest, err := b.withdrawDisputes(po, max(rest, 0))
+	if err != nil {
+		return err
+	}
+	return b.reconcileMissing(po, rest)
+}
+
+// withdrawDisputes sets what was accrued after an invoice had been disputed off against the dispute: the
+// supplier asked early for what we know now that we owe. It returns what is left without an invoice.
+func (b *Book) withdrawDisputes(po *billedPO, rest int64) (left int64, err error) {
+	for _, invoice := range po.invoices {
+		base := po.supplier + "/" + invoiceToken(invoice.Number)
+		row, next := b.openRow(base)
+		if rest == 0 || row == nil || row.Kind != ledger.ClaimInvoiceDispute {
+			continue
+		}
+		claim := row.Claim
+		agreed := min(rest, claim.Minor)
+		posting, disputed, err := ledger.ClaimClosed(accruedLater, claim, ledger.ClaimCredited, agreed)
+		if err == nil {
+			err = b.Post(posting)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("withdraw the dispute of invoice %s: %w", invoice.Number, err)
+		}
+		rest -= agreed
+		if disputed == 0 {
+			b.judged = append(b.judged, judgement{po.supplier, invoice.Number, "matched"})
+			err = b.CloseClaim(claim.Key, accruedLater)
+		} else if err = b.CloseClaim(claim.Key, resolvedSuperseded); err == nil {
+			claim.Key, claim.Minor = next, disputed
+			err = b.OpenClaim(claim)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("withdraw the dispute of invoice %s: %w", invoice.Number, err)
+		}
+	}
+	return rest, nil
+}
+
+// openRow finds the open claim among those of one matter: base, base#2 and so on; next is the first key
+// that is free. nil when none is open.
+func (b *Book) openRow(base string) (open *claimRow, next string) {
+	next = base
+	for n := 2; ; n++ {
+		row := b.claim(next)
+		if row == nil {
+			return open, next
+		}
+		if row.open {
+			open = row
+		}
+		next = fmt.Sprintf("%s#%d", base, n)
+	}
 }
 
 // judge matches one invoice against what is accrued and not invoiced yet, and returns what is left

@@ -354,6 +354,9 @@ func (s *State) Tick(now time.Time) {
 		s.tickPurchaseOrder(&s.POs[i], now)
 	}
 	s.tidy(now)
+	// A workflow task whose worker dies is done again, and may do other things then: what it records is
+	// newer than all that the lost one did. A task's time tells them apart; a counter alone would not.
+	s.Revision = max(s.Revision, now.UnixMilli())
 }
 
 func (s *State) tickHold(h *Hold, now time.Time) {

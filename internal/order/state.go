@@ -78,7 +78,8 @@ type State struct {
 
 	// Notices are customer messages decided and not yet recorded.
 	Notices []Notice `json:"notices,omitempty"`
-	// Revision numbers the snapshots that go to Postgres, so that an older one never overtakes a newer.
+	// Revision orders the snapshots that go to Postgres, so that an older one never overtakes a newer. It
+	// only grows, and is never behind the time of the workflow task (in Unix milliseconds).
 	Revision int64 `json:"revision,omitempty"`
 	// Unrecorded is set when a decision has not reached Postgres.
 	Unrecorded bool `json:"unrecorded,omitempty"`

@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	// lease is how long a message is one courier's. It covers the longest delivery, so that only a
-	// courier that died is overtaken.
-	lease = 40 * time.Second
+	// lease is how long a message is one courier's: so long nobody else takes up what a courier that
+	// died had begun. While it delivers it renews the lease.
+	lease      = 10 * time.Second
+	renewEvery = lease / 3
 	// deliverWithin bounds one delivery.
 	deliverWithin = 30 * time.Second
 	// attempts, with waits that double from firstWait to longestWait, take about eleven hours.
@@ -162,7 +163,9 @@ type verdict struct {
 }
 
 func (c *Courier) deliver(ctx context.Context, p parcel) {
+	letGo := c.hold(ctx, p)
 	v := c.attempt(ctx, p)
+	p.due = letGo()
 	// What was delivered has to be recorded, even when the courier is being stopped.
 	done, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -170,6 +173,43 @@ func (c *Courier) deliver(ctx context.Context, p parcel) {
 		c.Log.Error("A message's delivery could not be recorded; it is sent again under the same id",
 			"message", p.message.Key, "state", v.state, "error", err)
 	}
+}
+
+// hold keeps a message this courier's. What it returns ends that, and says until when the lease is.
+func (c *Courier) hold(ctx context.Context, p parcel) (letGo func() time.Time) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	held := make(chan time.Time)
+	go func() {
+		due := p.due
+		defer func() { held <- due }()
+		ticker := time.NewTicker(renewEvery)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			renewed, err := c.renew(ctx, p.id, due)
+			switch {
+			case err == nil:
+				due = renewed
+			case errors.Is(err, pgx.ErrNoRows):
+				return // overtaken
+			}
+		}
+	}()
+	return func() time.Time {
+		cancel()
+		return <-held
+	}
+}
+
+func (c *Courier) renew(ctx context.Context, id int64, due time.Time) (renewed time.Time, err error) {
+	err = c.Pool.QueryRow(ctx, `
+		UPDATE outbox SET due_at = now() + $3::interval WHERE id = $1 AND state = 'pending' AND due_at = $2 RETURNING due_at`,
+		id, due, lease).Scan(&renewed)
+	return renewed, err
 }
 
 func (c *Courier) attempt(ctx context.Context, p parcel) (v verdict) {

@@ -58,6 +58,19 @@ type Payload struct {
 
 // Add commits messages with tx, in one round trip. One whose key was used before is left out.
 func Add(ctx context.Context, tx pgx.Tx, messages ...Message) error {
+	batch := &pgx.Batch{}
+	err := Queue(batch, messages...)
+	if err == nil && batch.Len() > 0 {
+		err = tx.SendBatch(ctx, batch).Close()
+	}
+	if err != nil {
+		return fmt.Errorf("add %d messages to the outbox: %w", len(messages), err)
+	}
+	return nil
+}
+
+// Queue is Add with the next round trip of a batch.
+func Queue(batch *pgx.Batch, messages ...Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
@@ -74,15 +87,12 @@ func Add(ctx context.Context, tx pgx.Tx, messages ...Message) error {
 		channels, kinds = append(channels, string(m.Channel)), append(kinds, m.Kind)
 		payloads = append(payloads, string(payload))
 	}
-	_, err := tx.Exec(ctx, `
+	batch.Queue(`
 		INSERT INTO outbox (key, order_key, channel, kind, payload)
 		SELECT key, order_key, channel, kind, payload::jsonb
 		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
 			AS m (key, order_key, channel, kind, payload)
 		ON CONFLICT (key) DO NOTHING`, keys, orders, channels, kinds, payloads)
-	if err != nil {
-		return fmt.Errorf("add %d messages to the outbox: %w", len(messages), err)
-	}
 	return nil
 }
 

@@ -273,6 +273,33 @@ func TestACourierThatIsStoppedRecordsWhatItDelivered(t *testing.T) {
 	require.Equal(t, "sent", state)
 }
 
+func TestAMessageIsItsCouriersForTenSecondsAndAsLongAsItIsDelivered(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.reached, b.release = make(chan struct{}), make(chan struct{})
+	b.add(t, shipped("shop/1"))
+	delivered := make(chan error, 1)
+	go func() {
+		_, err := b.courier.Deliver(context.WithoutCancel(t.Context()))
+		delivered <- err
+	}()
+	<-b.reached
+	lease := func() (until time.Time, left time.Duration) {
+		require.NoError(t, b.pool.QueryRow(t.Context(), `SELECT due_at, due_at - now() FROM outbox`).Scan(&until, &left))
+		return until, left
+	}
+	first, left := lease()
+	require.LessOrEqual(t, left, 10*time.Second, "what a courier that died had begun is not sent before that")
+	require.Eventually(t, func() bool {
+		until, _ := lease()
+		return until.After(first)
+	}, 20*time.Second, 50*time.Millisecond, "the lease ends while the message is being delivered")
+	close(b.release)
+	require.NoError(t, <-delivered)
+	state, _, _, _ := b.standing(t, "shipped/shop/1") //nolint:dogsled // only the state matters here
+	require.Equal(t, "sent", state)
+}
+
 func TestAMessageWhoseCourierDiedIsSentAgainWhenTheLeaseEnds(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

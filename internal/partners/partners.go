@@ -27,6 +27,7 @@ import (
 type Directory struct {
 	pool         *pgxpool.Pool
 	allowPrivate bool
+	via          func(http.RoundTripper) http.RoundTripper
 
 	mu   sync.Mutex
 	kept map[string]any // channels by the configuration they were made from
@@ -34,7 +35,12 @@ type Directory struct {
 
 // New makes a directory over the catalogue in the database.
 func New(pool *pgxpool.Pool, allowPrivate bool) *Directory {
-	return &Directory{pool: pool, allowPrivate: allowPrivate, kept: map[string]any{}}
+	return NewVia(pool, allowPrivate, func(way http.RoundTripper) http.RoundTripper { return way })
+}
+
+// NewVia is New with something between the channels and the network: via wraps what carries requests.
+func NewVia(pool *pgxpool.Pool, allowPrivate bool, via func(http.RoundTripper) http.RoundTripper) *Directory {
+	return &Directory{pool: pool, allowPrivate: allowPrivate, via: via, kept: map[string]any{}}
 }
 
 // keep returns what was made before from the same configuration, or makes it. Clients hold
@@ -59,8 +65,10 @@ func keep[T any](d *Directory, kind string, configuration any, secret string, bu
 }
 
 func (d *Directory) client() *http.Client {
-	return &http.Client{Transport: outbound.Transport(d.allowPrivate)}
+	return &http.Client{Transport: d.transport()}
 }
+
+func (d *Directory) transport() http.RoundTripper { return d.via(outbound.Transport(d.allowPrivate)) }
 
 func secretOf(name string) (string, error) {
 	value := os.Getenv(name)
@@ -79,6 +87,7 @@ func (d *Directory) Supplier(s catalog.Supplier) (supplier.Channel, error) {
 	return keep(d, "supplier "+s.ID, s.Contract.Channel, token, func() (supplier.Channel, error) {
 		return restapi.New(restapi.Config{
 			Supplier: s.ID, BaseURL: s.Contract.Channel.URL, Token: token, AllowPrivate: d.allowPrivate,
+			Transport: d.transport(),
 		})
 	})
 }

@@ -22,8 +22,9 @@ import (
 var migrations embed.FS
 
 // Open connects a pool to url. maxConns must cover the activity slots that use it: a pool smaller
-// than the slots starves them. It does not wait for the database to be up.
-func Open(ctx context.Context, url string, maxConns int32) (*pgxpool.Pool, error) {
+// than the slots starves them. It does not wait for the database to be up. adjust changes how the
+// connections are made.
+func Open(ctx context.Context, url string, maxConns int32, adjust ...func(*pgx.ConnConfig)) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		// pgx's parse error may repeat the URL, and the URL holds the password.
@@ -33,6 +34,9 @@ func Open(ctx context.Context, url string, maxConns int32) (*pgxpool.Pool, error
 	config.MinConns = 0
 	config.MaxConnIdleTime = 5 * time.Minute
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	for _, change := range adjust {
+		change(config.ConnConfig)
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open the database pool: %w", err)

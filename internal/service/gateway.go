@@ -57,6 +57,7 @@ func NewGateway(ctx context.Context, s config.Settings, log *slog.Logger) (_ *Ga
 		Database: g.pool, Keys: apikey.New(g.pool), Orders: gateway.AskTemporal(g.temporal), Secrets: g.secrets,
 		Intake: gateway.CommitTo(g.pool, &intake.Archive{Pool: g.pool, Wake: g.processor.Nudge}, orders),
 		Log:    accessLog(accessOutput, s), Version: Version(), Nudge: g.nudge,
+		KeyRate: gateway.Rate(s.KeyRate), PartnerRate: gateway.Rate(s.PartnerRate),
 	}))
 	var listen net.ListenConfig
 	if g.listener, err = listen.Listen(ctx, "tcp", s.ListenAddress); err != nil {
@@ -73,15 +74,23 @@ func (g *Gateway) nudge() {
 // Addr is the host and port that the gateway listens on.
 func (g *Gateway) Addr() string { return g.listener.Addr().String() }
 
-// Run serves until ctx ends. Then it takes no more requests, lets those under way finish, and ends
-// its loops. It can run once.
+// Run serves until ctx ends, and moves what comes in to the orders as workers do. Then it takes no
+// more requests, lets those under way finish, and ends its loops. It can run once.
 func (g *Gateway) Run(ctx context.Context) error {
+	return g.serve(ctx, g.processor.Run, g.deliverer.Run)
+}
+
+// Receive is Run for a gateway that only takes in: what comes waits in Postgres for a worker.
+func (g *Gateway) Receive(ctx context.Context) error { return g.serve(ctx) }
+
+func (g *Gateway) serve(ctx context.Context, movers ...func(context.Context) error) error {
 	defer g.close()
 	g.log.Info("The gateway listens", "address", g.Addr(), "version", Version())
 	background := begin(ctx)
 	background.run(g.secrets.Run)
-	background.run(g.processor.Run)
-	background.run(g.deliverer.Run)
+	for _, move := range movers {
+		background.run(move)
+	}
 	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(background.ctx, cancel)()

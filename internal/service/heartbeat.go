@@ -6,10 +6,12 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
+
+	"github.com/dropline/dropline/activities"
 )
 
 // beating heartbeats for every activity that has a heartbeat timeout, so that the death of a worker
-// is noticed in seconds, long before the activity's own deadline.
+// is noticed in seconds, long before the activity's own deadline. A failure says how long to rest.
 type beating struct {
 	interceptor.WorkerInterceptorBase
 }
@@ -26,7 +28,15 @@ type beatingActivity struct {
 
 func (b *beatingActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	info := activity.GetInfo(ctx)
-	if info.IsLocalActivity || info.HeartbeatTimeout == 0 {
+	if info.IsLocalActivity {
+		return b.Next.ExecuteActivity(ctx, in)
+	}
+	result, err := b.executeBeating(ctx, in, info)
+	return result, activities.Rest(err, info.Attempt)
+}
+
+func (b *beatingActivity) executeBeating(ctx context.Context, in *interceptor.ExecuteActivityInput, info activity.Info) (any, error) {
+	if info.HeartbeatTimeout == 0 {
 		return b.Next.ExecuteActivity(ctx, in)
 	}
 	done := make(chan struct{})

@@ -18,8 +18,10 @@ const (
 	// secretsEvery is how long a catalogue change may take to reach the webhooks.
 	secretsEvery = 15 * time.Second
 	// secretsPause spares the database when somebody tries names of partners.
-	secretsPause = time.Second
+	secretsPause = 100 * time.Millisecond
 	secretsTime  = 2 * time.Second
+	// secretsWaiting bounds how many requests wait for the partners to be read again.
+	secretsWaiting = 200
 )
 
 // webhookSecrets knows which environment variable holds each partner's webhook secret. They are kept
@@ -28,19 +30,65 @@ type webhookSecrets struct {
 	pool *pgxpool.Pool
 	log  *slog.Logger
 
-	mu    sync.Mutex
-	names map[string]string // "supplier/acme": the environment variable; nil: never read
-	tried time.Time
+	mu      sync.Mutex
+	names   map[string]string // "supplier/acme": the environment variable; nil: never read
+	tried   time.Time
+	next    chan struct{} // closed when the reading that is planned or under way is done; nil: none is
+	waiting int
 }
 
-// Secrets are the secrets of a partner; several while one replaces another.
+// Secrets are the secrets of a partner; several while one replaces another. For one that is not known
+// the partners are read again, once for all who ask: they wait for it, little more
+// than two seconds at most.
 func (s *webhookSecrets) Secrets(kind, id string) []string {
 	name, known := s.name(kind + "/" + id)
-	if !known && s.mayTry() {
-		s.refresh(context.Background())
+	if !known {
+		s.readAgain(context.Background())
 		name, _ = s.name(kind + "/" + id)
 	}
 	return strings.Fields(os.Getenv(name))
+}
+
+// readAgain returns when the partners were read, or could not be, or ctx has ended, or too many wait
+// already.
+func (s *webhookSecrets) readAgain(ctx context.Context) {
+	done := s.join()
+	if done == nil {
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.waiting--
+}
+
+// join plans a reading, unless one is planned or under way, and counts who waits for it.
+func (s *webhookSecrets) join() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting >= secretsWaiting {
+		return nil
+	}
+	s.waiting++
+	if s.next == nil {
+		s.next = make(chan struct{})
+		time.AfterFunc(time.Until(s.tried.Add(secretsPause)), s.readPlanned)
+	}
+	return s.next
+}
+
+func (s *webhookSecrets) readPlanned() {
+	s.mu.Lock()
+	s.tried = time.Now()
+	s.mu.Unlock()
+	s.refresh(context.Background())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.next)
+	s.next = nil
 }
 
 func (s *webhookSecrets) name(partner string) (string, bool) {
@@ -48,16 +96,6 @@ func (s *webhookSecrets) name(partner string) (string, bool) {
 	defer s.mu.Unlock()
 	name, known := s.names[partner]
 	return name, known
-}
-
-func (s *webhookSecrets) mayTry() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if time.Since(s.tried) < secretsPause {
-		return false
-	}
-	s.tried = time.Now()
-	return true
 }
 
 func (s *webhookSecrets) loaded() bool {
@@ -118,9 +156,7 @@ func (s *webhookSecrets) read(ctx context.Context) (map[string]string, error) {
 func (s *webhookSecrets) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if fromPartner(r.URL.Path) && !s.loaded() {
-			if s.mayTry() {
-				s.refresh(r.Context())
-			}
+			s.readAgain(r.Context())
 			if !s.loaded() {
 				notYet(w)
 				return

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -58,12 +59,13 @@ func placing(s config.Settings) (*intake.Orders, error) {
 }
 
 // mailer is nil when no mail server is configured; messages to customers are skipped then.
-func mailer(s config.Mail) (*notify.Mailer, error) {
+func mailer(s config.Mail, dial func(context.Context, string, string) (net.Conn, error)) (*notify.Mailer, error) {
 	if s.Host == "" {
 		return nil, nil //nolint:nilnil // nil is the word for "no mail server"
 	}
 	m, err := notify.NewMailer(notify.Config{
 		Host: s.Host, Port: s.Port, From: s.From, Username: s.Username, Password: s.Password, TLS: notify.TLS(s.TLS),
+		Dial: dial,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("mail server as configured by DROPLINE_SMTP_*: %w", err)

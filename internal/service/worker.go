@@ -28,6 +28,7 @@ import (
 // Worker runs the workflows and activities, and the loops that move what Postgres holds.
 type Worker struct {
 	settings   config.Settings
+	links      Links
 	stopWithin time.Duration
 	log        *slog.Logger
 
@@ -42,9 +43,14 @@ type Worker struct {
 
 // NewWorker checks the settings and connects to nothing. stopWithin bounds how long activities under
 // way may take to finish when the worker is told to stop.
-func NewWorker(ctx context.Context, s config.Settings, log *slog.Logger, stopWithin time.Duration) (_ *Worker, err error) {
-	w := &Worker{settings: s, stopWithin: stopWithin, log: log}
-	mail, err := mailer(s.Mail)
+func NewWorker(ctx context.Context, s config.Settings, log *slog.Logger, stopWithin time.Duration) (*Worker, error) {
+	return NewLinkedWorker(ctx, s, Links{}, log, stopWithin)
+}
+
+// NewLinkedWorker is NewWorker with ways of its own to the outside.
+func NewLinkedWorker(ctx context.Context, s config.Settings, links Links, log *slog.Logger, stopWithin time.Duration) (_ *Worker, err error) {
+	w := &Worker{settings: s, links: links, stopWithin: stopWithin, log: log}
+	mail, err := mailer(s.Mail, links.Mail)
 	if err != nil {
 		return nil, err
 	}
@@ -52,10 +58,10 @@ func NewWorker(ctx context.Context, s config.Settings, log *slog.Logger, stopWit
 	if err != nil {
 		return nil, err
 	}
-	if w.pool, err = postgres.Open(ctx, s.DatabaseURL, s.DatabaseConnections); err != nil {
+	if w.pool, err = openPool(ctx, s, links); err != nil {
 		return nil, err
 	}
-	w.directory = partners.New(w.pool, s.AllowPrivatePartners)
+	w.directory = partners.NewVia(w.pool, s.AllowPrivatePartners, links.partners)
 	w.deliverer = &intake.Deliverer{Pool: w.pool, Log: log}
 	w.processor = processorOn(w.pool, orders, w.deliverer, log)
 	w.courier = &outbox.Courier{Pool: w.pool, Storefront: w.directory.StorefrontByID, Log: log}
@@ -107,7 +113,7 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // work runs workflows and activities until ctx ends.
 func (w *Worker) work(ctx context.Context, background *loops) error {
-	temporal, options, err := engine.Await(ctx, w.log, w.settings.TemporalNamespace)
+	temporal, options, err := w.openTemporal(ctx)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -159,8 +165,11 @@ func (w *Worker) tasks(temporal client.Client, fatal chan<- error) worker.Worker
 		MaxConcurrentWorkflowTaskPollers:        4,
 		MaxConcurrentActivityTaskPollers:        4,
 		WorkerStopTimeout:                       w.stopWithin,
-		DisableRegistrationAliasing:             true,
-		Interceptors:                            []interceptor.WorkerInterceptor{&beating{}},
+		// A task of an order whose worker died waits this long for it before another one gets it. The
+		// price of a worker that is only slow is a replay.
+		StickyScheduleToStartTimeout: 2 * time.Second,
+		DisableRegistrationAliasing:  true,
+		Interceptors:                 []interceptor.WorkerInterceptor{&beating{}, engine.RefuseLarge()},
 		OnFatalError: func(err error) {
 			select {
 			case fatal <- fmt.Errorf("the Temporal worker ended: %w", err):

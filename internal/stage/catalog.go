@@ -18,18 +18,32 @@ const (
 
 // loadCatalog gives every supplier the same goods and terms: "mug" and "jar" are sold by all, and each
 // has a "SUPPLIER-mug" and a "SUPPLIER-jar" of its own.
-func (s *Stage) loadCatalog(ctx context.Context, o Options) error {
+func (s *Stage) loadCatalog(ctx context.Context, o *Options) error {
+	shop, err := o.find(Storefront, s.Storefront.URL())
+	if err != nil {
+		return err
+	}
+	base, err := o.find(Suppliers, s.Suppliers.URL())
+	if err != nil {
+		return err
+	}
+	tracker := "http://127.0.0.1:1"
+	if s.Carrier != nil {
+		if tracker, err = o.find(Carrier, s.Carrier.URL()); err != nil {
+			return err
+		}
+	}
 	var text strings.Builder
 	fmt.Fprintf(&text, `
 storefronts:
   - {id: %s, name: Shop, platform: generic, currencies: [EUR], refund_url: %q, secret_env: %[3]s, webhook_secret_env: %[3]s, sender: shop@shop.example,
-     policy: {backorder: {action: move}, returns: {window_days: 30, send_within: %[5]s, inspect_within: %[6]s}}}
+     policy: {backorder: {action: move}, returns: {window_days: 30, send_within: %[6]s, inspect_within: %[7]s}}}
 carriers:
-  - {id: %[4]s, kind: easypost, url: "http://127.0.0.1:1", secret_env: %[3]s, webhook_secret_env: %[3]s, poll_every: 1h, aliases: [{code: dropex, names: [dropex]}]}
+  - {id: %[4]s, kind: easypost, url: %[5]q, secret_env: %[3]s, webhook_secret_env: %[3]s, poll_every: 1h, aliases: [{code: dropex, names: [dropex]}]}
 suppliers:
-`, storefrontID, s.Storefront.URL(), secretName, carrierID, cmp.Or(o.SendWithin, "14d"), cmp.Or(o.InspectWithin, "3d"))
+`, storefrontID, shop, secretName, carrierID, tracker, cmp.Or(o.SendWithin, "14d"), cmp.Or(o.InspectWithin, "3d"))
 	for _, supplier := range o.Suppliers {
-		text.WriteString(s.supplierText(supplier))
+		text.WriteString(supplierText(supplier, base))
 	}
 	file, err := catalog.Parse("stage.yaml", []byte(text.String()))
 	if err != nil {
@@ -41,10 +55,18 @@ suppliers:
 	if err := postgres.SaveCatalog(ctx, s.Pool, file); err != nil {
 		return err
 	}
-	return engine.EnsureSchedules(ctx, s.Temporal, file.Carriers)
+	if s.Carrier != nil {
+		return nil // the schedules stand since the first time, and do not depend on where the carrier is
+	}
+	// A server that is busy with many namespaces at once may need more than one call's time.
+	for {
+		if err = engine.EnsureSchedules(ctx, s.Temporal, file.Carriers); err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
-func (s *Stage) supplierText(p Supplier) string {
+func supplierText(p Supplier, base string) string {
 	acknowledge, ship, mug, jar := p.Acknowledge, p.Ship, "6.00", "3.00"
 	if acknowledge == "" {
 		acknowledge = "1h"
@@ -77,5 +99,5 @@ func (s *Stage) supplierText(p Supplier) string {
       - {sku: %[1]s-jar, supplier_sku: A-2, cost: %[7]q, on_hand: 1000000}
       - {sku: mug, supplier_sku: A-3, cost: %[6]q, on_hand: 1000000}
       - {sku: jar, supplier_sku: A-4, cost: %[7]q, on_hand: 1000000}
-`, p.ID, s.Suppliers.BaseURL(p.ID), secretName, acknowledge, ship, mug, jar, credit)
+`, p.ID, base+"/suppliers/"+p.ID, secretName, acknowledge, ship, mug, jar, credit)
 }

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -23,6 +25,7 @@ import (
 	"github.com/dropline/dropline/internal/postgres/postgrestest"
 	"github.com/dropline/dropline/internal/service"
 	"github.com/dropline/dropline/internal/sim/carriersim"
+	"github.com/dropline/dropline/internal/sim/mailsim"
 	"github.com/dropline/dropline/internal/sim/storefrontsim"
 	"github.com/dropline/dropline/internal/sim/suppliersim"
 )
@@ -56,6 +59,40 @@ type Options struct {
 	SendWithin, InspectWithin string
 	// Adjust changes the settings of gateway and workers before they start; nil: they stay.
 	Adjust func(*config.Settings)
+	// StartGateway starts the gateway elsewhere, such as in a process of its own, and returns its base
+	// URL and what stops it; nil: it runs in this process.
+	StartGateway func(context.Context, config.Settings) (url string, stop func() error, err error)
+	// Mail puts a mail server up, and customers are written to.
+	Mail bool
+	// SilentCarrier pushes no scans: only a poll finds them.
+	SilentCarrier bool
+	// Between is told the base URL at which a part is found (the mail server: its host and port) and
+	// answers where the other parts find it; nil: right there. Requests of the stage's own client do not
+	// pass it.
+	Between func(part Part, url string) (string, error)
+}
+
+// Part is one that others connect to.
+type Part string
+
+// The parts.
+const (
+	Suppliers  Part = "suppliers"
+	Storefront Part = "storefront"
+	Carrier    Part = "carrier"
+	Mail       Part = "mail"
+	Gateway    Part = "gateway"
+)
+
+func (o *Options) find(part Part, url string) (string, error) {
+	if o.Between == nil {
+		return url, nil
+	}
+	found, err := o.Between(part, url)
+	if err != nil {
+		return "", fmt.Errorf("stand before the %s: %w", part, err)
+	}
+	return found, nil
 }
 
 // Stage is one deployment with its partners. Its schema and namespace are its own.
@@ -66,10 +103,12 @@ type Stage struct {
 	Suppliers  *suppliersim.Server
 	Carrier    *carriersim.Server
 	Storefront *storefrontsim.Server
+	Mail       *mailsim.Server // nil without Options.Mail
 	// Gateway is the base URL of the API, Key an operator's key to it.
 	Gateway, Key string
 
-	atEnd []func() error
+	webhooks string // where partners find the gateway
+	atEnd    []func() error
 }
 
 // ErrNoServer: there is no Postgres or no Temporal to play on.
@@ -116,16 +155,19 @@ func Open(ctx context.Context, o Options) (_ *Stage, err error) {
 		DatabaseURL: url, DatabaseConnections: connections, TemporalNamespace: namespace, ListenAddress: "127.0.0.1:0",
 		LogLevel: "warn", LogFormat: "text", AllowPrivatePartners: true, CustomerHashKey: "test",
 	}
+	if err := s.startPartners(&o); err != nil {
+		return nil, err
+	}
 	if o.Adjust != nil {
 		o.Adjust(&s.Settings)
 	}
-	if err := s.startPartners(o); err != nil {
+	if err := s.loadCatalog(ctx, &o); err != nil {
 		return nil, err
 	}
-	if err := s.loadCatalog(ctx, o); err != nil {
+	if err := s.startGateway(ctx, &o); err != nil {
 		return nil, err
 	}
-	if err := s.startGateway(ctx, o); err != nil {
+	if err := s.startCarrier(ctx, &o); err != nil {
 		return nil, err
 	}
 	s.Key, _, err = apikey.New(s.Pool).Create(ctx, apikey.Operator, "")
@@ -144,7 +186,7 @@ func (s *Stage) Close() error {
 	return errors.Join(failures...)
 }
 
-func (s *Stage) startPartners(o Options) (err error) {
+func (s *Stage) startPartners(o *Options) (err error) {
 	s.Storefront, err = storefrontsim.Start(storefrontsim.Config{Token: Secret, Storefront: storefrontID})
 	if err != nil {
 		return err
@@ -160,28 +202,78 @@ func (s *Stage) startPartners(o Options) (err error) {
 			return err
 		}
 	}
-	return nil
+	if !o.Mail {
+		return nil
+	}
+	return s.startMail(o)
 }
 
-func (s *Stage) startGateway(ctx context.Context, o Options) error {
-	g, err := service.NewGateway(ctx, s.Settings, slog.New(slog.DiscardHandler))
+func (s *Stage) startMail(o *Options) (err error) {
+	if s.Mail, err = mailsim.Start(); err != nil {
+		return err
+	}
+	s.finally(func() error { s.Mail.Close(); return nil })
+	at, err := o.find(Mail, net.JoinHostPort(s.Mail.Host(), strconv.Itoa(s.Mail.Port())))
 	if err != nil {
 		return err
 	}
-	s.finally(runs(g.Run))
-	s.Gateway = "http://" + g.Addr()
-	s.Suppliers.SetGateway(s.Gateway)
-	interval := o.ScanEvery
-	if interval == 0 {
-		interval = 300 * time.Millisecond
-	}
-	s.Carrier, err = carriersim.Start(carriersim.Config{Gateway: s.Gateway, Source: carrierID, Secret: Secret, APIKey: Secret, Interval: interval})
+	host, port, err := net.SplitHostPort(at)
 	if err != nil {
+		return fmt.Errorf("where the mail server is found: %w", err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return fmt.Errorf("where the mail server is found: %w", err)
+	}
+	s.Settings.Mail = config.Mail{Host: host, Port: number, From: "Shop <shop@shop.example>", TLS: "none"}
+	return nil
+}
+
+func (s *Stage) startGateway(ctx context.Context, o *Options) error {
+	start := o.StartGateway
+	if start == nil {
+		start = startHere
+	}
+	url, stop, err := start(ctx, s.Settings)
+	if err != nil {
+		return err
+	}
+	s.finally(stop)
+	s.Gateway = url
+	seen, err := o.find(Gateway, s.Gateway)
+	if err != nil {
+		return err
+	}
+	s.Suppliers.SetGateway(seen)
+	s.webhooks = seen
+	return nil
+}
+
+// startHere runs the gateway in this process.
+func startHere(ctx context.Context, s config.Settings) (url string, stop func() error, err error) {
+	g, err := service.NewGateway(ctx, s, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return "", nil, err
+	}
+	return "http://" + g.Addr(), runs(g.Run), nil
+}
+
+// startCarrier starts the tracking service and, since its address was not known before, corrects the
+// catalogue.
+func (s *Stage) startCarrier(ctx context.Context, o *Options) (err error) {
+	tracker := carriersim.Config{Gateway: s.webhooks, Source: carrierID, Secret: Secret, APIKey: Secret, Interval: o.ScanEvery}
+	if tracker.Interval == 0 {
+		tracker.Interval = 300 * time.Millisecond
+	}
+	if o.SilentCarrier {
+		tracker.Silent = []string{carriersim.Prompt}
+	}
+	if s.Carrier, err = carriersim.Start(tracker); err != nil {
 		return err
 	}
 	s.finally(func() error { s.Carrier.Close(); return nil })
 	s.Suppliers.SetListener(s.Carrier)
-	return nil
+	return s.loadCatalog(ctx, o)
 }
 
 // StartWorker starts a worker. What it returns stops it and reports how it ended; a worker that is not

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/dropline/dropline/internal/carrier"
 )
@@ -67,61 +68,67 @@ func boxes(scans []carrier.Scan) []box {
 // apply stores the box's scans and moves its parcels. Without a new scan there is nothing to do,
 // unless time itself may have news (recheck).
 func (b box) apply(ctx context.Context, tx pgx.Tx, document int64, recheck bool) (Outcome, error) {
-	fresh, err := b.store(ctx, tx)
-	if err != nil || fresh == 0 && !recheck {
+	batch := &pgx.Batch{}
+	b.lock(batch)
+	fresh := b.store(batch)
+	known := b.read(batch)
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil || *fresh == 0 && !recheck {
 		return Outcome{}, err
 	}
-	return b.refresh(ctx, tx, document)
+	return b.move(ctx, tx, known, document)
 }
 
 // lock keeps the box's scans and its announcement apart: whichever comes second sees the first.
 func (b box) lock(batch *pgx.Batch) {
-	batch.Queue(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, "parcel/"+b.carrier+"/"+b.tracking)
+	batch.Queue(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, b.lockName())
 }
 
-func (b box) store(ctx context.Context, tx pgx.Tx) (fresh int64, err error) {
+func (b box) lockName() string { return "parcel/" + b.carrier + "/" + b.tracking }
+
+// store counts the scans that were not known before.
+func (b box) store(batch *pgx.Batch) *int64 {
+	var fresh int64
+	if len(b.scans) == 0 {
+		return &fresh
+	}
 	var ids, statuses, details []string
 	var times []time.Time
 	for _, s := range b.scans {
 		ids, times = append(ids, s.ID), append(times, s.At)
 		statuses, details = append(statuses, storable(s.Status)), append(details, storable(s.Text))
 	}
-	batch := &pgx.Batch{}
-	b.lock(batch)
-	if len(b.scans) > 0 {
-		batch.Queue(`
-			INSERT INTO tracking_events (carrier, tracking, scan_id, status, detail, at)
-			SELECT $1, $2, s.* FROM unnest($3::text[], $4::text[], $5::text[], $6::timestamptz[]) AS s
-			ON CONFLICT DO NOTHING`, b.carrier, b.tracking, ids, statuses, details, times)
-	}
-	results := tx.SendBatch(ctx, batch)
-	defer func() { err = cmp.Or(err, results.Close()) }()
-	if _, err := results.Exec(); err != nil || len(b.scans) == 0 {
-		return 0, err
-	}
-	tag, err := results.Exec()
-	return tag.RowsAffected(), err
+	batch.Queue(`
+		INSERT INTO tracking_events (carrier, tracking, scan_id, status, detail, at)
+		SELECT $1, $2, s.* FROM unnest($3::text[], $4::text[], $5::text[], $6::timestamptz[]) AS s
+		ON CONFLICT DO NOTHING`, b.carrier, b.tracking, ids, statuses, details, times).
+		Exec(func(tag pgconn.CommandTag) error {
+			fresh = tag.RowsAffected()
+			return nil
+		})
+	return &fresh
 }
 
 // storable drops NUL, which JSON may hold and Postgres may not.
 func storable(text string) string { return strings.ReplaceAll(text, "\x00", "") }
 
-// refresh derives anew where the box's parcels stand. Two purchase orders may share a box.
+// refresh derives anew where the box's parcels stand.
 func (b box) refresh(ctx context.Context, tx pgx.Tx, document int64) (Outcome, error) {
-	parcels, err := b.parcels(ctx, tx)
-	if err != nil {
+	batch := &pgx.Batch{}
+	known := b.read(batch)
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return Outcome{}, err
 	}
-	if len(parcels) == 0 {
+	return b.move(ctx, tx, known, document)
+}
+
+// move brings the box's parcels up to the evidence. Two purchase orders may share a box.
+func (b box) move(ctx context.Context, tx pgx.Tx, known *contents, document int64) (Outcome, error) {
+	if len(known.parcels) == 0 {
 		return b.refreshReturns(ctx, tx, document)
 	}
-	scans, err := b.evidence(ctx, tx, parcels)
-	if err != nil {
-		return Outcome{}, err
-	}
 	var outcome Outcome
-	for _, p := range parcels {
-		news, err := p.move(ctx, tx, scans, document)
+	for _, p := range known.parcels {
+		news, err := p.move(ctx, tx, known.scans, document)
 		if err != nil {
 			return Outcome{}, err
 		}
@@ -133,43 +140,70 @@ func (b box) refresh(ctx context.Context, tx pgx.Tx, document int64) (Outcome, e
 	return outcome, nil
 }
 
-// parcels reads the box's parcels and locks them with their orders. The orders are locked first,
-// as everyone does who appends facts.
-func (b box) parcels(ctx context.Context, tx pgx.Tx) ([]*parcel, error) {
-	batch := &pgx.Batch{}
+// contents are a box's parcels, and the scans that may be about them.
+type contents struct {
+	parcels []*parcel
+	scans   []carrier.Scan
+}
+
+func (b box) readScan(row pgx.CollectableRow) (carrier.Scan, error) {
+	s := carrier.Scan{Carrier: b.carrier, Tracking: b.tracking}
+	err := row.Scan(&s.ID, &s.Status, &s.Text, &s.At)
+	return s, err
+}
+
+// read reads the box's parcels and locks them with their orders. The orders are locked first, as
+// everyone does who appends facts.
+func (b box) read(batch *pgx.Batch) *contents {
+	var known contents
 	batch.Queue(`
 		SELECT 1 FROM orders WHERE key IN (SELECT order_key FROM parcels WHERE carrier = $1 AND tracking = $2)
 		ORDER BY key FOR NO KEY UPDATE`, b.carrier, b.tracking)
 	batch.Queue(`
-		SELECT p.po_number, p.order_key, p.lines, p.noticed_at, p.milestone, p.first_scan_at,
-			o.created_at, o.status, s.document -> 'policy', now(),
-			EXISTS (SELECT 1 FROM purchase_order_lines l WHERE l.number = p.po_number AND l.live > 0)
-		FROM parcels p JOIN purchase_orders o ON o.number = p.po_number
-		JOIN orders c ON c.key = p.order_key JOIN storefronts s ON s.id = c.storefront
+		SELECT `+parcelColumns+` FROM parcels p `+parcelJoins+`
 		WHERE p.carrier = $1 AND p.tracking = $2
-		ORDER BY p.order_key, p.po_number FOR NO KEY UPDATE OF p`, b.carrier, b.tracking)
-	results := tx.SendBatch(ctx, batch)
-	if _, err := results.Exec(); err != nil {
-		return nil, cmp.Or(err, results.Close())
+		ORDER BY p.order_key, p.po_number FOR NO KEY UPDATE OF p`, b.carrier, b.tracking).
+		Query(func(rows pgx.Rows) (err error) {
+			known.parcels, err = pgx.CollectRows(rows, readParcel)
+			return err
+		})
+	// No scan older than this is about any of them (see evidenceSince); each takes its own from these.
+	batch.Queue(`
+		SELECT scan_id, status, detail, at FROM tracking_events
+		WHERE carrier = $1 AND tracking = $2
+			AND at >= (SELECT min(noticed_at) FROM parcels WHERE carrier = $1 AND tracking = $2) - $3::interval`,
+		b.carrier, b.tracking, noticeLate+clocksDiffer).
+		Query(func(rows pgx.Rows) (err error) {
+			known.scans, err = pgx.CollectRows(rows, b.readScan)
+			return err
+		})
+	return &known
+}
+
+// What a parcel is moved by, as parcel.scan reads it.
+const (
+	parcelColumns = `p.carrier, p.tracking, p.po_number, p.order_key, p.lines, p.noticed_at, p.milestone, p.first_scan_at,
+		o.created_at, o.status, s.document -> 'policy', now(),
+		EXISTS (SELECT 1 FROM purchase_order_lines l WHERE l.number = p.po_number AND l.live > 0)`
+	parcelJoins = `JOIN purchase_orders o ON o.number = p.po_number
+		JOIN orders c ON c.key = p.order_key JOIN storefronts s ON s.id = c.storefront`
+)
+
+func readParcel(row pgx.CollectableRow) (*parcel, error) {
+	p := &parcel{}
+	var first *time.Time
+	var policy *silences
+	var created time.Time
+	var live bool
+	err := row.Scan(&p.carrier, &p.tracking, &p.po, &p.order, &p.lines, &p.noticed, &p.milestone, &first,
+		&created, &p.poStatus, &policy, &p.now, &live)
+	if first != nil {
+		p.firstScan = *first
 	}
-	rows, _ := results.Query() // its error is in rows
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*parcel, error) {
-		p := &parcel{carrier: b.carrier, tracking: b.tracking}
-		var first *time.Time
-		var policy *silences
-		var created time.Time
-		var live bool
-		err := row.Scan(&p.po, &p.order, &p.lines, &p.noticed, &p.milestone, &first,
-			&created, &p.poStatus, &policy, &p.now, &live)
-		if first != nil {
-			p.firstScan = *first
-		}
-		p.policy = policy.policy()
-		p.since = evidenceSince(p.noticed, created)
-		p.wanted = live && p.poStatus != "cancelled" && p.poStatus != "rejected"
-		return p, err
-	})
-	return list, cmp.Or(err, results.Close())
+	p.policy = policy.policy()
+	p.since = evidenceSince(p.noticed, created)
+	p.wanted = live && p.poStatus != "cancelled" && p.poStatus != "rejected"
+	return p, err
 }
 
 const (
@@ -191,24 +225,4 @@ func evidenceSince(noticed, ordered time.Time) time.Time {
 		since = noticed
 	}
 	return since.Add(-clocksDiffer)
-}
-
-func (b box) evidence(ctx context.Context, tx pgx.Tx, parcels []*parcel) ([]carrier.Scan, error) {
-	since := parcels[0].since
-	for _, p := range parcels {
-		if p.since.Before(since) {
-			since = p.since
-		}
-	}
-	rows, err := tx.Query(ctx, `
-		SELECT scan_id, status, detail, at FROM tracking_events
-		WHERE carrier = $1 AND tracking = $2 AND at >= $3`, b.carrier, b.tracking, since)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (carrier.Scan, error) {
-		s := carrier.Scan{Carrier: b.carrier, Tracking: b.tracking}
-		err := row.Scan(&s.ID, &s.Status, &s.Text, &s.At)
-		return s, err
-	})
 }

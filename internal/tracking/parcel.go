@@ -50,11 +50,7 @@ func (s *silences) policy() carrier.Policy {
 // move brings the row up to the evidence and commits what follows from the difference. It returns
 // how many facts were appended.
 func (p *parcel) move(ctx context.Context, tx pgx.Tx, scans []carrier.Scan, document int64) (int, error) {
-	standing := carrier.Derive(carrier.Since(scans, p.since))
-	if standing.Milestone == "" {
-		standing.Milestone, standing.At = order.ParcelLabelled, p.noticed
-	}
-	outlook := carrier.Watch(standing, p.noticed, p.now, p.policy)
+	standing, outlook := p.judge(scans)
 	news := p.news(standing, outlook)
 	for _, n := range news {
 		if _, err := facts.Append(ctx, tx, p.order, order.Fact{Milestone: &n}, true, document); err != nil {
@@ -64,10 +60,16 @@ func (p *parcel) move(ctx context.Context, tx pgx.Tx, scans []carrier.Scan, docu
 	if err := p.save(ctx, tx, standing, outlook); err != nil {
 		return 0, fmt.Errorf("save a parcel of %s: %w", p.po, err)
 	}
-	if err := outbox.Add(ctx, tx, p.messages(standing, outlook)...); err != nil {
-		return 0, err
-	}
 	return len(news), nil
+}
+
+// judge says where the evidence puts the parcel, and what silence makes of it.
+func (p *parcel) judge(scans []carrier.Scan) (carrier.Standing, carrier.Outlook) {
+	standing := carrier.Derive(carrier.Since(scans, p.since))
+	if standing.Milestone == "" {
+		standing.Milestone, standing.At = order.ParcelLabelled, p.noticed
+	}
+	return standing, carrier.Watch(standing, p.noticed, p.now, p.policy)
 }
 
 // news are the changes that may change a decision: the first physical scan stops the ship clock,
@@ -113,7 +115,26 @@ func (p *parcel) detail(s carrier.Standing, m order.Milestone) string {
 	return ""
 }
 
+// save writes the row, and the messages that follow.
 func (p *parcel) save(ctx context.Context, tx pgx.Tx, s carrier.Standing, o carrier.Outlook) error {
+	batch := &pgx.Batch{}
+	batch.Queue(`
+		UPDATE parcels SET milestone = $4, milestone_at = $5, first_scan_at = $6, last_scan_at = $7,
+			note = $8, next_check_at = $9
+		WHERE po_number = $1 AND carrier = $2 AND tracking = $3`, p.po, p.carrier, p.tracking,
+		o.Milestone, orNull(o.At), orNull(s.FirstScanAt), orNull(s.LastScanAt), noteOf(s), orNull(o.CheckAt))
+	if !s.FirstScanAt.IsZero() {
+		batch.Queue(`UPDATE purchase_orders SET first_scan_at = least(first_scan_at, $2) WHERE number = $1
+			AND first_scan_at IS DISTINCT FROM least(first_scan_at, $2)`, p.po, s.FirstScanAt)
+	}
+	if err := outbox.Queue(batch, p.messages(s, o)...); err != nil {
+		return err
+	}
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+// noteOf is what a person should know of the parcel.
+func noteOf(s carrier.Standing) string {
 	var notes []string
 	if s.Contradiction != "" {
 		notes = append(notes, s.Contradiction)
@@ -121,17 +142,7 @@ func (p *parcel) save(ctx context.Context, tx pgx.Tx, s carrier.Standing, o carr
 	if s.Unread != "" {
 		notes = append(notes, "status never seen before: "+s.Unread)
 	}
-	batch := &pgx.Batch{}
-	batch.Queue(`
-		UPDATE parcels SET milestone = $4, milestone_at = $5, first_scan_at = $6, last_scan_at = $7,
-			note = $8, next_check_at = $9
-		WHERE po_number = $1 AND carrier = $2 AND tracking = $3`, p.po, p.carrier, p.tracking,
-		o.Milestone, orNull(o.At), orNull(s.FirstScanAt), orNull(s.LastScanAt), strings.Join(notes, "; "), orNull(o.CheckAt))
-	if !s.FirstScanAt.IsZero() {
-		batch.Queue(`UPDATE purchase_orders SET first_scan_at = least(first_scan_at, $2) WHERE number = $1
-			AND first_scan_at IS DISTINCT FROM least(first_scan_at, $2)`, p.po, s.FirstScanAt)
-	}
-	return tx.SendBatch(ctx, batch).Close()
+	return strings.Join(notes, "; ")
 }
 
 func orNull(t time.Time) *time.Time {

@@ -14,9 +14,10 @@ import (
 	"github.com/dropline/dropline/internal/postgres"
 )
 
-// pollLease is how long a claimed parcel is one poll's. A poll that fails leaves it to the next one
-// after that time.
-const pollLease = 5 * time.Minute
+// pollLease is how long a claimed parcel is one poll's. A poll that fails or dies leaves it to the next
+// one after that time: its activity is given to another worker when it has not been heard of for ten
+// seconds, and must not find the parcels taken then. A carrier that is asked twice is none the worse.
+const pollLease = 10 * time.Second
 
 // Tracker answers for many parcels at once; *easypost.Client is one.
 type Tracker interface {
@@ -32,10 +33,10 @@ type PollResult struct {
 	More bool
 }
 
-// Poll asks a tracking service about the parcels that are due, at most batch of them, and applies
-// each answer in a transaction of its own. A silent carrier is an answer too: that is how a parcel
-// becomes delayed and lost. When the service fails, what it answered before is kept, and the error
-// is the service's (*easypost.Error).
+// Poll asks a tracking service about the parcels that are due, at most batch of them, and applies the
+// answers: those without news by the hundred, each of the others in a transaction of its own. A silent carrier is an answer too: that is how a parcel
+// becomes delayed and lost. When the service fails, what it answered before is kept, the other parcels
+// are due at once for whoever tries again, and the error is the service's (*easypost.Error).
 func Poll(ctx context.Context, pool *pgxpool.Pool, tracker Tracker, service string, batch int) (PollResult, error) {
 	due, claimed, err := claimDue(ctx, pool, service, batch)
 	if err != nil {
@@ -54,21 +55,34 @@ func Poll(ctx context.Context, pool *pgxpool.Pool, tracker Tracker, service stri
 	for _, p := range answer.Missing {
 		boxes = append(boxes, box{p.Carrier, p.Tracking, nil})
 	}
-	for _, b := range boxes {
-		outcome, err := b.check(ctx, pool)
-		if err != nil {
-			return result, fmt.Errorf("apply the poll of a %s parcel: %w", b.carrier, err)
-		}
-		result.News += outcome.News
+	if result.News, err = applyAnswers(ctx, pool, boxes); err != nil {
+		return result, fmt.Errorf("apply what %s answered: %w", service, err)
 	}
 	if failure != nil {
+		giveBack(ctx, pool, due, boxes)
 		return result, fmt.Errorf("ask %s: %w", service, failure)
 	}
 	return result, nil
 }
 
-// Due claims parcels that the service is to be asked about, the longest overdue first, for five
-// minutes.
+// giveBack ends the claim of the parcels that were not answered for: the next attempt comes before the
+// claim is over, and would find nothing to ask about. Where this fails too, the claim ends by itself.
+func giveBack(ctx context.Context, pool *pgxpool.Pool, due []easypost.Parcel, answered []box) {
+	var carriers, numbers []string
+	for _, p := range due {
+		if !slices.ContainsFunc(answered, func(b box) bool { return b.carrier == p.Carrier && b.tracking == p.Tracking }) {
+			carriers, numbers = append(carriers, p.Carrier), append(numbers, p.Tracking)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_, _ = pool.Exec(ctx, `UPDATE parcels SET next_check_at = now() FROM unnest($1::text[], $2::text[]) AS given (carrier, tracking)
+		WHERE parcels.carrier = given.carrier AND parcels.tracking = given.tracking AND next_check_at <= now() + $3::interval`,
+		carriers, numbers, pollLease)
+}
+
+// Due claims parcels that the service is to be asked about, the longest overdue first, for ten
+// seconds.
 func Due(ctx context.Context, pool *pgxpool.Pool, service string, limit int) ([]easypost.Parcel, error) {
 	due, _, err := claimDue(ctx, pool, service, limit)
 	return due, err

@@ -60,7 +60,12 @@ func (b box) refreshReturns(ctx context.Context, tx pgx.Tx, document int64) (out
 }
 
 func (b box) moveReturn(ctx context.Context, tx pgx.Tx, p returnParcel, document int64) (bool, error) {
-	scans, err := b.evidence(ctx, tx, []*parcel{{since: p.labelled.Add(-clocksDiffer)}})
+	rows, err := tx.Query(ctx, `SELECT scan_id, status, detail, at FROM tracking_events WHERE carrier = $1 AND tracking = $2 AND at >= $3`,
+		b.carrier, b.tracking, p.labelled.Add(-clocksDiffer))
+	if err != nil {
+		return false, err
+	}
+	scans, err := pgx.CollectRows(rows, b.readScan)
 	if err != nil {
 		return false, err
 	}

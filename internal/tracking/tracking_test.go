@@ -389,10 +389,13 @@ func TestAPollThatFailsKeepsWhatItLearntAndComesAgain(t *testing.T) {
 	result, err := tracking.Poll(ctx, b.pool, tracker, "tracker", 100)
 	require.ErrorIs(t, err, easypost.ErrUnavailable)
 	require.Equal(t, 1, result.News)
-	var waits bool
-	require.NoError(t, b.pool.QueryRow(ctx, `SELECT next_check_at BETWEEN now() + interval '4 minutes' AND now() + interval '5 minutes'
-		FROM parcels WHERE tracking = '2Z'`).Scan(&waits))
-	require.True(t, waits)
+	// The attempt that follows in a second asks about what was left, and about nothing else.
+	again := &fakeTracker{scans: map[string][]carrier.Scan{"2Z": {b.at(8, "in_transit")}}}
+	result, err = tracking.Poll(ctx, b.pool, again, "tracker", 100)
+	require.NoError(t, err)
+	require.Equal(t, 1, result.News)
+	require.Len(t, again.asked, 1)
+	require.Equal(t, "2Z", again.asked[0].Tracking)
 }
 
 func TestAServiceIsAskedAboutItsCarriersAndThoseNobodyNames(t *testing.T) {
@@ -435,4 +438,51 @@ func explain(t *testing.T, pool *pgxpool.Pool, sql string) string {
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)
 	return strings.Join(lines, "\n")
+}
+
+func TestAPollMovesParcelsByTheHundredAsOneByOne(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	const parcels = 150
+	b := setup(t)
+	b.exec(t, `INSERT INTO parcels (po_number, carrier, tracking, order_key, lines, noticed_at, milestone, first_scan_at)
+		SELECT 'P-1', 'ups', 'N' || n, 'shop/1', '[]', now() - interval '1 day', 'in_transit', $2
+		FROM generate_series(0, $1 - 1) n`, parcels, b.now.Add(-20*time.Hour))
+	tracker := &fakeTracker{scans: map[string][]carrier.Scan{}}
+	var all []carrier.Scan
+	for i := range parcels {
+		at := func(hours int, word string) carrier.Scan {
+			return carrier.NewScan("ups", fmt.Sprintf("N%d", i), word, word, b.now.Add(-time.Duration(hours)*time.Hour))
+		}
+		all = append(all, at(20, "in_transit"))
+		switch i % 50 {
+		case 7:
+			tracker.scans[all[i].Tracking] = []carrier.Scan{all[i], at(2, "delivered")}
+		case 8: // the service does not know it
+		default:
+			tracker.scans[all[i].Tracking] = []carrier.Scan{all[i], at(1, "in_transit")}
+		}
+	}
+	require.NoError(t, postgres.InTx(ctx, b.pool, func(tx pgx.Tx) error {
+		_, err := tracking.ApplyScans(ctx, tx, all, 0)
+		return err
+	}))
+	b.exec(t, `UPDATE parcels SET next_check_at = now()`)
+	result, err := tracking.Poll(ctx, b.pool, tracker, "tracker", 1000)
+	require.NoError(t, err)
+	require.Equal(t, tracking.PollResult{Asked: parcels, Missing: 3, News: 3}, result)
+	var facts, messages, delivered, planned, moved int
+	require.NoError(t, b.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM facts WHERE kind = 'parcel_delivered'), (SELECT count(*) FROM outbox)`).
+		Scan(&facts, &messages))
+	require.Equal(t, 3, facts)
+	require.Equal(t, 6, messages, "customer and storefront hear of each delivery")
+	require.NoError(t, b.pool.QueryRow(ctx, `
+		SELECT count(*) FILTER (WHERE milestone = 'delivered'), count(*) FILTER (WHERE next_check_at > now() + interval '20 minutes'),
+			count(*) FILTER (WHERE milestone = 'in_transit' AND last_scan_at = $1 AND first_scan_at = $2) FROM parcels`,
+		b.now.Add(-time.Hour), b.now.Add(-20*time.Hour)).Scan(&delivered, &planned, &moved))
+	require.Equal(t, []int{3, parcels, parcels - 6}, []int{delivered, planned, moved})
+	b.exec(t, `UPDATE parcels SET next_check_at = now()`)
+	result, err = tracking.Poll(ctx, b.pool, tracker, "tracker", 1000)
+	require.NoError(t, err)
+	require.Zero(t, result.News, "told once")
 }

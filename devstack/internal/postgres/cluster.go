@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -34,6 +35,8 @@ type Config struct {
 	Dir     string // directory of the stack's state; made if missing
 	Port    int    // TCP port on the loopback interface
 	Durable bool   // false trades crash safety for speed, for data thrown away at the end
+	// Settings are more settings of the server, each NAME=VALUE; they win over ours.
+	Settings []string
 	// Report receives a line when something noteworthy happens, such as a restart.
 	Report func(line string)
 }
@@ -142,7 +145,7 @@ func serverArguments(data string, config Config) []string {
 		"port=" + strconv.Itoa(config.Port),
 		// TCP alone: no socket file, no length limit on its path, nothing to clean up.
 		"unix_socket_directories=",
-		"max_connections=200",
+		"max_connections=600",
 		"shared_buffers=64MB",
 		"log_timezone=UTC",
 		"timezone=UTC",
@@ -154,7 +157,7 @@ func serverArguments(data string, config Config) []string {
 		settings = append(settings, "fsync=off", "full_page_writes=off")
 	}
 	arguments := []string{"-D", data}
-	for _, setting := range settings {
+	for _, setting := range slices.Concat(settings, config.Settings) {
 		arguments = append(arguments, "-c", setting)
 	}
 	return arguments

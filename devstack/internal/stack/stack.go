@@ -33,10 +33,13 @@ const (
 type Options struct {
 	Namespace  string
 	Attributes namespace.Attributes
-	State      string // directory that persists; "" for a temporary one
-	Temporal   string // where Temporal keeps its state: "memory" or "file"
-	Durable    bool   // Postgres with its crash safety on
+	State      string   // directory that persists; "" for a temporary one
+	Temporal   string   // where Temporal keeps its state: "memory" or "file"
+	Killable   bool     // Temporal in a process of its own, with its state in a file
+	Durable    bool     // Postgres with its crash safety on
+	Settings   []string // more of the private Postgres, each NAME=VALUE
 	WithUI     bool
+	Metrics    bool // of Temporal
 	UsualPorts bool // prefer 7233 and 8233
 	Private    bool // ignore the servers the environment names
 	// Isolate uses a namespace and a database of its own on borrowed servers, removed at
@@ -138,7 +141,7 @@ func (s *Stack) startDatabase(ctx context.Context, port int) error {
 		return s.borrowDatabase(ctx, url)
 	}
 	server, err := postgres.Start(ctx, postgres.Config{
-		Dir: s.directory.path, Port: port, Durable: s.options.Durable, Report: s.options.Report,
+		Dir: s.directory.path, Port: port, Durable: s.options.Durable, Settings: s.options.Settings, Report: s.options.Report,
 	})
 	if err != nil {
 		return err
@@ -178,13 +181,21 @@ func (s *Stack) startTemporal(ctx context.Context, picker *ports.Picker) error {
 		Log: s.directory.file("temporal.log"), Namespace: s.options.Namespace,
 		Attributes: s.options.Attributes, WithUI: s.options.WithUI,
 	}
-	if s.options.Temporal == "file" {
+	if s.options.Temporal == "file" || s.options.Killable {
 		config.Database = s.directory.file("temporal.db")
 	}
 	if s.options.UsualPorts {
 		config.FrontendPort, config.UIPort = usualFrontend, usualUI
 	}
-	server, err := temporal.Start(ctx, picker, config)
+	if s.options.Metrics {
+		port, err := picker.Pick(0)
+		if err != nil {
+			return err
+		}
+		config.MetricsPort = port
+		s.set(map[string]string{"DROPLINE_TEMPORAL_METRICS": "http://" + ports.Address(port) + "/metrics"})
+	}
+	server, err := s.serveTemporal(ctx, picker, config)
 	if err != nil {
 		return err
 	}
@@ -199,6 +210,26 @@ func (s *Stack) startTemporal(ctx context.Context, picker *ports.Picker) error {
 	})
 	s.progress("temporal ready on %s", server.Address())
 	return nil
+}
+
+// temporalServer is one in this process, or in one of its own.
+type temporalServer interface {
+	Address() string
+	UI() string
+	Failed() <-chan error
+	Stop()
+}
+
+func (s *Stack) serveTemporal(ctx context.Context, picker *ports.Picker, config temporal.Config) (temporalServer, error) {
+	if !s.options.Killable {
+		return temporal.Start(ctx, picker, config)
+	}
+	server, err := temporal.StartProcess(ctx, picker, config, s.directory.path, s.options.Report)
+	if err != nil {
+		return nil, err
+	}
+	s.set(server.Environment())
+	return server, nil
 }
 
 func (s *Stack) borrowTemporal(ctx context.Context, address string) error {

@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/server/common/cluster"
 	"go.temporal.io/server/common/config"
 	"go.temporal.io/server/common/membership/static"
+	"go.temporal.io/server/common/metrics"
 	"go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"
 	"go.temporal.io/server/common/primitives"
 	schema "go.temporal.io/server/schema/sqlite"
@@ -69,7 +70,7 @@ func (p serverPorts) hosts() map[primitives.ServiceName]static.Hosts {
 	return hosts
 }
 
-func configuration(at serverPorts, store *config.SQL) *config.Config {
+func configuration(at serverPorts, store *config.SQL, metricsPort int) *config.Config {
 	const disabled = "disabled"
 	c := &config.Config{
 		Services: map[string]config.Service{},
@@ -94,6 +95,9 @@ func configuration(at serverPorts, store *config.SQL) *config.Config {
 		PublicClient: config.PublicClient{HostPort: ports.Address(at.frontend)},
 	}
 	c.Global.Membership = config.Membership{MaxJoinDuration: 30 * time.Second, BroadcastAddress: ports.Loopback}
+	if metricsPort != 0 {
+		c.Global.Metrics = &metrics.Config{Prometheus: &metrics.PrometheusConfig{ListenAddress: ports.Address(metricsPort)}}
+	}
 	c.DCRedirectionPolicy.Policy = "noop"
 	c.Archival.History.State = disabled
 	c.Archival.Visibility.State = disabled

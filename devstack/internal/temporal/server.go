@@ -32,7 +32,9 @@ type Config struct {
 	Attributes namespace.Attributes
 	// Preferred ports, taken if free; 0 takes any.
 	FrontendPort, UIPort int
-	WithUI               bool
+	// MetricsPort is where Prometheus finds the server's metrics; 0 for nowhere.
+	MetricsPort int
+	WithUI      bool
 }
 
 // Server is a running Temporal server.
@@ -61,6 +63,25 @@ func (h *fatalHook) OnWrite(entry *zapcore.CheckedEntry, _ []zapcore.Field) {
 
 // Start starts a server and returns when its namespace answers.
 func Start(ctx context.Context, picker *ports.Picker, c Config) (*Server, error) {
+	at, err := pickPorts(picker, c.FrontendPort)
+	if err != nil {
+		return nil, err
+	}
+	s, err := start(ctx, c, at)
+	if err != nil {
+		return nil, err
+	}
+	if c.WithUI {
+		if s.ui, err = startUI(ctx, picker, c.UIPort, s.address, c.Namespace); err != nil {
+			s.Stop()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// start starts a server without its UI.
+func start(ctx context.Context, c Config, at serverPorts) (*Server, error) {
 	store := memoryStore()
 	var err error
 	if c.Database != "" {
@@ -71,22 +92,12 @@ func Start(ctx context.Context, picker *ports.Picker, c Config) (*Server, error)
 	if err := registerNamespace(store, c.Namespace, c.Attributes); err != nil {
 		return nil, err
 	}
-	at, err := pickPorts(picker, c.FrontendPort)
-	if err != nil {
-		return nil, err
-	}
 	s := &Server{
 		config: c, address: ports.Address(at.frontend),
 		fatal: &fatalHook{log: c.Log, failed: make(chan error, 1)},
 	}
-	if err := s.launch(ctx, at, configuration(at, store)); err != nil {
+	if err := s.launch(ctx, at, configuration(at, store, c.MetricsPort)); err != nil {
 		return nil, fmt.Errorf("start the Temporal server: %w", err)
-	}
-	if c.WithUI {
-		if s.ui, err = startUI(ctx, picker, c.UIPort, s.address, c.Namespace); err != nil {
-			s.Stop()
-			return nil, err
-		}
 	}
 	return s, nil
 }

@@ -1,0 +1,73 @@
+package bench
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/history/v1"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// at gives events their place and time, a second apart.
+func at(events ...*history.HistoryEvent) *history.History {
+	for n, e := range events {
+		e.EventId, e.EventTime = int64(n+1), timestamppb.New(time.Unix(int64(n), 0))
+	}
+	return &history.History{Events: events}
+}
+
+func timerStarted(id string, after time.Duration) *history.HistoryEvent {
+	return &history.HistoryEvent{
+		EventType: enums.EVENT_TYPE_TIMER_STARTED,
+		Attributes: &history.HistoryEvent_TimerStartedEventAttributes{TimerStartedEventAttributes: &history.TimerStartedEventAttributes{
+			TimerId: id, StartToFireTimeout: durationpb.New(after),
+		}},
+	}
+}
+
+func event(kind enums.EventType) *history.HistoryEvent { return &history.HistoryEvent{EventType: kind} }
+
+func TestScriptOfTheFloorRepeatsAHistory(t *testing.T) {
+	t.Parallel()
+	s := ScriptOf(at(
+		event(enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED),
+		event(enums.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED),
+		event(enums.EVENT_TYPE_WORKFLOW_TASK_STARTED),
+		event(enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED),
+		event(enums.EVENT_TYPE_MARKER_RECORDED),
+		event(enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED),
+		timerStarted("7", time.Hour),
+		event(enums.EVENT_TYPE_ACTIVITY_TASK_STARTED),
+		event(enums.EVENT_TYPE_ACTIVITY_TASK_COMPLETED),
+		event(enums.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED),
+		event(enums.EVENT_TYPE_WORKFLOW_TASK_STARTED),
+		event(enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED),
+		event(enums.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES),
+		&history.HistoryEvent{
+			EventType:  enums.EVENT_TYPE_TIMER_CANCELED,
+			Attributes: &history.HistoryEvent_TimerCanceledEventAttributes{TimerCanceledEventAttributes: &history.TimerCanceledEventAttributes{TimerId: "7"}},
+		},
+		event(enums.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED),
+	), traffic{trips: 10, statements: 40, reads: 20, writes: 10, commits: 5}, 4)
+	require.Equal(t, []ScriptTask{
+		{Locals: 1, Activities: 1, Timers: []ScriptTimer{{0, time.Hour}}, Await: ScriptWait{Signals: 1, Activities: 1}},
+		{Upserts: 1, Cancels: []int{0}},
+	}, s.Tasks)
+	require.Equal(t, []time.Duration{9 * time.Second}, s.Signals)
+	require.Equal(t, 2, s.Steps)
+	require.Equal(t, ScriptedSQL{4, 8, 4, 2}, s.Inside)
+	require.Equal(t, ScriptedSQL{6, 12, 6, 3}, s.Outside)
+}
+
+func TestPartsOfTheWorkAreTheWhole(t *testing.T) {
+	t.Parallel()
+	whole, sum := ScriptedSQL{101, 37, 12, 7}, ScriptedSQL{}
+	for n := range 6 {
+		one := whole.part(n, 6)
+		sum.Trips, sum.Reads, sum.Writes, sum.Commits = sum.Trips+one.Trips, sum.Reads+one.Reads, sum.Writes+one.Writes, sum.Commits+one.Commits
+	}
+	require.Equal(t, whole, sum)
+}

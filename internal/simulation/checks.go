@@ -1,0 +1,295 @@
+package simulation
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/dropline/dropline/internal/intake"
+	"github.com/dropline/dropline/internal/notify"
+	"github.com/dropline/dropline/internal/order"
+)
+
+// checkState is what must hold at any moment.
+func (l *life) checkState() {
+	s := l.state()
+	if s == nil || !s.Validated {
+		return
+	}
+	l.lastState = s
+	if err := s.Check(); err != nil {
+		l.fail("%v", err)
+	}
+	for _, d := range s.Deadlines() {
+		if d.Text == "" {
+			l.fail("deadline %s says nothing", d.Key)
+		}
+	}
+	for i := range s.Cases {
+		l.seen["case "+string(s.Cases[i].Kind)] = 1
+		l.seen["case "+string(s.Cases[i].Status)] = 1
+	}
+}
+
+// ended is an order as the database holds it when all is done.
+type ended struct {
+	state       order.State
+	clearing    int64 // what the ledger says that the storefront's processor owes us
+	refundRows  int64
+	refundMinor int64
+	refundsPaid int
+	reserved    int64
+	unreadable  []string // natural keys in quarantine
+	told        []string
+	facts       []string
+	quarantined []int64
+	gaveUp      int
+}
+
+func (l *life) readEnd() *ended {
+	e := &ended{}
+	var text []byte
+	err := l.world.admin.QueryRow(l.ctx, `
+		SELECT state,
+			(SELECT coalesce(sum(e.minor), 0)::bigint FROM ledger_entries e JOIN ledger_transactions t ON t.id = e.transaction_id
+				WHERE t.order_key = o.key AND e.account = 'processor_clearing'),
+			(SELECT count(*) FROM refunds r WHERE r.order_key = o.key AND r.state = 'done'),
+			(SELECT coalesce(sum(amount_minor), 0)::bigint FROM refunds r WHERE r.order_key = o.key),
+			(SELECT count(*) FROM refunds r WHERE r.order_key = o.key AND amount_minor > 0),
+			(SELECT coalesce(sum(reserved), 0)::bigint FROM offers),
+			ARRAY(SELECT natural_key || ' ' || reason_code || ' ' || reason FROM documents WHERE status = 'quarantined' ORDER BY natural_key),
+			ARRAY(SELECT id FROM documents WHERE status = 'quarantined'),
+			(SELECT count(*) FROM outbox WHERE order_key = o.key AND state = 'failed'),
+			ARRAY(SELECT channel || ' ' || kind FROM outbox WHERE order_key = o.key AND state = 'sent' ORDER BY key)
+			, ARRAY(SELECT kind FROM facts WHERE order_key = o.key ORDER BY seq)
+		FROM orders o WHERE key = $1`, l.key.String()).
+		Scan(&text, &e.clearing, &e.refundRows, &e.refundMinor, &e.refundsPaid, &e.reserved, &e.unreadable, &e.quarantined, &e.gaveUp, &e.told, &e.facts)
+	if err != nil {
+		l.fail("read how the order ended: %v", err)
+	}
+	if err := json.Unmarshal(text, &e.state); err != nil {
+		l.fail("read the recorded state: %v", err)
+	}
+	return e
+}
+
+// checkEnd: everything ordered has come to one end, the partners' books say the same, the customer has
+// the money for what is gone and was told so once.
+func (l *life) checkEnd() {
+	// The carrier is asked for weeks whether a delivered parcel comes back; this life ends here.
+	if _, err := l.world.admin.Exec(l.ctx, `UPDATE parcels SET next_check_at = 'infinity' WHERE next_check_at IS NOT NULL`); err != nil {
+		l.fail("end the polling: %v", err)
+	}
+	e := l.readEnd()
+	s := &e.state
+	l.lastState = s
+	l.note("ended: %s", s.Stage())
+	if err := s.Check(); err != nil {
+		l.fail("%v", err)
+	}
+	if !s.Settled {
+		l.fail("closed, and not settled: %s", s.Card())
+	}
+	for i := range s.Lines {
+		l.checkLine(s, &s.Lines[i])
+	}
+	for i := range s.Cases {
+		l.happened("ended case " + string(s.Cases[i].Kind) + " " + string(s.Cases[i].Status))
+	}
+	for _, a := range s.Attention {
+		l.fail("finished, and a person is still called: %s: %s", a.Key, a.Text)
+	}
+	for _, b := range l.sortedBooks() {
+		l.checkBook(s, b)
+	}
+	l.checkMoney(e)
+	l.checkLetters(s, e)
+	l.checkQuarantine(e)
+	if e.reserved != 0 {
+		l.fail("%d units are still reserved", e.reserved)
+	}
+	l.happened("stage " + string(s.Stage()))
+	for _, kind := range e.facts {
+		l.seen["fact "+kind]++
+	}
+	for _, told := range e.told {
+		l.seen["told "+told]++
+	}
+	l.tally(s)
+}
+
+func (l *life) checkLine(s *order.State, line *order.Line) {
+	var delivered, lost, returned int64
+	for i := range s.POs {
+		for j := range s.POs[i].Lines {
+			if pl := &s.POs[i].Lines[j]; pl.Line == line.Line {
+				delivered, lost, returned = delivered+pl.Units.Delivered, lost+pl.Units.Lost, returned+pl.Units.Returned
+			}
+		}
+	}
+	if line.Ordered != delivered+lost+returned+line.Cancelled {
+		l.fail("line %d: ordered %d, ended with %d delivered, %d lost, %d returned, %d cancelled",
+			line.Line, line.Ordered, delivered, lost, returned, line.Cancelled)
+	}
+	if gone := lost + returned + line.Cancelled; line.Refunded != gone {
+		l.fail("line %d: %d units are gone, %d count as refunded", line.Line, gone, line.Refunded)
+	}
+	if line.Ordered != l.basket.lines[line.Line-1].quantity {
+		l.fail("line %d: %d were ordered, the order says %d", line.Line, l.basket.lines[line.Line-1].quantity, line.Ordered)
+	}
+}
+
+// checkBook: what left a supplier's house is what the order says it shipped, or is in a case.
+func (l *life) checkBook(s *order.State, b *book) {
+	po := s.PO(b.po)
+	if po == nil {
+		l.fail("%s was sent, and the order does not know it", b.po)
+	}
+	if po.Supplier != b.party.id {
+		l.fail("%s was sent to %s, and is %s's", b.po, b.party.id, po.Supplier)
+	}
+	ours, theirs := map[int]int64{}, map[int]int64{}
+	for i := range po.Lines {
+		u := &po.Lines[i].Units
+		ours[po.Lines[i].Line] += u.Shipped + u.Terminal()
+	}
+	for i := range s.Cases {
+		c := &s.Cases[i]
+		if x := l.boxOf(c.Tracking); c.PO == b.po && x != nil && x.handed {
+			for _, u := range c.Lines {
+				ours[u.Line] += u.Quantity
+			}
+		}
+	}
+	for _, x := range b.boxes {
+		for line, n := range x.lines {
+			if x.handed {
+				theirs[line] += n
+			}
+		}
+	}
+	for line := range 7 {
+		if ours[line] != theirs[line] {
+			l.fail("%s line %d: %s has shipped %d, the order counts %d", b.po, line, b.party.id, theirs[line], ours[line])
+		}
+	}
+}
+
+// checkMoney: captured less refunded is kept, in our books and in the storefront's.
+func (l *life) checkMoney(e *ended) {
+	if e.refundMinor != l.paidBack {
+		l.fail("our books refund %d, the storefront's %d", e.refundMinor, l.paidBack)
+	}
+	if e.clearing != l.basket.captured-l.paidBack {
+		l.fail("%d were captured and %d paid back, the ledger keeps %d", l.basket.captured, l.paidBack, e.clearing)
+	}
+	if s := &e.state; s.Money.Refunded != e.refundMinor {
+		l.fail("the order shows %d refunded, %d were", s.Money.Refunded, e.refundMinor)
+	}
+	everything := true
+	for i := range e.state.Lines {
+		everything = everything && e.state.Lines[i].Refunded == e.state.Lines[i].Ordered
+	}
+	if everything && l.paidBack != l.basket.captured {
+		l.fail("nothing was delivered, %d were captured and %d paid back", l.basket.captured, l.paidBack)
+	}
+}
+
+// checkLetters: each milestone was told, once.
+func (l *life) checkLetters(s *order.State, e *ended) {
+	count := map[notify.Milestone]int64{}
+	items := map[notify.Milestone]int64{}
+	about := map[string]bool{}
+	for _, told := range l.letters {
+		count[told.milestone]++
+		items[told.milestone] += told.items
+		if told.tracking == "" || told.milestone == notify.Lost {
+			continue
+		}
+		key := string(told.milestone) + " " + told.tracking
+		if about[key] {
+			l.fail("the customer was told twice: %s", key)
+		}
+		about[key] = true
+	}
+	if e.gaveUp > 0 {
+		l.happened("message given up")
+		return
+	}
+	var cancelled, lost int64
+	for i := range s.Lines {
+		cancelled += s.Lines[i].Cancelled
+	}
+	for i := range s.POs {
+		for j := range s.POs[i].Lines {
+			lost += s.POs[i].Lines[j].Units.Lost
+		}
+	}
+	switch {
+	case count[notify.Placed] != 1:
+		l.fail("the customer was told %d times that the order was placed", count[notify.Placed])
+	case items[notify.Cancelled] != cancelled:
+		l.fail("%d units are cancelled, the customer was told of %d", cancelled, items[notify.Cancelled])
+	case items[notify.Lost] != lost:
+		l.fail("%d units are lost, the customer was told of %d", lost, items[notify.Lost])
+	case count[notify.Refunded] != int64(e.refundsPaid):
+		l.fail("%d refunds were made, the customer was told of %d", e.refundsPaid, count[notify.Refunded])
+	}
+}
+
+// checkQuarantine: only garbage ends there, and all of it.
+func (l *life) checkQuarantine(e *ended) {
+	found := map[string]bool{}
+	for _, entry := range e.unreadable {
+		key, why, _ := strings.Cut(entry, " ")
+		found[key] = true
+		if !l.expected[key] {
+			l.fail("document %s stands in quarantine: %s", key, why)
+		}
+	}
+	// A person looks at them and lets them go.
+	if err := (&intake.Quarantine{Pool: l.world.pool}).Dismiss(l.ctx, e.quarantined...); err != nil {
+		l.fail("%v", err)
+	}
+	for key := range l.expected {
+		if !found[key] {
+			l.fail("garbage %s is not in quarantine", key)
+		}
+	}
+}
+
+// tally recognises branches by the story that the order tells.
+func (l *life) tally(s *order.State) {
+	for i := range s.Journal {
+		for part, what := range stories {
+			if strings.Contains(s.Journal[i].Text, part) {
+				l.seen[what]++
+			}
+		}
+	}
+	for i := range s.POs {
+		for j := range s.POs[i].Withdrawals {
+			l.seen["withdrawal "+string(s.POs[i].Withdrawals[j].Status)]++
+		}
+		for j := range s.POs[i].Parcels {
+			l.seen["parcel "+string(s.POs[i].Parcels[j].Milestone)]++
+		}
+	}
+	if len(s.POs) > 1 {
+		l.seen["several purchase orders"]++
+	}
+}
+
+var stories = map[string]string{
+	"refused, the cancellation is repeated": "late ack after loss", "still means to ship": "insisted after loss",
+	"on its way before the answer": "cancel overtaken by a scan", "carries goods that the customer waits for": "mixed parcel",
+	"taken as cancelled": "silence taken as cancelled", "has not answered the cancellation": "silence kept for a person",
+	"sending it once more": "resent after absent", "never arrived at the supplier": "gave up after absent",
+	"was not taken by": "refused send", "other content than was sent": "conflict", "are backordered at": "backorder wait",
+	"another supplier is tried": "backorder moved", "the storefront cancels backorders": "backorder cancelled",
+	"trying again until": "no offer", "no supplier can ship them": "no offer cancelled",
+	"Nobody reviewed the order in time": "review timeout", "did not ship": "ship clock missed",
+	"not shipped in time": "ship clock asked", "does not ship it: ": "ship clock to a person", "did not acknowledge": "ack clock missed",
+	"it cancelled of its own accord": "supplier's own cancellation", "instead of": "substitute offered",
+	"price is outside": "price outside", "within the contract": "price inside", "older acknowledgment": "older ack",
+	"is lost": "lost", "back to its sender": "returned", "is reminded": "reminded", "does not say which": "ambiguous answer",
+}

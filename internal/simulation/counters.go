@@ -1,0 +1,86 @@
+package simulation
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+)
+
+// sometimes is what a run must have shown, and how often in ten thousand lives: a fault that
+// never happened has not been survived. It is about a fifth of what is seen, so that luck is no failure.
+var sometimes = map[string]int{
+	// the process
+	"worker died: before a statement": 200, "worker died: after a statement": 200, "worker died: after its work": 100,
+	"worker died: died before the call": 50, "worker died: died after the call": 50, "attempt frozen": 80, "stale attempt finished": 30,
+	"processor died": 60, "deliverer died": 100, "courier died": 500, "gateway died": 100, "poll died": 10, "continued as new": 30,
+	"workflow ended from outside": 20, "revived": 20, "order opened again": 50, "step ran out of time": 100,
+	// the database and the engine
+	"database away": 1000, "cut before a statement": 600, "cut after a statement": 500, "engine away": 30, "engine's answer lost": 30,
+	// the network
+	"connection refused": 50, "partner's answer lost": 50, "partner away": 50, "partner busy": 50, "error in disguise": 30,
+	"answer garbled": 30, "call arrives late": 20, "froze before the call": 20, "froze after the call": 20, "mail's answer lost": 50,
+	"webhook repeated": 500, "webhook turned away": 20, "push lost": 50, "old scans told again": 10, "garbage": 500, "forged signature": 50,
+	"order placed again": 1000, "order turned away": 50, "another order under one id": 500,
+	// suppliers
+	"send refused": 50, "number taken": 10, "purchase order arrived twice": 10, "late send refused by the fence": 10, "fence before arrival": 20,
+	"acknowledged in the same breath": 200, "look-up found it": 200, "look-up found an answer": 50, "answer promised": 200, "promise kept": 200,
+	"thought better of a refusal": 2, "confirmed and shipped all the same": 50, "cancellation asked again": 50, "supplier cancelled": 50,
+	"claimed again": 20, "label printed anew": 20, "shipped what nobody asked for": 40, "invoice": 500, "invoice told twice": 100,
+	"billed too much": 100, "supplier reminded": 200,
+	// people and money
+	"cancel of the whole": 300, "cancel of a part": 200, "cancel refused": 200, "cancel repeated": 30, "cancel stored": 10,
+	"answer came too late": 10, "address changed": 10, "address refused": 100, "review approve": 20, "review reject": 20, "review amend": 2,
+	"withdrawal resolved by a person": 2, "case resolved by a person": 20, "workflow cancelled by hand": 50, "cancel signal by hand": 30,
+	"unreadable signal": 50, "not paid": 30, "paid in part": 30, "refund": 1000, "storefront asked again": 100,
+	// what became of the orders
+	"stage settled": 500, "stage cancelled": 500, "parcel delivered": 500, "parcel lost": 100, "parcel returning": 50,
+	"withdrawal confirmed": 200, "withdrawal refused": 100, "withdrawal silent": 20, "several purchase orders": 500,
+	"case duplicate_shipment": 50, "case over_shipment": 30, "case intercepted": 30, "case absorbed_as_loss": 10, "case deciding": 30,
+	"late ack after loss": 30, "cancel overtaken by a scan": 30, "resent after absent": 20, "gave up after absent": 2,
+	"silence taken as cancelled": 10, "backorder wait": 20, "no offer": 20, "price outside": 30, "price inside": 20, "older ack": 20,
+	"ship clock missed": 50, "ack clock missed": 100, "review timeout": 20, "poll found news": 10,
+	// every activity, every kind of fact and of message
+	"activity ValidateOrder": 8000, "activity RouteOrder": 8000, "activity DispatchPurchaseOrder": 5000, "activity LookUpPurchaseOrder": 50,
+	"activity CancelPurchaseOrder": 1000, "activity InterceptParcel": 20, "activity RefundCustomer": 3000, "activity RecordProgress": 5000,
+	"activity SettleOrder": 8000, "activity LoadOrder": 50, "activity ChangeAddress": 50, "activity ReadFacts": 10, "activity PollCarrier": 1000,
+	"fact acknowledgment": 1000, "fact ship_notice": 1000, "fact cancel_answer": 100, "fact cancel_request": 10, "fact parcel_in_transit": 500,
+	"fact parcel_delivered": 400, "fact parcel_lost": 50, "fact parcel_returning": 50, "fact parcel_exception": 8,
+	"told customer_mail placed": 8000, "told customer_mail shipped": 200, "told customer_mail delivered": 200, "told customer_mail cancelled": 1000,
+	"told customer_mail refunded": 1000, "told customer_mail lost": 50, "told customer_mail backordered": 10, "told customer_mail delayed": 20,
+	"told customer_mail out_for_delivery": 8, "told storefront fulfilled": 400, "told storefront cancelled": 1000,
+	"told supplier_mail supplier_reminder": 50,
+}
+
+// wanted is how often something must have happened in so many lives. What is rarer than once in a
+// run is not asked of it.
+func wanted(what string, lives int) int { return sometimes[what] * lives / 10_000 }
+
+// Missing lists what did not happen as often as it must in a run of that size.
+func (r *Report) Missing() []string {
+	var list []string
+	for _, what := range slices.Sorted(maps.Keys(sometimes)) {
+		if r.Seen[what] < wanted(what, r.Lives) {
+			list = append(list, what)
+		}
+	}
+	return list
+}
+
+// WriteCounters writes how often everything happened, and how often it must have.
+func (r *Report) WriteCounters(out io.Writer) {
+	all := maps.Clone(r.Seen)
+	for what := range sometimes {
+		if _, seen := all[what]; !seen {
+			all[what] = 0
+		}
+	}
+	_, _ = fmt.Fprintf(out, "%-44s %9s %9s\n", "happened", "times", "at least")
+	for _, what := range slices.Sorted(maps.Keys(all)) {
+		mark := ""
+		if all[what] < wanted(what, r.Lives) {
+			mark = "  missing"
+		}
+		_, _ = fmt.Fprintf(out, "%-44s %9d %9d%s\n", what, all[what], wanted(what, r.Lives), mark)
+	}
+}
