@@ -1,7 +1,6 @@
 package returns
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -283,8 +282,8 @@ func rulingKey(line int) string { return "ruling/" + strconv.Itoa(line) }
 // wrongs names the conditions that nobody pays for by rule.
 func (l *Line) wrongs() string {
 	var words []string
-	for _, c := range slices.Sorted(maps.Keys(l.Found)) {
-		byRule := c == AsNew || c == Opened || c == LostOnTheWay || c == DamagedGoods && l.Reason.Fault()
+	for _, c := range Conditions {
+		byRule := c == AsNew || c == Opened || c == DamagedGoods && l.Reason.Fault()
 		if l.Found[c] > 0 && !byRule {
 			words = append(words, strings.ReplaceAll(string(c), "_", " "))
 		}
