@@ -91,21 +91,11 @@ func (r *orderRun) nudge() { r.changed.SendAsync(struct{}{}) }
 // takeNews applies everything that has come and was not applied yet.
 func (r *orderRun) takeNews() {
 	now := workflow.Now(r.ctx)
-	for {
-		// Received raw: the SDK drops a signal that it cannot read, and the facts in it with it.
-		var raw converter.RawValue
-		if !r.facts.ReceiveAsync(&raw) {
-			break
-		}
-		var batch FactsSignal
-		if err := converter.GetDefaultDataConverter().FromPayload(raw.Payload(), &batch); err != nil {
-			r.state.MissedFacts()
-			continue
-		}
+	eachSignal(r.facts, r.state.MissedFacts, func(batch FactsSignal) {
 		for _, fact := range batch.Facts {
 			r.state.Apply(fact, now)
 		}
-	}
+	})
 	for {
 		var raw converter.RawValue
 		if !r.cancels.ReceiveAsync(&raw) {
@@ -119,6 +109,23 @@ func (r *orderRun) takeNews() {
 	}
 	for r.changed.ReceiveAsync(nil) {
 		continue
+	}
+}
+
+// eachSignal takes everything that waits in a channel. It is received raw: the SDK drops a signal that it
+// cannot read, and what is in it with it.
+func eachSignal[S any](from workflow.ReceiveChannel, unreadable func(), take func(S)) {
+	for {
+		var raw converter.RawValue
+		if !from.ReceiveAsync(&raw) {
+			return
+		}
+		var signal S
+		if err := converter.GetDefaultDataConverter().FromPayload(raw.Payload(), &signal); err != nil {
+			unreadable()
+			continue
+		}
+		take(signal)
 	}
 }
 

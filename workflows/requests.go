@@ -52,11 +52,20 @@ func (r *orderRun) handleRequests() error {
 	)
 }
 
-func (r *orderRun) canCancel(_ workflow.Context, request order.CancelRequest) error {
-	if !r.ready {
+// judged is a validator's word: what the state says, unless news wait that it does not know yet. The
+// handler takes them first and judges by them, so that a request is never refused by what is outdated.
+func judged(ready bool, news workflow.ReceiveChannel, verdict error) error {
+	switch {
+	case !ready:
 		return errLoading
+	case news.Len() > 0:
+		return nil
 	}
-	return refused(r.state.CanCancel(request))
+	return refused(verdict)
+}
+
+func (r *orderRun) canCancel(_ workflow.Context, request order.CancelRequest) error {
+	return judged(r.ready, r.facts, r.state.CanCancel(request))
 }
 
 func (r *orderRun) onCancel(ctx workflow.Context, request order.CancelRequest) (order.CancelReply, error) {
@@ -71,27 +80,26 @@ func (r *orderRun) onCancel(ctx workflow.Context, request order.CancelRequest) (
 }
 
 func (r *orderRun) canReview(_ workflow.Context, request ReviewRequest) error {
-	if !r.ready {
-		return errLoading
-	}
 	if request.Decision == order.ReviewAmend && request.AddressChange == "" {
 		return refused(&order.Refusal{Reason: "amend needs the corrected address"})
 	}
-	return refused(r.state.CanReview(request.Decision))
+	return judged(r.ready, r.facts, r.state.CanReview(request.Decision))
 }
 
 func (r *orderRun) onReview(ctx workflow.Context, request ReviewRequest) (Answer, error) {
 	defer r.nudge()
+	r.takeNews()
+	if err := r.state.CanReview(request.Decision); err != nil {
+		return Answer{}, refused(err)
+	}
 	if request.AddressChange != "" {
 		if err := r.takeAddress(ctx, request.AddressChange); err != nil {
 			return Answer{}, err
 		}
 	}
-	if err := r.state.CanReview(request.Decision); err != nil {
-		if request.AddressChange != "" {
-			return Answer{Message: "Somebody else has decided about the order meanwhile; the goods go to the new address.", Stage: r.state.Stage()}, nil
-		}
-		return Answer{}, refused(err)
+	// Only the taking of an address leaves somebody else the time to decide.
+	if r.state.CanReview(request.Decision) != nil {
+		return Answer{Message: "Somebody else has decided about the order meanwhile; the goods go to the new address.", Stage: r.state.Stage()}, nil
 	}
 	r.state.TakeReview(request.Decision, request.By, workflow.Now(ctx))
 	message := "The order is approved; suppliers are looked for now."
@@ -102,14 +110,12 @@ func (r *orderRun) onReview(ctx workflow.Context, request ReviewRequest) (Answer
 }
 
 func (r *orderRun) canChangeAddress(_ workflow.Context, request AddressRequest) error {
-	if !r.ready {
-		return errLoading
-	}
-	return refused(r.state.CanChangeAddress(request.Country == r.state.Country))
+	return judged(r.ready, r.facts, r.state.CanChangeAddress(request.Country == r.state.Country))
 }
 
 func (r *orderRun) onAddress(ctx workflow.Context, request AddressRequest) (Answer, error) {
 	defer r.nudge()
+	r.takeNews()
 	if err := r.state.CanChangeAddress(request.Country == r.state.Country); err != nil {
 		return Answer{}, refused(err)
 	}
@@ -134,14 +140,15 @@ func (r *orderRun) takeAddress(ctx workflow.Context, change string) error {
 }
 
 func (r *orderRun) canResolve(_ workflow.Context, request ResolveRequest) error {
-	if !r.ready {
-		return errLoading
-	}
-	return refused(r.state.CanResolve(request.Withdrawal, request.Case, request.Outcome))
+	return judged(r.ready, r.facts, r.state.CanResolve(request.Withdrawal, request.Case, request.Outcome))
 }
 
 func (r *orderRun) onResolve(ctx workflow.Context, request ResolveRequest) (Answer, error) {
 	defer r.nudge()
+	r.takeNews()
+	if err := r.state.CanResolve(request.Withdrawal, request.Case, request.Outcome); err != nil {
+		return Answer{}, refused(err)
+	}
 	now := workflow.Now(ctx)
 	if request.Withdrawal != "" {
 		r.state.ResolveWithdrawal(request.Withdrawal, request.Confirmed, now)

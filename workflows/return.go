@@ -3,7 +3,6 @@ package workflows
 import (
 	"errors"
 
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/dropline/dropline/internal/order"
@@ -93,21 +92,11 @@ func (r *returnRun) load(in ReturnInput) {
 // takeNews applies everything that has come and was not applied yet.
 func (r *returnRun) takeNews() {
 	now := workflow.Now(r.ctx)
-	for {
-		// Received raw: the SDK drops a signal that it cannot read, and the facts in it with it.
-		var raw converter.RawValue
-		if !r.facts.ReceiveAsync(&raw) {
-			break
-		}
-		var batch ReturnFactsSignal
-		if err := converter.GetDefaultDataConverter().FromPayload(raw.Payload(), &batch); err != nil {
-			r.state.MissedFacts()
-			continue
-		}
+	eachSignal(r.facts, r.state.MissedFacts, func(batch ReturnFactsSignal) {
 		for _, fact := range batch.Facts {
 			r.state.Apply(fact, now)
 		}
-	}
+	})
 	if r.root.Err() != nil && !r.rootCancelled {
 		r.rootCancelled = true
 		request := returns.CancelRequest{ID: "workflow-cancelled", By: "an operator in the Temporal UI"}
@@ -226,19 +215,13 @@ func (r *returnRun) handleRequests() error {
 			workflow.QueryHandlerOptions{Description: "The whole state of the return"}),
 		workflow.SetUpdateHandlerWithOptions(r.ctx, UpdateCancel, r.onCancel, workflow.UpdateHandlerOptions{
 			Validator: func(_ workflow.Context, request returns.CancelRequest) error {
-				if !r.ready {
-					return errLoading
-				}
-				return refused(r.state.CanCancel(request))
+				return judged(r.ready, r.facts, r.state.CanCancel(request))
 			},
 			Description: "Take the return back: the customer keeps the goods",
 		}),
 		workflow.SetUpdateHandlerWithOptions(r.ctx, UpdateDecide, r.onDecide, workflow.UpdateHandlerOptions{
 			Validator: func(_ workflow.Context, d returns.Decision) error {
-				if !r.ready {
-					return errLoading
-				}
-				return refused(r.state.CanDecide(d))
+				return judged(r.ready, r.facts, r.state.CanDecide(d))
 			},
 			Description: "Decide where only a person can: goods that came back wrong, a credit that does not come",
 		}),

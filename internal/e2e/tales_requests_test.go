@@ -62,6 +62,7 @@ func talesOfRequests() map[string]tale {
 			r.untilSent(1)
 			r.refuses(workflows.UpdateReview, workflows.ReviewRequest{Decision: order.ReviewApprove}, "not held for review")
 			r.refuses(workflows.UpdateAddress, workflows.AddressRequest{Change: "a1", Country: "DE"}, "has gone to acme with the old address")
+			r.refuses(workflows.UpdateResolve, workflows.ResolveRequest{Case: "none", Outcome: order.CaseAbsorbed, By: "operator"}, "case none is not open")
 			r.delivers(1, 3)
 		}},
 		"resolved-withdrawal": {ends: order.StageCancelled, set: func(r *rehearsal) {

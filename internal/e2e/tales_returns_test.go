@@ -34,7 +34,8 @@ type comeback struct {
 	granted   returns.State
 	facts     []returns.Fact // what Postgres holds, by number from 1
 	firstRun  string
-	untouched bool // it reads its state from Postgres instead of getting it
+	stop      func() // the worker
+	untouched bool   // it reads its state from Postgres instead of getting it
 }
 
 func newComeback(t *testing.T, c client.Client, namespace, name string) *comeback {
@@ -50,7 +51,8 @@ func newComeback(t *testing.T, c client.Client, namespace, name string) *comebac
 	return b
 }
 
-func (b *comeback) start(watchers ...interceptor.WorkerInterceptor) {
+// work starts a worker.
+func (b *comeback) work(watchers ...interceptor.WorkerInterceptor) {
 	b.t.Helper()
 	w := worker.New(b.temporal, b.queue, worker.Options{
 		Identity: "worker", MaxConcurrentWorkflowTaskPollers: 2, MaxConcurrentActivityTaskPollers: 1, DisableRegistrationAliasing: true, Interceptors: watchers,
@@ -71,7 +73,13 @@ func (b *comeback) start(watchers ...interceptor.WorkerInterceptor) {
 		return slices.Clone(b.facts[min(int(in.After), len(b.facts)):])
 	})
 	require.NoError(b.t, w.Start())
-	b.t.Cleanup(sync.OnceFunc(w.Stop))
+	b.stop = sync.OnceFunc(w.Stop)
+	b.t.Cleanup(b.stop)
+}
+
+func (b *comeback) start(watchers ...interceptor.WorkerInterceptor) {
+	b.t.Helper()
+	b.work(watchers...)
 	in := workflows.ReturnInput{Key: b.key, RMA: b.granted.RMA}
 	if !b.untouched {
 		in.State = &b.granted
@@ -163,6 +171,17 @@ func returnTales() map[string]returnTale {
 			b.inspected(returns.Missing)
 			b.until(returns.StageDeciding)
 			require.NoError(b.t, b.ask(workflows.UpdateDecide, returns.Decision{ID: "d", Line: 1, By: "support"}))
+		}},
+		// The API shows a return with its newest facts folded in, also while no worker has told the
+		// workflow of them: a decision about just that is granted.
+		"return-decided-with-the-news": {ends: returns.StageClosed, tell: func(b *comeback) {
+			b.until(returns.StageAwaiting)
+			b.stop()
+			b.inspected(returns.Missing)
+			decided := make(chan error, 1)
+			go func() { decided <- b.ask(workflows.UpdateDecide, returns.Decision{ID: "d", Line: 1, By: "support"}) }()
+			b.work(&hasty{})
+			require.NoError(b.t, <-decided)
 		}},
 		"return-refused-requests": {ends: returns.StageClosed, watchers: []interceptor.WorkerInterceptor{&lax{}}, tell: func(b *comeback) {
 			b.until(returns.StageAwaiting)

@@ -26,23 +26,40 @@ type answerBody struct {
 	RequestID string `json:"request_id" example:"address-12"`
 }
 
-// put asks the order, which must be running, and waits for its answer.
-func (g *gateway) put(
-	ctx context.Context, standing orderview.Standing, name string, ask func(context.Context) (workflows.Answer, error),
-) (*answerOutput, error) {
-	if !standing.ClosedAt.IsZero() {
-		return nil, problem(refused, "the order is closed ("+string(standing.State.Stage())+")")
-	}
-	if standing.StartedAt.IsZero() {
+// asking puts a request to an order's workflow and waits for its answer.
+type asking func(context.Context) (workflows.Answer, error)
+
+// put asks the order, which must be running. One that has closed is asked again, if it can have been
+// asked before: it may have closed because of this very request, and still knows its answer.
+func (g *gateway) put(ctx context.Context, standing orderview.Standing, name string, ask, again asking) (*answerOutput, error) {
+	closed := !standing.ClosedAt.IsZero()
+	over := problem(refused, "the order is closed ("+string(standing.State.Stage())+")")
+	switch {
+	case closed && again == nil:
+		return nil, over
+	case closed:
+		ask = again
+	case standing.StartedAt.IsZero():
 		return nil, problem(orderBusy, "work on the order has not begun yet")
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.AnswerWait)
 	defer cancel()
 	answer, err := ask(ctx)
+	if closed && errors.Is(err, ErrNotRunning) {
+		return nil, over
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &answerOutput{answerBody{Message: answer.Message, Stage: string(answer.Stage), RequestID: name}}, nil
+}
+
+// repeatable says whether a request can have come before: it brings an id of its own.
+func (in RequestName) repeatable(inBody string, ask asking) asking {
+	if in.IdempotencyKey == "" && inBody == "" {
+		return nil
+	}
+	return ask
 }
 
 type addressInput struct {
@@ -76,7 +93,7 @@ func (g *gateway) changeAddress(ctx context.Context, in *addressInput) (*answerO
 		return g.withAddress(ctx, key, change, to, func() (workflows.Answer, error) {
 			return g.Orders.ChangeAddress(ctx, key, "address/"+change, workflows.AddressRequest{Change: change, Country: to.Country})
 		})
-	})
+	}, nil)
 }
 
 // changeID names a new address: by the order, and by the request that brings it.
@@ -193,13 +210,14 @@ func (g *gateway) review(ctx context.Context, in *reviewInput) (*answerOutput, e
 	if err != nil {
 		return nil, err
 	}
+	ask := func(ctx context.Context) (workflows.Answer, error) { return g.Orders.Review(ctx, key, id, r) }
+	again := in.repeatable(in.Body.RequestID, ask)
+	if in.Body.Address == nil {
+		return g.put(ctx, standing, name, ask, again)
+	}
 	return g.put(ctx, standing, name, func(ctx context.Context) (workflows.Answer, error) {
-		ask := func() (workflows.Answer, error) { return g.Orders.Review(ctx, key, id, r) }
-		if in.Body.Address == nil {
-			return ask()
-		}
-		return g.withAddress(ctx, key, r.AddressChange, in.Body.Address.address(), ask)
-	})
+		return g.withAddress(ctx, key, r.AddressChange, in.Body.Address.address(), func() (workflows.Answer, error) { return ask(ctx) })
+	}, again)
 }
 
 type resolveInput struct {
@@ -244,9 +262,8 @@ func (g *gateway) resolve(ctx context.Context, in *resolveInput) (*answerOutput,
 	if err != nil {
 		return nil, err
 	}
-	return g.put(ctx, standing, name, func(ctx context.Context) (workflows.Answer, error) {
-		return g.Orders.Resolve(ctx, key, id, r)
-	})
+	ask := func(ctx context.Context) (workflows.Answer, error) { return g.Orders.Resolve(ctx, key, id, r) }
+	return g.put(ctx, standing, name, ask, in.repeatable(in.Body.RequestID, ask))
 }
 
 // checkSubject keeps text that names nothing out of the order's history.

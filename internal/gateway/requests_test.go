@@ -272,3 +272,28 @@ func TestFaultOfOursIsLoggedAndNotTold(t *testing.T) {
 	require.Contains(t, f.log.String(), "10.1.2.3")
 	require.Contains(t, f.log.String(), got.problem(t).RequestID)
 }
+
+// A decision can be the last thing an order waited for. When its answer was lost and the same request
+// comes again, the order has closed because of it, and that is not a refusal.
+func TestADecisionThatClosedItsOrderIsNotCalledRefused(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.started()
+	s := order.State{Key: order.Key{Storefront: "shop", Order: "1001"}, Settled: true, Validated: true, Cases: []order.Case{{Key: "DL-1/1Z", Status: order.CaseAbsorbed}}}
+	state, err := json.Marshal(s)
+	require.NoError(t, err)
+	f.exec(`UPDATE orders SET state = $1, closed_at = now()`, state)
+	for path, body := range map[string]string{
+		"/v1/orders/shop/1001/resolve": `{"request_id": "r-1", "case": "DL-1/1Z", "outcome": "absorbed_as_loss"}`,
+		"/v1/orders/shop/1001/review":  `{"request_id": "r-1", "decision": "reject"}`,
+	} {
+		f.orders.err = nil
+		require.Equal(t, http.StatusOK, f.post(path, f.operator, body).StatusCode, "the order remembers it")
+		f.orders.err = gateway.ErrNotRunning
+		got := f.post(path, f.operator, body)
+		require.Equal(t, "refused", got.problem(t).Code, "it was never asked that")
+		require.Contains(t, got.problem(t).Detail, "the order is closed")
+		f.orders.err = gateway.ErrUnreachable
+		require.Equal(t, http.StatusServiceUnavailable, f.post(path, f.operator, body).StatusCode, "nobody can tell now")
+	}
+}
