@@ -16,15 +16,15 @@ func (w *world) crash(ctx context.Context, plays []*play, say func(order, text s
 	if err := w.pool.QueryRow(ctx, `SELECT count(*) FROM orders WHERE closed_at IS NULL`).Scan(&inFlight); err != nil {
 		return fmt.Errorf("count the orders in flight: %w", err)
 	}
-	killed := w.worker.id()
-	if err := w.worker.kill(); err != nil {
+	killed := w.worker.ID()
+	if err := w.worker.Kill(); err != nil {
 		return err
 	}
 	say("", fmt.Sprintf("KILL -9 worker (process %d), %d orders in flight, 2 purchase orders taken and unanswered", killed, inFlight))
 	if err := w.restartWorker(ctx); err != nil {
 		return err
 	}
-	say("", fmt.Sprintf("another worker is up (process %d)", w.worker.id()))
+	say("", fmt.Sprintf("another worker is up (process %d)", w.worker.ID()))
 	return nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/postgres/postgrestest"
+	"github.com/dropline/dropline/internal/processes"
 	"github.com/dropline/dropline/internal/service"
 )
 
@@ -33,7 +34,7 @@ func stage(t *testing.T) *world {
 	w.pool, err = postgres.Open(ctx, url, 8)
 	require.NoError(t, err)
 	t.Cleanup(w.pool.Close)
-	addresses, err := freeAddresses(ctx, 1)
+	addresses, err := processes.FreeAddresses(ctx, 1)
 	require.NoError(t, err)
 	w.gatewayURL = "http://" + addresses[0]
 	w.partners, err = startPartners(w.gatewayURL, newSecrets())

@@ -59,7 +59,7 @@ func (w *world) report(ctx context.Context, out io.Writer, plays []*play) error 
 
 // audit runs the audit as an operator does, and returns what is broken.
 func (w *world) audit(ctx context.Context, out io.Writer) []string {
-	said, failed := w.programs.call(ctx, "starter", "audit", "--json")
+	said, failed := w.programs.Call(ctx, "starter", "audit", "--json")
 	var report audit.Report
 	if err := json.Unmarshal([]byte(said), &report); err != nil {
 		return []string{fmt.Sprintf("starter audit: %v %v", failed, err)}
@@ -104,7 +104,7 @@ func (w *world) links(out io.Writer) {
 // access prints what the command line and the API need.
 func (w *world) access(out io.Writer) {
 	fmt.Fprintf(out, "operator key: %s\n", w.keys[operatorKey])
-	fmt.Fprintf(out, "for %s/starter:\n", w.programs.folder)
+	fmt.Fprintf(out, "for %s/starter:\n", w.programs.Folder)
 	for _, name := range []string{"DATABASE_URL", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"} {
 		fmt.Fprintf(out, "  export %s='%s'\n", name, os.Getenv(name))
 	}

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/dropline/dropline/internal/processes"
 )
 
 // Options say what to show.
@@ -160,16 +162,16 @@ const absence = 5 * time.Second
 func (w *world) stay(ctx context.Context, out io.Writer) error {
 	fmt.Fprintln(out, "everything stays up until Ctrl-C; a worker or gateway that you kill is started again")
 	for {
-		var died *process
+		var died *processes.Process
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-w.worker.ended:
+		case <-w.worker.Ended:
 			died = w.worker
-		case <-w.gateway.ended:
+		case <-w.gateway.Ended:
 			died = w.gateway
 		}
-		fmt.Fprintf(out, "%s ended (%s): another one starts in %s\n", died.name, died.command.ProcessState, absence)
+		fmt.Fprintf(out, "%s ended (%s): another one starts in %s\n", died.Name, died.Fate(), absence)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -181,19 +183,19 @@ func (w *world) stay(ctx context.Context, out io.Writer) error {
 			}
 			return err
 		}
-		fmt.Fprintf(out, "%s is up again\n", died.name)
+		fmt.Fprintf(out, "%s is up again\n", died.Name)
 	}
 }
 
 // replace starts a program in place of one that ended.
-func (w *world) replace(ctx context.Context, died *process) (err error) {
+func (w *world) replace(ctx context.Context, died *processes.Process) (err error) {
 	if died == w.worker {
 		return w.restartWorker(ctx)
 	}
-	if w.gateway, err = w.programs.start("starter", "gateway.log", nil, "serve"); err != nil {
+	if w.gateway, err = w.programs.Start("starter", "gateway.log", nil, "serve"); err != nil {
 		return err
 	}
-	return w.ready(ctx, w.gateway, w.gatewayURL)
+	return w.gateway.Ready(ctx, w.gatewayURL)
 }
 
 func chosen(all []*story, only string) []*story {

@@ -5,24 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"regexp"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.temporal.io/sdk/client"
 
 	"github.com/dropline/dropline/internal/engine"
 	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/processes"
 )
 
 // world is Dropline as it is installed anywhere: its database migrated, its catalogue loaded, keys
 // made, a gateway and a worker running as processes of their own; and the partners around it.
 type world struct {
 	partners *partners
-	programs programs
+	programs processes.Programs
 	folder   string
 	catalog  string
 
@@ -33,7 +31,7 @@ type world struct {
 	namespace  string
 	ui         string // base URL of the Temporal UI; empty: there is none
 
-	gateway, worker *process
+	gateway, worker *processes.Process
 	workerEnv       []string
 	workerHealth    string
 }
@@ -52,13 +50,18 @@ func open(ctx context.Context, o Options, say func(format string, args ...any)) 
 			w.close()
 		}
 	}()
-	if w.programs.folder, err = findPrograms(o.Bin); err != nil {
+	if w.programs.Folder = o.Bin; o.Bin == "" {
+		if w.programs.Folder, err = processes.Beside(); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.programs.Check("worker", "starter"); err != nil {
 		return nil, err
 	}
 	if w.folder, err = os.MkdirTemp("", "dropline-demo-"); err != nil {
 		return nil, fmt.Errorf("make a folder for logs: %w", err)
 	}
-	addresses, err := freeAddresses(ctx, 2)
+	addresses, err := processes.FreeAddresses(ctx, 2)
 	if err != nil {
 		return nil, err
 	}
@@ -67,8 +70,8 @@ func open(ctx context.Context, o Options, say func(format string, args ...any)) 
 	if w.partners, err = startPartners(w.gatewayURL, newSecrets()); err != nil {
 		return nil, err
 	}
-	w.programs.logs = w.folder
-	w.programs.env = append(append(os.Environ(), w.partners.environment()...),
+	w.programs.Logs = w.folder
+	w.programs.Env = append(append(os.Environ(), w.partners.environment()...),
 		"DROPLINE_LISTEN_ADDRESS="+addresses[0], "DROPLINE_LOG_FORMAT=text")
 	if w.pool, err = postgres.Open(ctx, url, 8); err != nil {
 		return nil, err
@@ -89,33 +92,17 @@ func open(ctx context.Context, o Options, say func(format string, args ...any)) 
 	return w, w.run(ctx)
 }
 
-// freeAddresses finds ports that nobody uses. Another program may take one before ours does; then
-// ours says so and ends.
-func freeAddresses(ctx context.Context, n int) ([]string, error) {
-	var addresses []string
-	for range n {
-		var config net.ListenConfig
-		listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer func() { _ = listener.Close() }() // held until all are found, so that none is found twice
-		addresses = append(addresses, listener.Addr().String())
-	}
-	return addresses, nil
-}
-
 var keyShape = regexp.MustCompile(`dl_[a-z2-7]{16}_[a-z2-7]{52}`)
 
 // install does what docs/operating.md tells an operator to do once.
 func (w *world) install(ctx context.Context) (err error) {
-	if _, err := w.programs.call(ctx, "starter", "migrate"); err != nil {
+	if _, err := w.programs.Call(ctx, "starter", "migrate"); err != nil {
 		return err
 	}
 	if w.catalog, err = writeCatalog(w.folder, w.partners, together); err != nil {
 		return err
 	}
-	if _, err := w.programs.call(ctx, "starter", "catalog", "load", w.catalog); err != nil {
+	if _, err := w.programs.Call(ctx, "starter", "catalog", "load", w.catalog); err != nil {
 		return err
 	}
 	if err := w.key(ctx, operatorKey, "--role", "operator"); err != nil {
@@ -130,7 +117,7 @@ func (w *world) install(ctx context.Context) (err error) {
 }
 
 func (w *world) key(ctx context.Context, name string, args ...string) error {
-	said, err := w.programs.call(ctx, "starter", append([]string{"keys", "create"}, args...)...)
+	said, err := w.programs.Call(ctx, "starter", append([]string{"keys", "create"}, args...)...)
 	if err != nil {
 		return err
 	}
@@ -142,63 +129,30 @@ func (w *world) key(ctx context.Context, name string, args ...string) error {
 
 // run starts gateway and worker and waits until both are ready.
 func (w *world) run(ctx context.Context) (err error) {
-	if w.gateway, err = w.programs.start("starter", "gateway.log", nil, "serve"); err != nil {
+	if w.gateway, err = w.programs.Start("starter", "gateway.log", nil, "serve"); err != nil {
 		return err
 	}
-	if w.worker, err = w.programs.start("worker", "worker.log", w.workerEnv); err != nil {
+	if w.worker, err = w.programs.Start("worker", "worker.log", w.workerEnv); err != nil {
 		return err
 	}
-	if err := w.ready(ctx, w.gateway, w.gatewayURL); err != nil {
+	if err := w.gateway.Ready(ctx, w.gatewayURL); err != nil {
 		return err
 	}
-	return w.ready(ctx, w.worker, w.workerHealth)
-}
-
-// startWithin is how long a program may take to be ready.
-const startWithin = 40 * time.Second
-
-func (w *world) ready(ctx context.Context, p *process, base string) error {
-	ctx, cancel := context.WithTimeout(ctx, startWithin)
-	defer cancel()
-	for {
-		if answers(ctx, base+"/readyz") {
-			return nil
-		}
-		select {
-		case <-p.ended:
-			return p.failure()
-		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready at %s: see %s", p.name, base, p.log)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
-
-func answers(ctx context.Context, url string) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	if err != nil {
-		return false
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return false
-	}
-	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK
+	return w.worker.Ready(ctx, w.workerHealth)
 }
 
 // restartWorker starts a worker in place of the one that was killed.
 func (w *world) restartWorker(ctx context.Context) (err error) {
-	if w.worker, err = w.programs.start("worker", "worker.log", w.workerEnv); err != nil {
+	if w.worker, err = w.programs.Start("worker", "worker.log", w.workerEnv); err != nil {
 		return err
 	}
-	return w.ready(ctx, w.worker, w.workerHealth)
+	return w.worker.Ready(ctx, w.workerHealth)
 }
 
 // close takes everything down, the programs first, so that nobody talks to a partner that is gone.
 func (w *world) close() {
-	w.worker.stop()
-	w.gateway.stop()
+	w.worker.Stop()
+	w.gateway.Stop()
 	if w.partners != nil {
 		w.partners.close()
 	}

@@ -3,6 +3,7 @@
 package processes
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,20 @@ func (p *Programs) Check(names ...string) error {
 		}
 	}
 	return nil
+}
+
+// Call runs a program to its end and returns what it wrote to its standard output, also when it failed.
+func (p *Programs) Call(ctx context.Context, name string, args ...string) (string, error) {
+	//nolint:gosec // folders and names are the caller's, who runs its own programs
+	command := exec.CommandContext(ctx, filepath.Join(p.Folder, name), args...)
+	command.Env = p.Env
+	var output, complaint bytes.Buffer
+	command.Stdout, command.Stderr = &output, &complaint
+	if err := command.Run(); err != nil {
+		said := strings.TrimSpace(complaint.String())
+		return output.String(), fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, said)
+	}
+	return output.String(), nil
 }
 
 // Process is a program that keeps running, and ends with this one at the latest.
@@ -117,6 +132,9 @@ func (p *Process) Stop() {
 	}
 }
 
+// Fate is how a process went that has ended: "exit status 1", "signal: killed".
+func (p *Process) Fate() string { return p.command.ProcessState.String() }
+
 // Failure says how a process ended that should still run, with the last lines of its log.
 func (p *Process) Failure() error {
 	text, err := os.ReadFile(p.Log)
@@ -126,7 +144,7 @@ func (p *Process) Failure() error {
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	const last = 12
 	lines = lines[max(0, len(lines)-last):]
-	return fmt.Errorf("%s ended (%s); its log %s ends with:\n%s", p.Name, p.command.ProcessState, p.Log, strings.Join(lines, "\n"))
+	return fmt.Errorf("%s ended (%s); its log %s ends with:\n%s", p.Name, p.Fate(), p.Log, strings.Join(lines, "\n"))
 }
 
 // startWithin is how long a program may take to be ready.
