@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -13,14 +14,20 @@ import (
 // LoadOrder reads the recorded state of an order that was settled, with the facts that its workflow
 // took after the snapshot folded in by the same rules.
 func (o *Orders) LoadOrder(ctx context.Context, key order.Key) (order.State, error) {
-	var state *order.State
+	var recorded []byte
 	var delivered int64
-	err := o.Pool.QueryRow(ctx, `SELECT state, delivered_seq FROM orders WHERE key = $1`, key.String()).Scan(&state, &delivered)
+	err := o.Pool.QueryRow(ctx, `SELECT state, delivered_seq FROM orders WHERE key = $1`, key.String()).Scan(&recorded, &delivered)
 	if err != nil {
 		return order.State{}, fmt.Errorf("load order %s: %w", key, missing(err, "order", key.String()))
 	}
-	if state == nil {
-		return order.State{}, fmt.Errorf("load order %s: %w", key, errors.New("its workflow never recorded it"))
+	var state order.State
+	if recorded == nil {
+		err = errors.New("its workflow never recorded it")
+	} else if err = json.Unmarshal(recorded, &state); err != nil {
+		err = fmt.Errorf("what its workflow recorded cannot be read: %w", err)
+	}
+	if err != nil {
+		return order.State{}, fmt.Errorf("load order %s: %w", key, errors.Join(err, o.askAbout(ctx, key)))
 	}
 	later, err := facts.After(ctx, o.Pool, key.String(), state.LastFact)
 	if err != nil {
@@ -32,7 +39,15 @@ func (o *Orders) LoadOrder(ctx context.Context, key order.Key) (order.State, err
 			state.Apply(fact, o.Now())
 		}
 	}
-	return *state, nil
+	return state, nil
+}
+
+// askAbout puts an order before a person whose workflow cannot, because it does not know the order.
+func (o *Orders) askAbout(ctx context.Context, key order.Key) error {
+	if _, err := o.Pool.Exec(ctx, `UPDATE orders SET needs_attention = true WHERE key = $1 AND NOT needs_attention`, key.String()); err != nil {
+		return fmt.Errorf("mark it as waiting for a person: %w", err)
+	}
+	return nil
 }
 
 // One statement, so that the address and the note that it was taken stand or fall together. One that

@@ -103,6 +103,17 @@ func TestASettledOrderIsLoadedWithTheFactsThatItsWorkflowTookSince(t *testing.T)
 	require.Len(t, loaded.POs[0].Parcels, 2)
 }
 
+func TestAnOrderWhoseStateCannotBeReadIsPutBeforeAPerson(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l := b.place(sale("1", line(1, "MUG", 2)))
+	b.exec(`UPDATE orders SET state = '{"lines": "none"}'`)
+	require.EqualValues(t, 0, b.number(`SELECT count(*) FROM orders WHERE needs_attention`))
+	_, err := b.desk.LoadOrder(b.ctx, l.key)
+	require.ErrorContains(t, err, "cannot be read")
+	require.EqualValues(t, 1, b.number(`SELECT count(*) FROM orders WHERE needs_attention`))
+}
+
 func TestAnAddressIsTakenOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

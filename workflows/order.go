@@ -236,6 +236,8 @@ func (r *orderRun) reopen() {
 			return
 		}
 		workflow.GetLogger(r.ctx).Error("cannot load the settled order", "error", err)
+		workflow.SetCurrentDetails(r.ctx, "The order was settled and has news, and its recorded state cannot be loaded; "+
+			"it is tried again each minute. The worker's log says why: mend the state in Postgres, or the connection to it.")
 		_ = workflow.Sleep(r.ctx, retryPause)
 	}
 }

@@ -49,7 +49,7 @@ var sites = []site{
 	{"intercept", "ActivityIntercept", workflows.ActivityIntercept, false, partnerTry, allTries, "stalled-intercept"},
 	{"refund", "ActivityRefund", workflows.ActivityRefund, false, partnerTry, allTries, "stalled-refund"},
 	{"settle", "ActivitySettle", workflows.ActivitySettle, true, databaseTry, allTries, "stalled-settle"},
-	{"reopen", "ActivityLoad", workflows.ActivityLoad, true, databaseTry, allTries, "It is logged as an error and tried again each minute: nothing of the order is known yet."},
+	{"reopen", "ActivityLoad", workflows.ActivityLoad, true, databaseTry, allTries, "It is logged as an error, shown in the UI and tried again each minute: nothing of the order is known yet. One that cannot be read is marked for a person."},
 	{"takeAddress", "ActivityAddress", workflows.ActivityAddress, true, databaseTry, allTries, "Whoever asked gets the error as the answer."},
 	{"perform", "ActivityAuthoriseReturn", workflows.ActivityAuthoriseReturn, false, partnerTry, allTries, "return-stalled-authorise"},
 	{"perform", "ActivityPayReturn", workflows.ActivityPayReturn, false, partnerTry, allTries, "return-stalled-pay"},

@@ -54,6 +54,15 @@ func (g *gateway) put(ctx context.Context, standing orderview.Standing, name str
 	return &answerOutput{answerBody{Message: answer.Message, Stage: string(answer.Stage), RequestID: name}}, nil
 }
 
+// settledBy passes a refusal on unless all we have heard, verdict, allows what was asked: then the news
+// is still on its way to whoever refused, and asking again will help.
+func settledBy(verdict, err error) error {
+	if _, is := errors.AsType[*order.Refusal](err); is && verdict == nil {
+		return problem(orderBusy, "the latest news about it is still on its way")
+	}
+	return err
+}
+
 // repeatable says whether a request can have come before: it brings an id of its own.
 func (in RequestName) repeatable(inBody string, ask asking) asking {
 	if in.IdempotencyKey == "" && inBody == "" {
@@ -210,7 +219,10 @@ func (g *gateway) review(ctx context.Context, in *reviewInput) (*answerOutput, e
 	if err != nil {
 		return nil, err
 	}
-	ask := func(ctx context.Context) (workflows.Answer, error) { return g.Orders.Review(ctx, key, id, r) }
+	ask := func(ctx context.Context) (workflows.Answer, error) {
+		answer, err := g.Orders.Review(ctx, key, id, r)
+		return answer, settledBy(standing.State.CanReview(r.Decision), err)
+	}
 	again := in.repeatable(in.Body.RequestID, ask)
 	if in.Body.Address == nil {
 		return g.put(ctx, standing, name, ask, again)
@@ -262,7 +274,10 @@ func (g *gateway) resolve(ctx context.Context, in *resolveInput) (*answerOutput,
 	if err != nil {
 		return nil, err
 	}
-	ask := func(ctx context.Context) (workflows.Answer, error) { return g.Orders.Resolve(ctx, key, id, r) }
+	ask := func(ctx context.Context) (workflows.Answer, error) {
+		answer, err := g.Orders.Resolve(ctx, key, id, r)
+		return answer, settledBy(standing.State.CanResolve(r.Withdrawal, r.Case, r.Outcome), err)
+	}
 	return g.put(ctx, standing, name, ask, in.repeatable(in.Body.RequestID, ask))
 }
 

@@ -297,3 +297,23 @@ func TestADecisionThatClosedItsOrderIsNotCalledRefused(t *testing.T) {
 		require.Equal(t, http.StatusServiceUnavailable, f.post(path, f.operator, body).StatusCode, "nobody can tell now")
 	}
 }
+
+// What the API shows may be ahead of what the workflow has heard. A decision about it is then not refused.
+func TestADecisionAboutNewsThatIsOnItsWayIsNotCalledRefused(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.started()
+	s := order.State{
+		Key: order.Key{Storefront: "shop", Order: "1001"}, Validated: true,
+		Cases: []order.Case{{Key: "DL-1/1Z", Status: order.CaseDeciding}, {Key: "DL-1/2Z", Status: order.CaseAbsorbed}},
+	}
+	state, err := json.Marshal(s)
+	require.NoError(t, err)
+	f.exec(`UPDATE orders SET state = $1`, state)
+	f.orders.err = &order.Refusal{Reason: "there is no such case"}
+	ask := func(parcel string) gateway.Problem {
+		return f.post("/v1/orders/shop/1001/resolve", f.operator, `{"case": "DL-1/`+parcel+`", "outcome": "absorbed_as_loss"}`).problem(t)
+	}
+	require.Equal(t, "order_unreachable", ask("1Z").Code, "the workflow has not heard of the case yet")
+	require.Equal(t, "refused", ask("2Z").Code, "nothing we know of allows it")
+}

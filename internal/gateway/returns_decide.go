@@ -203,7 +203,7 @@ func (g *gateway) decideReturn(ctx context.Context, in *decideInput) (*returnAns
 	defer cancel()
 	var answer workflows.ReturnAnswer
 	if answer, err = g.Orders.DecideReturn(ctx, key, in.RMA, id, d); err != nil {
-		return nil, err
+		return nil, settledBy(standing.State.CanDecide(d), err)
 	}
 	return answeredReturn(answer.Message, answer.Stage, name), nil
 }
