@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -171,11 +172,10 @@ func TestTwoThatFindTheLostAcknowledgmentAtOnceKeepItOnce(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
 	l, in := b.lost()
-	other := in
-	other.Effect += "x"
-	inputs := []workflows.CancelInput{in, other}
-	atOnce(t, 2, func(i int) error {
-		_, err := b.desk.CancelPurchaseOrder(b.ctx, inputs[i])
+	atOnce(t, 8, func(i int) error {
+		other := in
+		other.Effect += strconv.Itoa(i)
+		_, err := b.desk.CancelPurchaseOrder(b.ctx, other)
 		return err
 	})
 	kept, err := facts.After(b.ctx, b.pool, l.key.String(), 0)

@@ -41,6 +41,7 @@ func TestDispatchStartsTheContractsClocksAndRunsOnce(t *testing.T) {
 	require.Equal(t, result.Reference, again.Reference)
 	require.True(t, result.AckDueAt.Equal(again.AckDueAt))
 	require.Equal(t, 1, l.entry(1).Received)
+	require.Equal(t, "done", b.text(`SELECT state FROM effects`), "what was done stays done")
 }
 
 func TestAnAcknowledgmentInTheReceiptIsPassedOn(t *testing.T) {

@@ -55,7 +55,9 @@ func supplierStories() []*story {
 
 	waits := storyOf("shop", "backordered", "Part backordered, and worth the wait").buys("PRINT-A2", "Print, A2", 2, 3900).
 		with("plover", "PRINT-A2", suppliersim.Manner{Ack: suppliersim.AckManner{
-			Content: suppliersim.ContentPart, AcceptUnits: 1, Rest: suppliersim.RestBackorder, FulfilBackorderAfter: soon(8 * time.Second),
+			Content: suppliersim.ContentPart, AcceptUnits: 1, Rest: suppliersim.RestBackorder,
+			// A customer is told of a backorder that is still one: it outlives the absence of a worker.
+			FulfilBackorderAfter: soon(14 * time.Second),
 		}})
 	waits.want = ending{
 		stage: order.StageSettled, lines: []fate{{delivered: 2}},

@@ -180,7 +180,7 @@ func (g *gateway) decideReturn(ctx context.Context, in *decideInput) (*returnAns
 	if err != nil {
 		return nil, err
 	}
-	// What was found is dated below: the time is no part of what is asked.
+	// What was found is dated below, and what is written off is what is left now: neither is part of what is asked.
 	id, err := updateID("decide/"+name, d)
 	if err != nil {
 		return nil, err
@@ -198,6 +198,9 @@ func (g *gateway) decideReturn(ctx context.Context, in *decideInput) (*returnAns
 		return nil, problem(refused, "the return is closed ("+string(standing.State.Stage())+")")
 	case standing.StartedAt.IsZero():
 		return nil, problem(orderBusy, "work on the return has not begun yet")
+	}
+	if d.WriteOff {
+		d.Left = standing.State.Claim.Open()
 	}
 	ctx, cancel := context.WithTimeout(ctx, g.AnswerWait)
 	defer cancel()

@@ -214,3 +214,20 @@ func TestPeopleDecideAboutReturns(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, f.post(path, f.support, writeOff).StatusCode)
 	require.Equal(t, http.StatusForbidden, f.post(path, f.shop, `{"decision": "refuse"}`).StatusCode)
 }
+
+// A credit can come between the look of a person and the decision: what is let go is what was seen.
+func TestWhatIsWrittenOffIsWhatWasLeft(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.delivered(3)
+	path := f.granted() + "/decide"
+	var s returns.State
+	require.NoError(t, f.pool.QueryRow(t.Context(), `SELECT state FROM returns`).Scan(&s))
+	s.Claim.Expected, s.Claim.Got = 1400, 700
+	f.exec(`UPDATE returns SET started_at = now(), state = $1`, s)
+	const off = `{"request_id": "w", "decision": "write_off", "reason": "too_small"}`
+	require.Equal(t, http.StatusOK, f.post(path, f.operator, off).StatusCode)
+	require.EqualValues(t, 700, f.orders.asked[0].(returns.Decision).Left)
+	f.orders.err = &order.Refusal{Reason: "another amount by now"}
+	require.Equal(t, "order_unreachable", f.post(path, f.operator, off).problem(t).Code, "the workflow has not heard of the credit yet")
+}

@@ -123,6 +123,9 @@ type Decision struct {
 	// WriteOff lets go what the supplier still owes; Reason is a code, By who answers for it.
 	WriteOff bool   `json:"writeOff,omitempty"`
 	Reason   string `json:"reason,omitempty"`
+	// Left is what the supplier owed when the decision was made, in minor units: a credit that comes
+	// meanwhile is not written off with the rest. Zero: whatever is left.
+	Left int64 `json:"left,omitempty"`
 	// Noted ends a matter that needs nothing but having been seen, by its key.
 	Noted string `json:"noted,omitempty"`
 	By    string `json:"by"`
@@ -138,6 +141,9 @@ func (s *State) CanDecide(d Decision) error {
 	case d.WriteOff:
 		if s.Claim.Open() <= 0 {
 			return refuse("%s owes nothing for return %s", s.Terms.Name, s.RMA)
+		}
+		if d.Left != 0 && d.Left != s.Claim.Open() {
+			return refuse("%s owes another amount for return %s by now: look again", s.Terms.Name, s.RMA)
 		}
 		if d.Reason == "" {
 			return refuse("writing off needs a reason")
