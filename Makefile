@@ -112,7 +112,7 @@ extremes: devstack ## The worst legal order, a year of silence, doubled messages
 	@DROPLINE_EXTREMES=1 $(WITH_STACK) --quiet -- go test -count 1 -timeout 20m -parallel 1 -v -run 'Storm|Doubled|Worst|AYear' ./internal/e2e
 
 .PHONY: upgrade
-upgrade: devstack ## Orders outlive a change of builds, from the last release and back
+upgrade: devstack ## Orders outlive a change of builds: from every release, and back to the newest
 	@echo "==> upgrade"
 	@DROPLINE_UPGRADE=1 $(WITH_STACK) --quiet -- go test -count 1 -timeout 10m -v -run Outlive ./internal/e2e
 

@@ -107,7 +107,9 @@ func (d *Deliverer) loop(ctx context.Context, looks bool) {
 // Deliver claims one order and brings its workflow up to date. found is false when nothing is due.
 // The error was logged and recorded; the order is due again later.
 func (d *Deliverer) Deliver(ctx context.Context) (found bool, err error) {
-	due, err := d.claim(ctx)
+	claiming, cancel := context.WithTimeout(ctx, claimWithin)
+	due, err := d.claim(claiming)
+	cancel()
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil
 	}
@@ -119,8 +121,8 @@ func (d *Deliverer) Deliver(ctx context.Context) (found bool, err error) {
 	}
 	err = d.deliver(ctx, due)
 	// What was delivered has to be recorded, even when the deliverer is being stopped.
-	done, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
+	done, stop := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer stop()
 	if record := d.record(done, due, err, ctx.Err() != nil); record != nil {
 		d.outage.begins(d.Log, "The database does not answer; facts wait", record)
 		return true, record

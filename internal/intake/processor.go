@@ -21,6 +21,10 @@ const (
 	// documentLease is how long a claimed document is one processor's. A processor that dies leaves
 	// it to the others after that time.
 	documentLease = 10 * time.Second
+	// A connection that died without a word never answers: claims and documents on it are given up, and
+	// taken up again on another.
+	claimWithin = 5 * time.Second
+	applyWithin = 30 * time.Second
 	defaultBatch  = 20
 	sideBySide    = 4
 	// Waits between attempts double from a second to ten minutes; the bound is reached after some six
@@ -102,7 +106,9 @@ func (p *Processor) batch() int {
 
 // Process claims one batch, processes it and returns how many it claimed.
 func (p *Processor) Process(ctx context.Context) (int, error) {
-	claimed, err := p.claim(ctx)
+	claiming, cancel := context.WithTimeout(ctx, claimWithin)
+	defer cancel()
+	claimed, err := p.claim(claiming)
 	if err != nil {
 		return 0, err
 	}
@@ -153,7 +159,9 @@ func (p *Processor) claim(ctx context.Context) ([]received, error) {
 // process takes a document to its end, or to its next attempt. Whatever goes wrong, the document
 // stays in the archive: its lease runs out.
 func (p *Processor) process(ctx context.Context, d received) {
-	v, err := p.apply(ctx, d)
+	applying, stop := context.WithTimeout(ctx, applyWithin)
+	v, err := p.apply(applying, d)
+	stop()
 	if err == nil && v.status == statusQuarantined {
 		p.Log.Warn("A document was quarantined", "document", d.id, "source", d.source+"/"+d.party, "reason", v.code)
 	}

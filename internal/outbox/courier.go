@@ -19,6 +19,8 @@ const (
 	// died had begun. While it delivers it renews the lease.
 	lease      = 10 * time.Second
 	renewEvery = lease / 3
+	// askWithin bounds a question to the database: a connection that died without a word never answers.
+	askWithin = lease / 2
 	// deliverWithin bounds one delivery.
 	deliverWithin = 30 * time.Second
 	// attempts, with waits that double from firstWait to longestWait, take about eleven hours.
@@ -142,6 +144,8 @@ const claimSQL = `
 	RETURNING id, attempts, due_at, key, order_key, channel, kind, payload`
 
 func (c *Courier) claim(ctx context.Context, atMost int) ([]parcel, error) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
 	rows, err := c.Pool.Query(ctx, claimSQL, atMost, lease)
 	if err != nil {
 		return nil, err
@@ -206,6 +210,8 @@ func (c *Courier) hold(ctx context.Context, p parcel) (letGo func() time.Time) {
 }
 
 func (c *Courier) renew(ctx context.Context, id int64, due time.Time) (renewed time.Time, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
 	err = c.Pool.QueryRow(ctx, `
 		UPDATE outbox SET due_at = now() + $3::interval WHERE id = $1 AND state = 'pending' AND due_at = $2 RETURNING due_at`,
 		id, due, lease).Scan(&renewed)

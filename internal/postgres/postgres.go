@@ -34,6 +34,12 @@ func Open(ctx context.Context, url string, maxConns int32, adjust ...func(*pgx.C
 	config.MinConns = 0
 	config.MaxConnIdleTime = 5 * time.Minute
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	// A connection that died without a word leaves its transaction open at the server, and the rows it
+	// locked would be passed over for as long as TCP takes to notice: hours.
+	const idle = "idle_in_transaction_session_timeout"
+	if _, chosen := config.ConnConfig.RuntimeParams[idle]; !chosen {
+		config.ConnConfig.RuntimeParams[idle] = "15s"
+	}
 	for _, change := range adjust {
 		change(config.ConnConfig)
 	}
@@ -42,6 +48,22 @@ func Open(ctx context.Context, url string, maxConns int32, adjust ...func(*pgx.C
 		return nil, fmt.Errorf("open the database pool: %w", err)
 	}
 	return pool, nil
+}
+
+// closeWithin bounds the farewell to connections: a dead one keeps it waiting for half a minute.
+const closeWithin = 5 * time.Second
+
+// Close closes a pool, and no longer than closeWithin: it is for programs that end.
+func Close(pool *pgxpool.Pool) {
+	closed := make(chan struct{})
+	go func() {
+		pool.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeWithin):
+	}
 }
 
 // Migrate brings the schema up to this version, one migrator at a time, and returns its number.
@@ -98,8 +120,9 @@ func Unavailable(err error) bool {
 		return false
 	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		// class 08 connection, 53 resources, 57 operator intervention (shutdown, starting up)
-		return len(pg.Code) == 5 && (pg.Code[:2] == "08" || pg.Code[:2] == "53" || pg.Code[:2] == "57")
+		// class 08 connection, 53 resources, 57 operator intervention (shutdown, starting up); 25P03: it
+		// was taken for dead
+		return len(pg.Code) == 5 && (pg.Code[:2] == "08" || pg.Code[:2] == "53" || pg.Code[:2] == "57" || pg.Code == "25P03")
 	}
 	var connect *pgconn.ConnectError
 	return errors.As(err, &connect) || errors.Is(err, context.DeadlineExceeded) ||

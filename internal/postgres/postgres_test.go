@@ -37,6 +37,35 @@ func TestMigratingTwiceChangesNothing(t *testing.T) {
 	require.Positive(t, first)
 }
 
+// A client behind a connection that is dead in one direction never says goodbye.
+func TestTheLocksOfAClientThatFellSilentAreReleased(t *testing.T) {
+	t.Parallel()
+	url := postgrestest.URL(t)
+	usual, err := postgres.Open(t.Context(), url, 2)
+	require.NoError(t, err)
+	t.Cleanup(usual.Close)
+	var bound string
+	require.NoError(t, usual.QueryRow(t.Context(), `SHOW idle_in_transaction_session_timeout`).Scan(&bound))
+	require.Equal(t, "15s", bound)
+
+	silent, err := postgres.Open(t.Context(), url, 1, func(c *pgx.ConnConfig) {
+		c.RuntimeParams["idle_in_transaction_session_timeout"] = "100ms"
+	})
+	require.NoError(t, err)
+	t.Cleanup(silent.Close)
+	_, err = usual.Exec(t.Context(), `CREATE TABLE held (id int); INSERT INTO held VALUES (1)`)
+	require.NoError(t, err)
+	tx, err := silent.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT FROM held FOR UPDATE`)
+	require.NoError(t, err)
+	_, err = usual.Exec(t.Context(), `SELECT FROM held FOR UPDATE`)
+	require.NoError(t, err, "the lock is given up")
+	_, err = tx.Exec(t.Context(), `SELECT 1`)
+	require.True(t, postgres.Unavailable(err), "%v", err)
+	require.Error(t, tx.Rollback(t.Context()))
+}
+
 func TestASecondLivePurchaseOrderForTheSameUnitsIsRefused(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -108,6 +108,6 @@ func (g *Gateway) close() {
 		g.temporal.Close()
 	}
 	if g.pool != nil {
-		g.pool.Close()
+		postgres.Close(g.pool)
 	}
 }

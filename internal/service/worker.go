@@ -92,7 +92,7 @@ func (w *Worker) HealthAddr() string {
 // Run works until ctx ends, or until the worker cannot go on, which is the error. Documents are read
 // and messages sent from the start; orders move as soon as Temporal answers. It can run once.
 func (w *Worker) Run(ctx context.Context) error {
-	defer w.pool.Close()
+	defer postgres.Close(w.pool)
 	background := begin(ctx)
 	if w.listener != nil {
 		background.run(func(ctx context.Context) error { return w.health.serve(ctx, w.listener) })
