@@ -83,12 +83,11 @@ func (c *Client) judge(response *http.Response, body []byte) error {
 // settledOtherwise says that a refusal may mean that it has been done before: the provider forgets a
 // key after a day and then only sees a payment that is not as the request needs it.
 func settledOtherwise(err error) bool {
-	var failure *payment.Error
-	var stuck *kept
-	if errors.As(err, &stuck) {
+	if _, stuck := errors.AsType[*kept](err); stuck {
 		return true
 	}
-	return errors.As(err, &failure) && (failure.Code == "payment_intent_unexpected_state" || failure.Code == "charge_already_captured")
+	failure, is := errors.AsType[*payment.Error](err)
+	return is && (failure.Code == "payment_intent_unexpected_state" || failure.Code == "charge_already_captured")
 }
 
 func (c *Client) failure(kind error, code, detail string) *payment.Error {

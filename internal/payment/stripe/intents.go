@@ -210,8 +210,7 @@ func (c *Client) LookUp(ctx context.Context, reference string) (payment.Payment,
 
 // plain is the failure without what only this package makes of it: errors are *payment.Error.
 func plain(err error) error {
-	var failure *payment.Error
-	if errors.As(err, &failure) {
+	if failure, is := errors.AsType[*payment.Error](err); is {
 		return failure
 	}
 	return err

@@ -13,10 +13,10 @@ import (
 )
 
 // The provider lists the newest first. So that the oldest come first, and a page stays small, a page
-// of ours is all that happened in an hour.
-const slice = time.Hour
+// of ours is all that happened in six hours.
+const slice = 6 * time.Hour
 
-// maxPages bounds the provider's pages of an hour: a million transactions.
+// maxPages bounds the provider's pages of a slice: a million transactions.
 const maxPages = 10_000
 
 type transaction struct {

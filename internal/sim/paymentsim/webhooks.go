@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -151,14 +152,14 @@ func (s *Server) deliver(ctx context.Context, e Event) error {
 // Signature is the value of the Stripe-Signature header for a body sent at a time.
 func Signature(secrets []string, body []byte, at time.Time) string {
 	stamp := strconv.FormatInt(at.Unix(), 10)
-	header := "t=" + stamp
+	header := []string{"t=" + stamp}
 	for _, secret := range secrets {
 		mac := hmac.New(sha256.New, []byte(secret))
 		mac.Write([]byte(stamp + "."))
 		mac.Write(body)
-		header += ",v1=" + hex.EncodeToString(mac.Sum(nil))
+		header = append(header, "v1="+hex.EncodeToString(mac.Sum(nil)))
 	}
-	return header
+	return strings.Join(header, ",")
 }
 
 func (s *Server) attempt(ctx context.Context, e Event) error {
