@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -99,11 +100,11 @@ func (p *program) tellCompared(r *reconcile.Result) {
 	p.say("Compared %s to %s (UTC)", r.From.Format(time.DateOnly), r.Until.Add(-time.Hour).Format(time.DateOnly))
 	rows := make([][]string, 0, len(r.Books))
 	for _, b := range r.Books {
-		said := b.Problem
+		said := []string{b.Problem}
 		for _, currency := range slices.Sorted(maps.Keys(b.Fees)) {
-			said += "fees " + money.Money{Minor: b.Fees[currency], Currency: currency}.String() + " "
+			said = append(said, "fees "+money.Money{Minor: b.Fees[currency], Currency: currency}.String())
 		}
-		rows = append(rows, []string{b.Book, strconv.Itoa(b.Ours), strconv.Itoa(b.Theirs), strconv.Itoa(b.Differences), said})
+		rows = append(rows, []string{b.Book, strconv.Itoa(b.Ours), strconv.Itoa(b.Theirs), strconv.Itoa(b.Differences), strings.TrimSpace(strings.Join(said, " "))})
 	}
 	p.table([]string{"BOOK", "OURS", "THEIRS", "DIFFERENCES", "NOTE"}, rows)
 }

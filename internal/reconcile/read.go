@@ -151,6 +151,14 @@ func List(ctx context.Context, pool *pgxpool.Pool, f Filter) ([]Kept, error) {
 	return list, nil
 }
 
+// Open counts the open differences.
+func Open(ctx context.Context, pool *pgxpool.Pool) (n int, err error) {
+	if err = pool.QueryRow(ctx, `SELECT count(*) FROM reconciliation_differences WHERE state = 'open'`).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count the open differences: %w", err)
+	}
+	return n, nil
+}
+
 // Latest is the last run that ended; the zero Result when there is none.
 func Latest(ctx context.Context, pool *pgxpool.Pool) (r Result, err error) {
 	err = pool.QueryRow(ctx, `SELECT id, from_day, until_day, summary FROM reconciliation_runs WHERE finished_at IS NOT NULL ORDER BY id DESC LIMIT 1`).

@@ -22,8 +22,6 @@ type Reconciler struct {
 	// Payments is a storefront's account at its payment provider; false when it has none.
 	Payments func(catalog.Storefront) (payment.Provider, bool, error)
 	Now      func() time.Time
-	// Alive, if set, is called while a run goes on.
-	Alive func()
 }
 
 // Compared says how one book compared.
@@ -47,18 +45,19 @@ type Result struct {
 	Books []Compared `json:"books"`
 }
 
-// Daily is the span that the scheduled run compares: yesterday, and back to the oldest open difference,
-// 35 days at most.
+// Daily is the span that the scheduled run compares: yesterday, and back to the oldest open difference or
+// to where the last whole run ended, 35 days at most.
 func (r *Reconciler) Daily(ctx context.Context) (Span, error) {
 	yesterday := midnight(r.Now()).Add(-day)
 	var since time.Time
-	err := r.Pool.QueryRow(ctx, `SELECT coalesce(min(at), $1) FROM reconciliation_differences WHERE state = 'open' AND at >= $2`,
+	err := r.Pool.QueryRow(ctx, `
+		SELECT least($1,
+			(SELECT min(at) FROM reconciliation_differences WHERE state = 'open' AND at >= $2),
+			(SELECT greatest(until_day::timestamp AT TIME ZONE 'UTC', $2) FROM reconciliation_runs
+				WHERE finished_at IS NOT NULL AND NOT summary @? '$[*].problem' ORDER BY until_day DESC LIMIT 1))`,
 		yesterday, yesterday.Add(-oldest)).Scan(&since)
 	if err != nil {
-		return Span{}, fmt.Errorf("find the oldest open difference: %w", err)
-	}
-	if since.After(yesterday) {
-		since = yesterday
+		return Span{}, fmt.Errorf("find the days to compare: %w", err)
 	}
 	return Days(since, yesterday), nil
 }
@@ -77,9 +76,6 @@ func (r *Reconciler) Run(ctx context.Context, span Span) (Result, error) {
 	}
 	var failed []error
 	for _, b := range books {
-		if r.Alive != nil {
-			r.Alive()
-		}
 		compared, found, err := b.compare(ctx)
 		compared.Book, compared.Differences = b.name, len(found)
 		if err == nil {
@@ -175,9 +171,6 @@ func (r *Reconciler) movements(ctx context.Context, shop catalog.Storefront, wid
 		page, next, err := provider.Movements(ctx, wide.From, wide.Until, cursor)
 		if err != nil {
 			return nil, err
-		}
-		if r.Alive != nil {
-			r.Alive()
 		}
 		if all = append(all, page...); next == "" {
 			return all, nil

@@ -309,6 +309,32 @@ func TestDailyRunReachesBackToTheOldestOpenDifference(t *testing.T) {
 	}
 }
 
+func TestNightsThatFailedAreMadeUpFor(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	now := time.Date(2026, 3, 20, 3, 0, 0, 0, time.UTC)
+	w.r.Now = func() time.Time { return now }
+	night := func() reconcile.Span {
+		span, err := w.r.Daily(t.Context())
+		require.NoError(t, err)
+		_, err = w.r.Run(t.Context(), span)
+		require.ErrorIs(t, err, w.away)
+		now = now.Add(24 * time.Hour)
+		return span
+	}
+	first := night()
+	require.Equal(t, 24*time.Hour, first.Until.Sub(first.From))
+	w.away = errors.New("no key")
+	night()
+	night()
+	w.away = nil
+	require.Equal(t, 3*24*time.Hour, func() time.Duration { s := night(); return s.Until.Sub(s.From) }())
+	require.Equal(t, 24*time.Hour, func() time.Duration { s := night(); return s.Until.Sub(s.From) }())
+	now = now.Add(100 * 24 * time.Hour)
+	s := night()
+	require.Equal(t, 36*24*time.Hour, s.Until.Sub(s.From), "and no further")
+}
+
 func (w *world) importStatement(file string) reconcile.Imported {
 	w.t.Helper()
 	today := time.Now().UTC().Format(time.DateOnly)
