@@ -190,7 +190,7 @@ func Checks() []string {
 }
 
 // statements are all checks that the database makes by itself.
-var statements = joined(goods, money, partnerBooks, comebacks, messages, progress, private)
+var statements = joined(goods, money, comebacks, messages, progress, private)
 
 func joined(tables ...[]statement) []statement {
 	var all []statement

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
@@ -24,7 +25,7 @@ func TestBooksAreComparedOnceANight(t *testing.T) {
 	for i, at := range described.Info.NextActionTimes {
 		require.Equal(t, "03:00:00", at.UTC().Format("15:04:05"))
 		if i > 0 {
-			require.Equal(t, 24.0, at.Sub(described.Info.NextActionTimes[i-1]).Hours())
+			require.Equal(t, 24*time.Hour, at.Sub(described.Info.NextActionTimes[i-1]))
 		}
 	}
 }

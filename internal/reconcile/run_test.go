@@ -218,6 +218,20 @@ func TestEachDifferenceWithTheProviderIsNamedWithItsLikelyCause(t *testing.T) {
 	require.Len(t, want, rows)
 }
 
+func TestFeesThatArePostedWithAMovementAreNoDifference(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	key, reference := w.sold(4_000)
+	w.sim.OpenDispute(reference, "fraudulent")
+	w.exec(`WITH t AS (INSERT INTO ledger_transactions (order_key, key, kind, memo) VALUES ($1, 'dispute_opened|d', 'dispute_opened', 'Chargeback d') RETURNING id)
+		INSERT INTO ledger_entries SELECT t.id, e.n, e.account, 'EUR', e.minor FROM t, (VALUES
+			(1, 'chargebacks', 4000), (2, 'payment_fees', 1500), (3, 'processor_clearing', -5500)) AS e (n, account, minor)`, key)
+	w.exec(`WITH t AS (INSERT INTO ledger_transactions (order_key, key, kind, memo) VALUES ($1, 'payment_fee|f', 'payment_fee', 'Fee f') RETURNING id)
+		INSERT INTO ledger_entries SELECT t.id, e.n, e.account, 'EUR', e.minor FROM t, (VALUES
+			(1, 'payment_fees', 65), (2, 'processor_clearing', -65)) AS e (n, account, minor)`, key)
+	require.Empty(t, w.differences())
+}
+
 func TestDifferenceEndsByItselfWhenItIsGoneAndComesBackWithIt(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
