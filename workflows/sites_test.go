@@ -58,6 +58,7 @@ var sites = []site{
 	{"perform", "ActivityReturnFacts", workflows.ActivityReturnFacts, true, databaseTry, allTries, "return-stalled-catch-up"},
 	{"load", "ActivityLoadReturn", workflows.ActivityLoadReturn, true, databaseTry, allTries, "return-stalled-load"},
 	{"CarrierPoll", "ActivityPollCarrier", workflows.ActivityPollCarrier, false, 2 * time.Minute, 5 * time.Minute, "The pass fails, and the next makes up for it."},
+	{"Reconcile", "ActivityReconcile", workflows.ActivityReconcile, false, 10 * time.Minute, allTries, "The night fails, and the next makes up for it."},
 }
 
 func TestEveryCallOfAnActivityIsListed(t *testing.T) {
@@ -132,7 +133,7 @@ func TestEveryCallOfAnActivityIsBounded(t *testing.T) {
 		require.Zero(t, o.RetryPolicy.MaximumAttempts, "%s: the time bounds it, not the number of tries", s.activity)
 		require.NotEmpty(t, o.Summary, s.activity)
 	}
-	require.Len(t, seen.remote, 8)
+	require.Len(t, seen.remote, 9)
 	require.Len(t, seen.local, 11)
 }
 

@@ -36,6 +36,7 @@ var technology = []string{
 	"internal/partners",
 	"internal/payment",
 	"internal/postgres",
+	"internal/reconcile",
 	"internal/returndesk",
 	"internal/service",
 	"internal/sim",

@@ -116,7 +116,10 @@ var breakages = map[string]string{
 		UPDATE orders SET closed_at = now() - interval '1 minute' WHERE closed_at IS NOT NULL`,
 	"no claim is overdue": `UPDATE claims SET due_at = now() - interval '1 day'`,
 	"the accounts of closed orders are zero or covered by named claims": `DELETE FROM claims WHERE order_key = 'demo/smooth'`,
-	"the refunds that the state counts are the refunds that were made":  `DELETE FROM refunds`,
+	"our books and those of partners agree": `WITH r AS (INSERT INTO reconciliation_runs (from_day, until_day) VALUES ('2026-03-01', '2026-03-02') RETURNING id)
+		INSERT INTO reconciliation_differences (key, book, what, cause, subject, currency, at, first_run, last_run)
+		SELECT 'k', 'carrier/ups', 'twice', 'billed twice', '1Z', 'EUR', now(), id, id FROM r`,
+	"the refunds that the state counts are the refunds that were made": `DELETE FROM refunds`,
 
 	"nobody is in doubt about an effect for long": `UPDATE effects SET state = 'unknown', last_at = now() - interval '2 hours' WHERE order_key = 'demo/open'`,
 	"each effect that is done says how it ended":  `UPDATE effects SET result = NULL`,

@@ -108,6 +108,13 @@ var money = []statement{
 			WHERE r.state = 'done' AND r.amount_minor > 0 AND (p.n <> 1 OR p.sum IS DISTINCT FROM r.amount_minor)`,
 		do: "Compare with the storefront's refunds, and post or reverse what differs.",
 	},
+	{
+		invariant: 11, name: "our books and those of partners agree", warning: true,
+		of: "reconciliation_differences",
+		find: `SELECT coalesce(order_key, ''), format('%s, %s: %s', book, subject, cause) FROM reconciliation_differences
+			WHERE state = 'open' ORDER BY at`,
+		do: "starter reconcile show; docs/reconciliation.md says what each cause means.",
+	},
 }
 
 // guards are the triggers that refuse what must never be committed, by table.

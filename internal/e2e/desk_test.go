@@ -98,6 +98,9 @@ func (d *desk) serve(w worker.ActivityRegistry) {
 	serve(d, w, workflows.ActivityPollCarrier, func(workflows.CarrierPollInput) any {
 		return workflows.CarrierPollResult{Due: 250, News: 3}
 	})
+	w.RegisterActivityWithOptions(func(context.Context) (workflows.ReconcileResult, error) {
+		return workflows.ReconcileResult{Run: 7, From: "2026-03-01", To: "2026-03-02", Books: 3, Open: 2}, nil
+	}, activity.RegisterOptions{Name: workflows.ActivityReconcile})
 }
 
 func serve[In any](d *desk, w worker.ActivityRegistry, name string, do func(In) any) {

@@ -59,6 +59,7 @@ func (r *rehearsal) startWorker() {
 	})
 	w.RegisterWorkflowWithOptions(workflows.Order, workflow.RegisterOptions{Name: workflows.OrderWorkflow})
 	w.RegisterWorkflowWithOptions(workflows.CarrierPoll, workflow.RegisterOptions{Name: workflows.CarrierPollWorkflow})
+	w.RegisterWorkflowWithOptions(workflows.Reconcile, workflow.RegisterOptions{Name: workflows.ReconcileWorkflow})
 	r.serve(w)
 	require.NoError(r.t, w.Start())
 	r.stop = sync.OnceFunc(w.Stop)

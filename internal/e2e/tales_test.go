@@ -34,7 +34,7 @@ type tale struct {
 
 func tales() map[string]tale {
 	all := map[string]tale{}
-	for _, some := range []map[string]tale{talesOfFailingSteps(), talesOfRequests(), talesOfReviews(), talesOfSignals(), talesOfTheEngine(), talesOfPolls()} {
+	for _, some := range []map[string]tale{talesOfFailingSteps(), talesOfRequests(), talesOfReviews(), talesOfSignals(), talesOfTheEngine(), talesOfPolls(), talesOfNights()} {
 		maps.Copy(all, some)
 	}
 	return all

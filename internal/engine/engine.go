@@ -84,13 +84,16 @@ func Await(
 // enough, since each works off all that is due.
 const scheduleCatchup = time.Minute
 
-// EnsureSchedules creates or corrects the schedule of every tracking service: the timer behind each
-// parcel that is under way.
+// EnsureSchedules creates or corrects the schedule of every tracking service, the timer behind each
+// parcel that is under way, and that of the nightly reconciliation.
 func EnsureSchedules(ctx context.Context, c client.Client, carriers []catalog.Carrier) error {
 	for _, service := range carriers {
 		if err := ensurePoll(ctx, c, service); err != nil {
 			return fmt.Errorf("schedule the poll of carrier %s: %w", service.ID, err)
 		}
+	}
+	if err := ensureReconciliation(ctx, c); err != nil {
+		return fmt.Errorf("schedule the reconciliation: %w", err)
 	}
 	return nil
 }
@@ -105,17 +108,34 @@ func ensurePoll(ctx context.Context, c client.Client, service catalog.Carrier) e
 		ID: id, Workflow: workflows.CarrierPollWorkflow, Args: []any{workflows.CarrierPollInput{Carrier: service.ID}},
 		TaskQueue: workflows.TaskQueue, StaticSummary: "Ask " + service.ID + " for parcels that are due",
 	}
-	_, err := c.ScheduleClient().Create(ctx, client.ScheduleOptions{
-		ID: id, Spec: spec, Action: action, CatchupWindow: scheduleCatchup,
+	return ensure(ctx, c, client.ScheduleOptions{ID: id, Spec: spec, Action: action, CatchupWindow: scheduleCatchup})
+}
+
+// reconciliationHour is when partners have booked the day before, and nobody works (UTC).
+const reconciliationHour = 3
+
+// ensureReconciliation runs it once a night. A night that the server slept through is made up for.
+func ensureReconciliation(ctx context.Context, c client.Client) error {
+	const id = "reconcile"
+	return ensure(ctx, c, client.ScheduleOptions{
+		ID: id, CatchupWindow: 24 * time.Hour,
+		Spec: client.ScheduleSpec{Calendars: []client.ScheduleCalendarSpec{{Hour: []client.ScheduleRange{{Start: reconciliationHour}}}}},
+		Action: &client.ScheduleWorkflowAction{
+			ID: id, Workflow: workflows.ReconcileWorkflow, TaskQueue: workflows.TaskQueue, StaticSummary: "Compare our books with those of partners",
+		},
 	})
+}
+
+func ensure(ctx context.Context, c client.Client, options client.ScheduleOptions) error {
+	_, err := c.ScheduleClient().Create(ctx, options)
 	var exists *serviceerror.AlreadyExists
 	if !errors.Is(err, temporal.ErrScheduleAlreadyRunning) && !errors.As(err, &exists) {
 		return err
 	}
-	return c.ScheduleClient().GetHandle(ctx, id).Update(ctx, client.ScheduleUpdateOptions{
+	return c.ScheduleClient().GetHandle(ctx, options.ID).Update(ctx, client.ScheduleUpdateOptions{
 		DoUpdate: func(in client.ScheduleUpdateInput) (*client.ScheduleUpdate, error) {
 			schedule := in.Description.Schedule
-			schedule.Spec, schedule.Action = &spec, action
+			schedule.Spec, schedule.Action = &options.Spec, options.Action
 			return &client.ScheduleUpdate{Schedule: &schedule}, nil
 		},
 	})

@@ -22,6 +22,7 @@ import (
 	"github.com/dropline/dropline/internal/outbox"
 	"github.com/dropline/dropline/internal/partners"
 	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/reconcile"
 	"github.com/dropline/dropline/workflows"
 )
 
@@ -180,8 +181,10 @@ func (w *Worker) tasks(temporal client.Client, fatal chan<- error) worker.Worker
 	tasks.RegisterWorkflowWithOptions(workflows.Order, workflow.RegisterOptions{Name: workflows.OrderWorkflow})
 	tasks.RegisterWorkflowWithOptions(workflows.Return, workflow.RegisterOptions{Name: workflows.ReturnWorkflow})
 	tasks.RegisterWorkflowWithOptions(workflows.CarrierPoll, workflow.RegisterOptions{Name: workflows.CarrierPollWorkflow})
+	tasks.RegisterWorkflowWithOptions(workflows.Reconcile, workflow.RegisterOptions{Name: workflows.ReconcileWorkflow})
 	(&activities.Orders{Pool: w.pool, Partners: w.directory, Now: time.Now}).Register(tasks)
 	(&activities.Carriers{Pool: w.pool, Tracker: w.directory.Tracker}).Register(tasks)
+	(&activities.Reconciliation{Reconciler: reconcile.Reconciler{Pool: w.pool, Payments: w.directory.Payments, Now: time.Now}}).Register(tasks)
 	return tasks
 }
 
@@ -220,7 +223,7 @@ func (w *Worker) keepSchedules(ctx context.Context, temporal client.Client) erro
 		}
 		if !told {
 			told = true
-			w.log.Warn("The schedules of carrier polls could not be checked; it is tried again", "error", err)
+			w.log.Warn("The schedules could not be checked; it is tried again", "error", err)
 		}
 		select {
 		case <-ctx.Done():
