@@ -128,6 +128,9 @@ type Decision struct {
 	By    string `json:"by"`
 }
 
+// noted are the matters that need nothing but having been seen.
+var noted = []string{"surplus", "not-granted", "credit-over"}
+
 // CanDecide says whether a decision fits the return as it stands.
 func (s *State) CanDecide(d Decision) error {
 	switch {
@@ -144,7 +147,7 @@ func (s *State) CanDecide(d Decision) error {
 		}
 		return nil
 	case d.Noted != "":
-		if d.Noted != "surplus" && d.Noted != "not-granted" && d.Noted != "credit-over" {
+		if !slices.Contains(noted, d.Noted) {
 			return refuse("%q is not a matter that can be noted", d.Noted)
 		}
 		return nil

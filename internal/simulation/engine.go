@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	commonpb "go.temporal.io/api/common/v1"
@@ -18,20 +19,35 @@ import (
 
 	"github.com/dropline/dropline/activities"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/workflows"
 )
 
-// run is one run of the order's workflow, in the SDK's test environment: the SDK's own dispatcher,
-// channels, futures and timers on a clock that moves when nothing is left to do. Activities are not
-// run there: the tap hands each call to the life, which carries it out when its turn comes.
+// flow is one workflow by its id, over all its runs: the order's own or a return's.
+type flow struct {
+	id      string
+	rma     string // of a return
+	started bool
+	ending  enumspb.WorkflowExecutionStatus
+	run     *run // nil: it does not run
+}
+
+// run is one run of a workflow, in the SDK's test environment: the SDK's own dispatcher, channels,
+// futures and timers on a clock that moves when nothing is left to do. Each run is a strand that goes on
+// until its clock shows the life's time. Activities are not run there: the tap hands each call to the
+// life, which carries it out when its turn comes.
 type run struct {
+	flow   *flow
 	env    *testsuite.TestWorkflowEnvironment
-	input  workflows.OrderInput
+	strand *strand
+	begins time.Time
+	input  any // workflows.OrderInput or ReturnInput
 	queued []signal
 	active bool
-	// asked is the workflow's handler of the query for its state.
-	asked func() (order.State, error)
-	calls []*call
+	// asked and askedReturn are the workflow's handler of the query for its state.
+	asked       func() (order.State, error)
+	askedReturn func() (returns.State, error)
+	calls       []*call
 	// refusals counts how often a request of an id was rejected.
 	refusals map[string]int
 	// suggested: the history has grown long.
@@ -82,10 +98,10 @@ func (i *inbound) Init(next interceptor.WorkflowOutboundInterceptor) error {
 	return i.Next.Init(&outbound{interceptor.WorkflowOutboundInterceptorBase{Next: next}, i.tap})
 }
 
-// ExecuteWorkflow runs the order, and the life beside it.
+// ExecuteWorkflow runs the workflow, with its turns.
 func (i *inbound) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
 	r := i.tap.run
-	r.env.RegisterDelayedCallback(i.tap.life.tick, time.Millisecond)
+	r.env.RegisterDelayedCallback(func() { i.tap.life.tick(r) }, time.Millisecond)
 	if r.killAt.IsZero() {
 		return i.Next.ExecuteWorkflow(ctx, in)
 	}
@@ -111,8 +127,11 @@ type outbound struct {
 // SetQueryHandlerWithOptions keeps the handler of the query for the state: a life asks for it at each
 // turn, and need not have it encoded each time.
 func (o *outbound) SetQueryHandlerWithOptions(ctx workflow.Context, name string, handler any, options workflow.QueryHandlerOptions) error {
-	if name == workflows.QueryState {
-		o.tap.run.asked = handler.(func() (order.State, error)) //nolint:forcetypeassert // ours
+	switch ask := handler.(type) {
+	case func() (order.State, error):
+		o.tap.run.asked = ask
+	case func() (returns.State, error):
+		o.tap.run.askedReturn = ask
 	}
 	return o.Next.SetQueryHandlerWithOptions(ctx, name, handler, options)
 }
@@ -141,24 +160,67 @@ func (t *tap) schedule(ctx workflow.Context, c *call, args []any) workflow.Futur
 	return future
 }
 
-// start makes the next run due. It begins as soon as the life is out of the hands of the one before.
-func (l *life) start(input workflows.OrderInput, first *signal) {
-	l.started = true
-	l.run = &run{input: input, refusals: map[string]int{}}
-	if first != nil {
-		l.run.queued = append(l.run.queued, *first)
+// flow finds the workflow of an id, which may never have started.
+func (l *life) flow(id string) *flow {
+	for _, f := range l.flows {
+		if f.id == id {
+			return f
+		}
 	}
-	l.note("workflow starts, reopen %t", input.Reopen)
+	_, rma, found := strings.Cut(id, "return/"+l.key.String()+"/")
+	if !found {
+		l.fail("somebody speaks of workflow %s", id)
+	}
+	f := &flow{id: id, rma: rma}
+	l.flows = append(l.flows, f)
+	return f
 }
 
-func (l *life) running() bool { return l.run != nil }
+// start makes the next run of a workflow due.
+func (l *life) start(f *flow, input any, begins time.Time, first *signal) {
+	f.started = true
+	f.run = &run{flow: f, input: input, begins: begins, refusals: map[string]int{}}
+	if first != nil {
+		f.run.queued = append(f.run.queued, *first)
+	}
+	l.note("workflow %s starts: %T", f.id, input)
+}
 
-func (l *life) signal(name string, arg any) {
-	if l.run.active {
-		l.run.env.SignalWorkflow(name, arg)
+func (f *flow) running() bool { return f.run != nil }
+
+// running: the order's workflow runs.
+func (l *life) running() bool { return l.order.running() }
+
+// runs are all that run now, in a fixed order.
+func (l *life) runs() []*run {
+	var list []*run
+	for _, f := range l.flows {
+		if f.run != nil {
+			list = append(list, f.run)
+		}
+	}
+	return list
+}
+
+func (r *run) signal(name string, arg any) {
+	if r.active {
+		r.env.SignalWorkflow(name, arg)
 		return
 	}
-	l.run.queued = append(l.run.queued, signal{name, arg})
+	r.queued = append(r.queued, signal{name, arg})
+}
+
+// advance lets every workflow go on until the time of the life.
+func (l *life) advance() {
+	for _, f := range l.flows {
+		for r := f.run; r != nil && (r.strand == nil || r.env.Now().Before(l.now)); r = f.run {
+			if r.strand == nil {
+				r.strand = l.begin(func() { l.execute(r) })
+			} else {
+				l.resume(r.strand)
+			}
+		}
+	}
 }
 
 // silent drops the engine's log.
@@ -169,51 +231,51 @@ func (silent) Info(string, ...any)  {}
 func (silent) Warn(string, ...any)  {}
 func (silent) Error(string, ...any) {}
 
-// execute lives through one run of the workflow, to its end.
-func (l *life) execute() {
-	r := l.run
+// execute lives through one run of a workflow, to its end.
+func (l *life) execute(r *run) {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(silent{})
 	r.env = suite.NewTestWorkflowEnvironment()
-	r.env.SetStartTime(l.now)
+	r.env.SetStartTime(r.begins)
 	r.env.SetWorkerOptions(worker.Options{
 		Interceptors:             []interceptor.WorkerInterceptor{&tap{life: l, run: r}},
 		DeadlockDetectionTimeout: time.Minute,
 	})
 	r.env.SetTestTimeout(time.Minute)
 	r.env.RegisterWorkflowWithOptions(workflows.Order, workflow.RegisterOptions{Name: workflows.OrderWorkflow})
-	if !l.quiet && l.chance(2) {
+	r.env.RegisterWorkflowWithOptions(workflows.Return, workflow.RegisterOptions{Name: workflows.ReturnWorkflow})
+	if r.flow == l.order && !l.quiet && l.chance(2) {
 		r.killAt = l.now.Add(l.between(time.Minute, 72*time.Hour, time.Minute))
 	}
 	// Without a timeout, no timer can run before the workflow does, which begins in a goroutine.
 	r.env.SetWorkflowRunTimeout(0)
 	r.active = true
-	r.env.ExecuteWorkflow(workflows.OrderWorkflow, r.input)
+	name := workflows.OrderWorkflow
+	if r.flow != l.order {
+		name = workflows.ReturnWorkflow
+	}
+	r.env.ExecuteWorkflow(name, r.input)
 	r.active = false
-	l.now = r.env.Now().UTC()
 	l.ended(r)
 }
 
 // ended takes note of how a run ended.
 func (l *life) ended(r *run) {
-	l.run = nil
+	f := r.flow
+	f.run = nil
 	err := r.env.GetWorkflowError()
 	var again *workflow.ContinueAsNewError
 	var timeout *temporal.TimeoutError
 	switch {
 	case err == nil:
-		l.ending = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
-		l.note("workflow completes")
+		f.ending = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
+		l.note("workflow %s completes", f.id)
 	case errors.As(err, &again):
-		var input workflows.OrderInput
-		if err := converter.GetDefaultDataConverter().FromPayloads(again.Input, &input); err != nil {
-			l.fail("the input of the next run cannot be read: %v", err)
-		}
 		l.happened("continued as new")
-		l.start(input, nil)
+		l.start(f, l.nextInput(f, again), r.env.Now(), nil)
 		// Signals that the run before had not read are given to the next one by the server.
 	case errors.As(err, &timeout):
-		l.ending = enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT
+		f.ending = enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT
 		l.happened("workflow ended from outside")
 		l.note("workflow is ended from outside")
 	default:
@@ -224,29 +286,44 @@ func (l *life) ended(r *run) {
 	}
 }
 
-// tick is one moment of a life while a workflow runs.
-func (l *life) tick() {
-	r := l.run
-	l.setNow(r.env.Now().UTC())
+// nextInput reads what a run goes on with.
+func (l *life) nextInput(f *flow, again *workflow.ContinueAsNewError) any {
+	var forOrder workflows.OrderInput
+	var forReturn workflows.ReturnInput
+	into := any(&forOrder)
+	if f != l.order {
+		into = &forReturn
+	}
+	if err := converter.GetDefaultDataConverter().FromPayloads(again.Input, into); err != nil {
+		l.fail("the input of the next run cannot be read: %v", err)
+	}
+	if f != l.order {
+		return forReturn
+	}
+	return forOrder
+}
+
+// tick is a workflow's turn: the life goes on until it is to take up what has come.
+func (l *life) tick(r *run) {
 	for _, s := range r.queued {
 		r.env.SignalWorkflow(s.name, s.arg)
 	}
 	r.queued = nil
-	if !r.killAt.IsZero() && !l.quiet && l.now.After(r.killAt) {
-		r.killed = true
-		r.env.RegisterDelayedCallback(l.tick, time.Millisecond)
-		return
+	l.pause()
+	if l.closing {
+		panic(violation("the life was given up"))
 	}
-	l.expire()
-	r.env.RegisterDelayedCallback(l.tick, l.round())
+	r.killed = r.killed || !r.killAt.IsZero() && !l.quiet && l.now.After(r.killAt)
+	r.env.RegisterDelayedCallback(func() { l.tick(r) }, max(l.now.Sub(r.env.Now()), time.Microsecond))
 }
 
-// state asks the workflow where it stands; nil when none runs or the answer is still being loaded.
+// state asks the order's workflow where it stands; nil when none runs or the answer is still being loaded.
 func (l *life) state() *order.State {
-	if l.run == nil || !l.run.active || l.run.asked == nil {
+	r := l.order.run
+	if r == nil || !r.active || r.asked == nil {
 		return nil
 	}
-	s, err := l.run.asked()
+	s, err := r.asked()
 	if err != nil {
 		l.fail("the workflow does not answer a query: %v", err)
 	}
@@ -255,30 +332,29 @@ func (l *life) state() *order.State {
 
 // expire ends calls that nobody could carry out for as long as they were allowed to take.
 func (l *life) expire() {
-	for _, c := range l.run.calls {
-		if !c.done && l.now.Sub(c.scheduled) >= c.patience {
-			l.happened("step ran out of time")
-			l.finish(c, nil, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, c.failure))
+	for _, r := range l.runs() {
+		kept := r.calls[:0]
+		for _, c := range r.calls {
+			if !c.done && l.now.Sub(c.scheduled) >= c.patience {
+				l.happened("step ran out of time")
+				l.finish(c, nil, temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, c.failure))
+			}
+			if !c.done {
+				kept = append(kept, c)
+			}
 		}
+		r.calls = kept
 	}
-	kept := l.run.calls[:0]
-	for _, c := range l.run.calls {
-		if !c.done {
-			kept = append(kept, c)
-		}
-	}
-	l.run.calls = kept
 }
 
 // dueCalls are the calls that can be carried out now.
 func (l *life) dueCalls() []*call {
 	var list []*call
-	if l.run == nil {
-		return nil
-	}
-	for _, c := range l.run.calls {
-		if !c.done && !c.frozen && !c.due.After(l.now) {
-			list = append(list, c)
+	for _, r := range l.runs() {
+		for _, c := range r.calls {
+			if !c.done && !c.frozen && !c.due.After(l.now) {
+				list = append(list, c)
+			}
 		}
 	}
 	return list
@@ -453,4 +529,19 @@ func (l *life) invoke(name string, args *commonpb.Payloads) (*commonpb.Payloads,
 		return nil, nil //nolint:nilnil // an activity without a result
 	}
 	return encoding.ToPayloads(out[0].Interface())
+}
+
+// returnState asks a return's workflow where it stands; nil when it is an order's or has not loaded it yet.
+func (r *run) returnState(l *life) *returns.State {
+	if !r.active || r.askedReturn == nil {
+		return nil
+	}
+	s, err := r.askedReturn()
+	if err != nil {
+		l.fail("a return's workflow does not answer a query: %v", err)
+	}
+	if s.PO == "" {
+		return nil
+	}
+	return &s
 }

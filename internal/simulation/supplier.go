@@ -143,6 +143,8 @@ func (l *life) serveSupplier(p *party, w http.ResponseWriter, r *http.Request, b
 	rest := strings.Trim(strings.TrimPrefix(r.URL.Path, "/purchase-orders"), "/")
 	number, what, _ := strings.Cut(rest, "/")
 	switch {
+	case r.URL.Path == "/returns":
+		l.takeReturn(p, w, body)
 	case r.Method == http.MethodPost && number == "":
 		l.takeOrder(p, w, body)
 	case r.Method == http.MethodGet && what == "":

@@ -46,6 +46,7 @@ type world struct {
 	tables string
 	life   *life
 
+	currency   string
 	catalog    catalog.File
 	directory  *partners.Directory
 	activities map[string]reflect.Value
@@ -66,7 +67,7 @@ func newWorld(ctx context.Context, url, schema string) (*world, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the simulation's catalogue: %w", err)
 	}
-	w := &world{schema: schema, cable: &cable{left: -1}, catalog: file}
+	w := &world{schema: schema, currency: "USD", cable: &cable{left: -1}, catalog: file}
 	if w.admin, err = pgx.Connect(ctx, inSchema(url, schema)); err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
