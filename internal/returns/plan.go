@@ -79,7 +79,9 @@ func (s *State) Begin(k StepKind) {
 		s.Unrecorded, s.Closed = false, s.Closed && s.finishable() // news may have opened it again
 		s.Revision++
 	case StepClose:
-		s.lower("stalled/" + string(StepClose)) // what is recorded is how it is once this has gone through
+		for _, k := range []StepKind{StepRecord, StepClose} {
+			s.lower("stalled/" + string(k)) // what is recorded is how it is once this has gone through
+		}
 		s.Unrecorded, s.Closed = false, true
 		s.Revision++
 	}

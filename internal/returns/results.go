@@ -223,6 +223,7 @@ func (s *State) Decide(d Decision, now time.Time) {
 // paid for it or not. What the supplier has found already counts as found.
 func (s *State) withoutSupplier(d Decision, now time.Time) {
 	s.lower("supplier-refused")
+	s.lower("inspection") // nobody waits for it any more
 	if d.ShareBP == 0 && s.found() == 0 {
 		s.Cancelled = true
 		s.notify(NoticeNotPaid, "")

@@ -129,7 +129,7 @@ func (w *world) newLife(ctx context.Context, c Chooser, number uint64, tracing b
 		l.parties[s.ID] = l.newParty(s)
 	}
 	l.newBasket()
-	l.regrets = oneOf(l, []int{0, 0, 0, 1, 1, 2})
+	l.regrets = oneOf(l, []int{0, 1, 1, 2})
 	return l
 }
 
