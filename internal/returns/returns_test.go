@@ -276,3 +276,19 @@ func TestACreditMemoThatOvertakesTheInspectionCountsOnceItIsKnownWhatIsOwed(t *t
 	b.memoOf("CM-2", 300)
 	require.True(t, b.s.Finished(), b.s.Card())
 }
+
+func TestNewsOfAnExpiredReturnTakesNoUnitsBackThatMayBeGrantedAnew(t *testing.T) {
+	t.Parallel()
+	b := granted(t, ChangedMind, nil)
+	b.wait(15 * 24 * time.Hour)
+	b.perform(true)
+	l := &b.s.Lines[0]
+	require.Equal(t, StageExpired, b.s.Stage())
+	require.Equal(t, l.Quantity, b.s.Released(l))
+	b.reopen()
+	b.memoOf("CM-1", 100)
+	l = &b.s.Lines[0]
+	require.Equal(t, l.Quantity, b.s.Released(l))
+	b.parcel(order.ParcelInTransit)
+	require.Zero(t, b.s.Released(l), "it comes after all")
+}
