@@ -45,7 +45,7 @@ type Report struct {
 func (r *Report) Rate() float64 { return float64(r.Lives) / max(r.Took.Seconds(), 0.001) }
 
 // batch is how many lives share a schema before it is audited as a whole and emptied.
-const batch = 50
+const batch = 200
 
 // enough is the number of failures after which no more lives are begun.
 const enough = 10

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/returns"
@@ -20,6 +21,9 @@ func (l *life) longs() bool {
 	l.regrets--
 	l.quiet, l.back = false, true
 	l.unrest = l.steps + 20 + l.pick(40)
+	if l.chance(20) {
+		l.setNow(l.now.Add(l.between(10*24*time.Hour, 90*24*time.Hour, 24*time.Hour)))
+	}
 	l.note("---- the customer does not like it")
 	l.asksReturn()
 	return true
