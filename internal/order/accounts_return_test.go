@@ -2,6 +2,7 @@ package order_test
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dropline/dropline/internal/ledger"
@@ -19,7 +20,6 @@ type comingBack struct {
 	silent                         bool // the customer never sends it
 	calm                           int  // turns after which everybody does what they should
 	expected, credited, writtenOff int64
-	open                           *ledger.Claim
 	given                          int64 // credit, by the supplier's own books
 }
 
@@ -160,7 +160,7 @@ func (c *comingBack) pays(payout returns.Payout) int64 {
 		one := &part{returned: true, lines: []order.ShippedLine{{Line: p.Line, Quantity: p.Quantity}}}
 		c.price(one)
 		whole.kept += money.Portion(one.goods+one.tax, 10_000, 0, p.KeptBP)
-		c.parts = append(c.parts[:len(c.parts):len(c.parts)], one)
+		c.parts = append(slices.Clip(c.parts), one)
 		whole.goods, whole.tax = whole.goods+one.goods, whole.tax+one.tax
 		whole.shipping, whole.shippingTax = whole.shipping+one.shipping, whole.shippingTax+one.shippingTax
 		whole.lines = append(whole.lines, one.lines...)

@@ -35,16 +35,16 @@ const currency = "EUR"
 type part struct {
 	lines                                     []order.ShippedLine
 	goods, tax, shipping, shippingTax, amount int64
-	kept, unpaid                              int64 // fees; what a person decided not to pay
+	kept                                      int64 // fees
 	returned                                  bool
 }
 
 // bill is what a supplier charges for a parcel, or for a shipment that we keep as our loss.
 type bill struct {
-	key, supplier         string
-	accrued, asked        int64
-	billed, disputed, due bool
-	claim                 *ledger.Claim
+	key, supplier    string
+	accrued, asked   int64
+	billed, disputed bool
+	claim            *ledger.Claim
 }
 
 // accounts are the ledger and the purses.

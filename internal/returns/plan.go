@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dropline/dropline/internal/order"
@@ -79,9 +80,9 @@ func (s *State) Begin(k StepKind) {
 		s.Unrecorded, s.Closed = false, s.Closed && s.finishable() // news may have opened it again
 		s.Revision++
 	case StepClose:
-		for _, k := range []StepKind{StepRecord, StepClose} {
-			s.lower("stalled/" + string(k)) // what is recorded is how it is once this has gone through
-		}
+		// Nothing else is under way: what stalled is done, or not needed any more. What is recorded is how it
+		// is once this has gone through.
+		s.Attention = slices.DeleteFunc(s.Attention, func(a order.Attention) bool { return strings.HasPrefix(a.Key, "stalled/") })
 		s.Unrecorded, s.Closed = false, true
 		s.Revision++
 	}

@@ -292,3 +292,16 @@ func TestNewsOfAnExpiredReturnTakesNoUnitsBackThatMayBeGrantedAnew(t *testing.T)
 	b.parcel(order.ParcelInTransit)
 	require.Zero(t, b.s.Released(l), "it comes after all")
 }
+
+func TestACancelledReturnCallsNobodyAboutAnAnnouncementThatStalled(t *testing.T) {
+	t.Parallel()
+	b := granted(t, ChangedMind, nil)
+	b.s.Authorised = false
+	b.s.Begin(StepAuthorise)
+	b.s.Stalled(StepAuthorise, "no answer", b.now)
+	b.s.Cancel(CancelRequest{ID: "c-1", By: "customer"}, b.now)
+	b.s.Again(StepAuthorise)
+	b.perform(true)
+	require.True(t, b.s.Finished())
+	require.Empty(t, b.s.Attention)
+}

@@ -74,13 +74,14 @@ type life struct {
 
 	// what comes back
 	backs      map[string]*comeback // by RMA
-	regrets    int                  // times that the customer comes back to an order that is over
+	regrets    int                  // times that the customer comes back to an order that is over; less than none: not drawn yet
 	back       bool                 // the customer has
 	lastReturn map[string]any
 
 	ahead   ahead
 	seen    map[string]int
 	tracing bool
+	twice   bool // every document comes twice in a row
 	trace   []string
 }
 
@@ -117,7 +118,7 @@ func (w *world) newLife(ctx context.Context, c Chooser, number uint64, tracing b
 	l := &life{
 		ctx: ctx, world: w, chooser: c, number: number, tracing: tracing,
 		parties: map[string]*party{}, books: map[string]*book{}, expected: map[string]bool{}, entries: map[string]*entry{},
-		letters: map[string]*letter{}, seen: map[string]int{}, backs: map[string]*comeback{},
+		letters: map[string]*letter{}, seen: map[string]int{}, backs: map[string]*comeback{}, regrets: -1,
 	}
 	w.life = l
 	l.setNow(time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC).Add(time.Duration(l.pick(360*24*60)) * time.Minute))
@@ -129,7 +130,6 @@ func (w *world) newLife(ctx context.Context, c Chooser, number uint64, tracing b
 		l.parties[s.ID] = l.newParty(s)
 	}
 	l.newBasket()
-	l.regrets = oneOf(l, []int{0, 1, 1, 2})
 	return l
 }
 

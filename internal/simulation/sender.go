@@ -15,6 +15,9 @@ import (
 
 // longs: an order that is over is not over for a customer who has the goods and does not like them.
 func (l *life) longs() bool {
+	if l.regrets < 0 { // drawn last, so that how an order went does not depend on it
+		l.regrets = oneOf(l, []int{0, 1, 1, 2})
+	}
 	if l.regrets == 0 || len(l.holds()) == 0 {
 		return false
 	}
@@ -108,15 +111,25 @@ func (l *life) customerReturns() {
 	}
 }
 
+// givenUp: the return was cancelled or has expired, or is over.
+func (l *life) givenUp(c *comeback) bool {
+	r := l.flow(returns.WorkflowID(l.key, c.rma)).run
+	if r == nil {
+		return true
+	}
+	s := r.returnState(l)
+	return s == nil || s.Cancelled || s.Expired
+}
+
 func (l *life) asksReturn() {
 	for _, c := range l.sortedBacks() {
-		if l.flow(returns.WorkflowID(l.key, c.rma)).running() {
-			continue
-		}
-		if c.box != nil && !c.final && !c.box.scanned("in_transit/lost") {
+		switch {
+		case !l.givenUp(c):
+		case c.box != nil:
 			return // what is on its way under a number that is over is what would be asked for anew
+		default:
+			c.never = true
 		}
-		c.never = true
 	}
 	l.requests++
 	body := map[string]any{"request_id": fmt.Sprintf("b%d", l.requests), "photos": l.pick(2), "lines": l.wishes()}
@@ -242,8 +255,11 @@ func (l *life) staffReturns() {
 	c := oneOf(l, list)
 	l.decide(c, oneOf(l, []map[string]any{
 		{"decision": "pay_share", "line": 1 + l.pick(3), "share_bp": 5000},
-		{"decision": "refund_without_goods"}, {"decision": "refuse"}, {"decision": "write_off", "reason": "agreed"},
-		{"decision": "noted", "matter": "surplus"}, l.findings(c),
+		{"decision": "refund_without_goods"},
+		{"decision": "refuse"},
+		{"decision": "write_off", "reason": "agreed"},
+		{"decision": "noted", "matter": "surplus"},
+		l.findings(c),
 	}))
 }
 
