@@ -163,7 +163,10 @@ func (l *life) asksReturn() {
 		if said.Refusal != nil {
 			l.happened("return refused: " + said.Refusal.Code)
 		}
-		if status == http.StatusCreated || status == http.StatusOK {
+		switch status {
+		case http.StatusConflict:
+			l.happened(what + ", refused")
+		case http.StatusCreated, http.StatusOK:
 			l.happened(what)
 		}
 		for _, granted := range said.Returns {
