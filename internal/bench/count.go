@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/dropline/dropline/internal/config"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/internal/service"
 	"github.com/dropline/dropline/internal/stage"
 )
@@ -25,9 +27,26 @@ type Figures map[string]float64
 type Counted struct {
 	// Orders has the figures of each order.
 	Orders []Figures
-	// History is that of the last order.
-	History *history.History
-	traffic traffic // of one order, on average
+	// Histories are those of the last order's workflows: the order's own, and its return's if it has one.
+	Histories []*history.History
+	parts     [][]Figures // what each workflow's part of the life took, by order
+}
+
+// scripts are what the floor does in the place of an order's workflows.
+func (c *Counted) scripts() []Script {
+	var list []Script
+	for i, events := range c.Histories {
+		var of []Figures
+		for _, parts := range c.parts {
+			of = append(of, parts[i])
+		}
+		median := Medians(of)
+		list = append(list, ScriptOf(events, traffic{
+			trips: int64(median["sql"]), statements: int64(median["sql_statements"]), reads: int64(median["sql_reads"]),
+			writes: int64(median["sql_writes"]), commits: int64(median["sql_commits"]),
+		}, int64(median["sql_activities"])))
+	}
+	return list
 }
 
 const (
@@ -71,7 +90,9 @@ func Count(ctx context.Context, shape Shape, warm, orders int) (_ *Counted, err 
 	c := &counting{shape: shape, on: s, wire: wire, inside: inside}
 	customers, gone := context.WithCancelCause(working)
 	defer gone(nil)
-	go shape.customers(customers, s, gone)
+	if shape.Cancels {
+		go shape.cancelAll(customers, s, gone)
+	}
 	return c.run(customers, warm, orders)
 }
 
@@ -86,7 +107,7 @@ type counting struct {
 
 func (c *counting) run(ctx context.Context, warm, orders int) (*Counted, error) {
 	for n := range warm {
-		if _, _, err := c.one(ctx, fmt.Sprintf("warm-%d", n)); err != nil {
+		if _, err := c.one(ctx, fmt.Sprintf("warm-%d", n), &Counted{}); err != nil {
 			return nil, err
 		}
 	}
@@ -99,33 +120,59 @@ func (c *counting) run(ctx context.Context, warm, orders int) (*Counted, error) 
 	}
 	done := &Counted{}
 	for n := range orders {
-		figures, key, err := c.one(ctx, fmt.Sprintf("counted-%d", n))
+		workflows, err := c.one(ctx, fmt.Sprintf("counted-%d", n), done)
 		if err != nil {
 			return nil, err
 		}
-		done.Orders = append(done.Orders, figures)
-		if n == orders-1 {
-			done.History, err = historyOf(ctx, c.on.Temporal, key.WorkflowID())
+		done.Histories = nil
+		for _, workflow := range workflows {
+			events, err := historyOf(ctx, c.on.Temporal, workflow)
+			if err != nil {
+				return nil, err
+			}
+			done.Histories = append(done.Histories, events)
 		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	median := Medians(done.Orders)
-	done.traffic = traffic{
-		trips: int64(median["sql"]), statements: int64(median["sql_statements"]), reads: int64(median["sql_reads"]),
-		writes: int64(median["sql_writes"]), commits: int64(median["sql_commits"]),
 	}
 	return done, nil
 }
 
-func (c *counting) one(ctx context.Context, id string) (Figures, order.Key, error) {
+// one lets an order live and counts it into done. It returns the ids of its workflows.
+func (c *counting) one(ctx context.Context, id string, done *Counted) (workflows []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	billed, shown, err := serverActions(ctx, c.on.Settings.TemporalNamespace)
 	if err != nil {
-		return nil, order.Key{}, err
+		return nil, err
 	}
+	figures, key, err := c.ordered(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	parts, whole := []Figures{figures}, maps.Clone(figures)
+	workflows = []string{key.WorkflowID()}
+	if c.shape.Returns {
+		figures, rma, err := c.returned(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		parts, workflows = append(parts, figures), append(workflows, returns.WorkflowID(key, rma))
+		for name, value := range figures {
+			whole[name] += value
+		}
+	}
+	if shown {
+		now, _, err := serverActions(ctx, c.on.Settings.TemporalNamespace)
+		if err != nil {
+			return nil, err
+		}
+		whole["server_actions"] = now - billed
+	}
+	done.Orders, done.parts = append(done.Orders, whole), append(done.parts, parts)
+	return workflows, nil
+}
+
+// ordered counts what an order takes until it is settled.
+func (c *counting) ordered(ctx context.Context, id string) (Figures, order.Key, error) {
 	before, began := c.wire.traffic(), time.Now()
 	key, err := c.on.Place(ctx, id, c.shape.SKUs...)
 	if err != nil {
@@ -143,26 +190,20 @@ func (c *counting) one(ctx context.Context, id string) (Figures, order.Key, erro
 	}
 	seen, took := c.wire.traffic().less(before), time.Since(began).Seconds()
 	cost, err := c.on.CostOf(ctx, key)
-	if err != nil {
-		return nil, key, err
-	}
-	figures := Figures{
+	return c.figures(cost, seen, key.WorkflowID(), took), key, err
+}
+
+// figures are what one workflow's part of a life took, in so many seconds.
+func (c *counting) figures(cost stage.Cost, seen traffic, workflow string, took float64) Figures {
+	return Figures{
 		"actions": float64(cost.Actions), "events": float64(cost.Events), "bytes": float64(cost.Bytes),
 		"workflow_tasks": float64(cost.WorkflowTasks), "activities": float64(cost.Activities),
 		"local_activities": float64(cost.LocalActivities), "timers": float64(cost.Timers), "signals": float64(cost.Signals),
 		"upserts": float64(cost.Upserts), "updates": float64(cost.Updates),
-		"sql": float64(seen.trips), "sql_activities": float64(c.inside.of(key.WorkflowID())),
+		"sql": float64(seen.trips), "sql_activities": float64(c.inside.of(workflow)),
 		"sql_statements": float64(seen.statements), "sql_reads": float64(seen.reads), "sql_writes": float64(seen.writes),
 		"sql_commits": float64(seen.commits), "sql_empty": max(float64(seen.empty)-c.resting*took, 0),
 	}
-	if shown {
-		now, _, err := serverActions(ctx, c.on.Settings.TemporalNamespace)
-		if err != nil {
-			return nil, key, err
-		}
-		figures["server_actions"] = now - billed
-	}
-	return figures, key, nil
 }
 
 func historyOf(ctx context.Context, c client.Client, workflowID string) (*history.History, error) {

@@ -120,8 +120,8 @@ func (d *deployment) resume() error { return errors.Join(d.gateway.resume(), d.w
 // lookEvery is the pause between two counts of what is settled: each takes Postgres' time, too.
 const lookEvery = 200 * time.Millisecond
 
-// placeAll lets orders through, at most inFlight at once, and returns when all are settled.
-func (d *deployment) placeAll(ctx context.Context, name string, orders, inFlight int, skus []string) error {
+// placeAll lets orders through, at most inFlight at once, and returns when all are through.
+func (d *deployment) placeAll(ctx context.Context, name string, orders, inFlight int, shape *Shape) error {
 	slots := make(chan struct{}, inFlight)
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -136,7 +136,7 @@ func (d *deployment) placeAll(ctx context.Context, name string, orders, inFlight
 				return
 			}
 			group.Go(func() {
-				placed <- d.place(ctx, n, fmt.Sprintf("%s-%d", name, n), skus)
+				placed <- d.place(ctx, n, fmt.Sprintf("%s-%d", name, n), shape.SKUs)
 			})
 		}
 	}()
@@ -146,7 +146,7 @@ func (d *deployment) placeAll(ctx context.Context, name string, orders, inFlight
 	for closed < orders {
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d orders were settled: %w", closed, orders, context.Cause(ctx))
+			return fmt.Errorf("%d of %d orders were through: %w", closed, orders, context.Cause(ctx))
 		case err := <-placed:
 			if err != nil {
 				cancel(err)
@@ -156,9 +156,9 @@ func (d *deployment) placeAll(ctx context.Context, name string, orders, inFlight
 		case <-ticker.C:
 		}
 		now := 0
-		err := d.Pool.QueryRow(ctx, `SELECT count(*) FROM orders WHERE closed_at IS NOT NULL AND order_id LIKE $1 || '-%'`, name).Scan(&now)
+		err := d.Pool.QueryRow(ctx, shape.done(), name).Scan(&now)
 		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("count settled orders: %w", err)
+			return fmt.Errorf("count the orders that are through: %w", err)
 		}
 		for ; closed < min(now, accepted); closed++ {
 			<-slots

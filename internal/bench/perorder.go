@@ -35,7 +35,7 @@ func (b *bench) perOrder(ctx context.Context) error {
 		for _, varying := range []string{"actions", "events", "bytes", "workflow_tasks", "sql", "sql_activities"} {
 			figures[varying+"_most"] = Most(counted[i].Orders)[varying]
 		}
-		replays, err := replay(counted[i].History)
+		replays, err := replay(counted[i].Histories)
 		if err != nil {
 			return fmt.Errorf("replay an order of the shape %s: %w", shape.Name, err)
 		}
@@ -95,10 +95,25 @@ func (b *bench) countAll(ctx context.Context, shapes []Shape) ([]*Counted, error
 // replayTimes is how often a history is replayed to know what one replay takes.
 const replayTimes = 50
 
-// replay measures what it takes to rebuild an order's workflow from its history.
-func replay(events *history.History) (Figures, error) {
+// replay measures what it takes to rebuild an order's workflows from their histories, all together.
+func replay(histories []*history.History) (Figures, error) {
+	whole := Figures{}
+	for _, events := range histories {
+		one, err := replayOne(events)
+		if err != nil {
+			return nil, err
+		}
+		for name, value := range one {
+			whole[name] += value
+		}
+	}
+	return whole, nil
+}
+
+func replayOne(events *history.History) (Figures, error) {
 	replayer := worker.NewWorkflowReplayer()
 	replayer.RegisterWorkflowWithOptions(workflows.Order, workflow.RegisterOptions{Name: workflows.OrderWorkflow})
+	replayer.RegisterWorkflowWithOptions(workflows.Return, workflow.RegisterOptions{Name: workflows.ReturnWorkflow})
 	if err := replayer.ReplayWorkflowHistory(nil, events); err != nil { // the first fills caches
 		return nil, err
 	}
@@ -126,8 +141,7 @@ func (b *bench) load(ctx context.Context, shape Shape, counted *Counted) (rounds
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	script := ScriptOf(counted.History, counted.traffic, int64(Medians(counted.Orders)["sql_activities"]))
-	bare, err := startPart(roleFloor, floorSetup{Settings: d.Settings, Script: script}, "")
+	bare, err := startPart(roleFloor, floorSetup{Settings: d.Settings, Scripts: counted.scripts()}, "")
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +150,7 @@ func (b *bench) load(ctx context.Context, shape Shape, counted *Counted) (rounds
 	customers, gone := context.WithCancelCause(ctx)
 	defer gone(nil)
 	go shape.customers(customers, d.Stage, gone)
-	l := &loading{bench: b, shape: shape, deployment: d, floor: bare}
+	l := &loading{bench: b, shape: shape, deployment: d, floor: bare, workflows: len(counted.Histories)}
 	for n := -1; n < b.sizes.rounds; n++ { // the first round warms up and is not kept
 		figures, err := l.round(customers, n)
 		if err != nil {
@@ -156,6 +170,7 @@ type loading struct {
 	shape      Shape
 	deployment *deployment
 	floor      *part
+	workflows  int // of an order
 }
 
 func (l *loading) round(ctx context.Context, n int) (Figures, error) {
@@ -168,7 +183,7 @@ func (l *loading) round(ctx context.Context, n int) (Figures, error) {
 		return nil, err
 	}
 	whole, err := l.measure(ctx, orders, l.deployment.worker, l.deployment.gateway.pid(), func() error {
-		return l.deployment.placeAll(ctx, name, orders, l.bench.sizes.inFlight, l.shape.SKUs)
+		return l.deployment.placeAll(ctx, name, orders, l.bench.sizes.inFlight, &l.shape)
 	})
 	if err != nil {
 		return nil, err
@@ -183,15 +198,17 @@ func (l *loading) round(ctx context.Context, n int) (Figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	bare, err := historyOf(ctx, l.deployment.Temporal, "floor/"+name+"/0")
-	if err != nil {
-		return nil, err
+	for i := range l.workflows {
+		bare, err := historyOf(ctx, l.deployment.Temporal, floorID(name, 0, i))
+		if err != nil {
+			return nil, err
+		}
+		figures["floor_events"] += float64(len(bare.GetEvents()))
 	}
 	figures.take("", whole)
 	figures.take("floor_", least)
 	figures["floor_cpu_ratio"] = whole["cpu_ms"] / least["cpu_ms"]
 	figures["floor_cpu_ratio_without_gateway"] = (whole["cpu_ms"] - whole["cpu_ms_gateway"]) / least["cpu_ms"]
-	figures["floor_events"] = float64(len(bare.GetEvents()))
 	return figures, nil
 }
 

@@ -92,7 +92,7 @@ func (r *replayCount) watch(
 // floorSetup is what the floor needs to know.
 type floorSetup struct {
 	Settings config.Settings `json:"settings"`
-	Script   Script          `json:"script"`
+	Scripts  []Script        `json:"scripts"`
 }
 
 // floorLoad is a number of orders, so many of them at once.
@@ -124,12 +124,14 @@ func playFloor(ctx context.Context, lines *json.Decoder) (player, error) {
 		MaxConcurrentWorkflowTaskExecutionSize: 100, MaxConcurrentWorkflowTaskPollers: 4, MaxConcurrentActivityTaskPollers: 4,
 		MaxConcurrentActivityExecutionSize: 10, MaxConcurrentLocalActivityExecutionSize: 5,
 	})
-	tasks.RegisterWorkflowWithOptions((&bare{setup.Script}).run, workflow.RegisterOptions{Name: floorWorkflow})
+	for i, script := range setup.Scripts {
+		tasks.RegisterWorkflowWithOptions((&bare{script}).run, workflow.RegisterOptions{Name: floorWorkflow + strconv.Itoa(i)})
+	}
 	tasks.RegisterActivityWithOptions((&floorStep{pool}).step, activity.RegisterOptions{Name: floorActivity})
 	if err := tasks.Start(); err != nil {
 		return player{}, fmt.Errorf("start the floor's worker: %w", err)
 	}
-	f := &floor{script: setup.Script, pool: pool, temporal: temporal}
+	f := &floor{scripts: setup.Scripts, pool: pool, temporal: temporal}
 	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
@@ -146,7 +148,7 @@ var floorKey = order.Key{Storefront: "shop", Order: "floor"}
 
 // floor drives bare workflows.
 type floor struct {
-	script   Script
+	scripts  []Script
 	pool     *pgxpool.Pool
 	temporal client.Client
 }
@@ -159,31 +161,37 @@ func (f *floor) run(ctx context.Context, load floorLoad) error {
 		slots <- struct{}{}
 		group.Go(func() {
 			defer func() { <-slots }()
-			failures[n] = f.one(ctx, "floor/"+load.Name+"/"+strconv.Itoa(n))
+			for i := range f.scripts {
+				failures[n] = errors.Join(failures[n], f.one(ctx, floorID(load.Name, n, i), i))
+			}
 		})
 	}
 	group.Wait()
 	return errors.Join(failures...)
 }
 
-func (f *floor) one(ctx context.Context, id string) error {
-	began := time.Now()
-	pieces := 2 + len(f.script.Signals) + len(f.script.Updates)
+// floorID names the i-th bare workflow in the place of the n-th order.
+func floorID(load string, n, i int) string { return fmt.Sprintf("floor/%s/%d/%d", load, n, i) }
+
+// one lets the i-th script run.
+func (f *floor) one(ctx context.Context, id string, i int) error {
+	began, script := time.Now(), &f.scripts[i]
+	pieces := 2 + len(script.Signals) + len(script.Updates)
 	piece := 0
 	outside := func() error {
 		piece++
-		return f.script.Outside.part(piece-1, pieces).run(ctx, f.pool)
+		return script.Outside.part(piece-1, pieces).run(ctx, f.pool)
 	}
 	if err := outside(); err != nil {
 		return err
 	}
 	run, err := f.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: id, TaskQueue: floorQueue, TypedSearchAttributes: visibility.Initial(floorKey, "DE"),
-	}, floorWorkflow)
+	}, floorWorkflow+strconv.Itoa(i))
 	if err != nil {
 		return fmt.Errorf("start a bare workflow: %w", err)
 	}
-	signals, updates := f.script.Signals, f.script.Updates
+	signals, updates := script.Signals, script.Updates
 	for len(signals)+len(updates) > 0 {
 		update := len(signals) == 0 || len(updates) > 0 && updates[0] < signals[0]
 		var at time.Duration

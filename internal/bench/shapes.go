@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/dropline/dropline/internal/order"
-	"github.com/dropline/dropline/internal/sim/carriersim"
 	"github.com/dropline/dropline/internal/sim/suppliersim"
 	"github.com/dropline/dropline/internal/stage"
 )
@@ -24,6 +23,8 @@ type Shape struct {
 	Refunds int
 	// Cancels: the customer cancels the whole order once the supplier has it.
 	Cancels bool
+	// Returns: the customer sends everything back once the order is settled.
+	Returns bool
 }
 
 // stepPause stands for the time that partners take: long enough for what happened before to have had
@@ -54,8 +55,9 @@ func Shapes() []Shape {
 	patient := acme
 	patient.Manner.Ship.Delay = suppliersim.Duration(time.Hour)
 
+	// Inspection and credit come one after the other, as they do with days between them.
 	back := acme
-	back.Manner.Ship.Parcel = carriersim.ReturnsToSender
+	back.Manner.Return = suppliersim.ReturnManner{Delay: suppliersim.Duration(stepPause), CreditDelay: suppliersim.Duration(2 * stepPause)}
 
 	return []Shape{
 		{
@@ -75,8 +77,8 @@ func Shapes() []Shape {
 			Suppliers: []stage.Supplier{patient}, SKUs: []string{"acme-mug"}, Ends: order.StageCancelled, Refunds: 1, Cancels: true,
 		},
 		{
-			Name: "return", Text: "the carrier brings the parcel back to the sender, the price goes back",
-			Suppliers: []stage.Supplier{back}, SKUs: []string{"acme-mug"}, Ends: order.StageSettled, Refunds: 1,
+			Name: "return", Text: "delivered, then sent back by the customer: asked for, labelled, inspected, refunded, credited",
+			Suppliers: []stage.Supplier{back}, SKUs: []string{"acme-mug"}, Ends: order.StageSettled, Returns: true,
 		},
 	}
 }
@@ -90,12 +92,26 @@ func (s *Shape) check(state *order.State) error {
 	return nil
 }
 
-// customers cancel each order of a shape that is cancelled, once its purchase order is with the
-// supplier, until ctx ends.
+// customers do what those of a shape do, until ctx ends.
 func (s *Shape) customers(ctx context.Context, on *stage.Stage, failed func(error)) {
-	if !s.Cancels {
-		return
+	switch {
+	case s.Cancels:
+		s.cancelAll(ctx, on, failed)
+	case s.Returns:
+		s.sendAllBack(ctx, on, failed)
 	}
+}
+
+// done finds the orders of a load whose life is over, by the beginning of their ids.
+func (s *Shape) done() string {
+	if s.Returns {
+		return `SELECT count(*) FROM orders o JOIN returns r ON r.order_key = o.key WHERE r.closed_at IS NOT NULL AND o.order_id LIKE $1 || '-%'`
+	}
+	return `SELECT count(*) FROM orders WHERE closed_at IS NOT NULL AND order_id LIKE $1 || '-%'`
+}
+
+// cancelAll cancels each order once its purchase order is with the supplier, until ctx ends.
+func (s *Shape) cancelAll(ctx context.Context, on *stage.Stage, failed func(error)) {
 	asked := map[string]bool{}
 	ticker := time.NewTicker(stepPause)
 	defer ticker.Stop()

@@ -42,7 +42,7 @@ func (b *bench) startup(ctx context.Context) (err error) {
 	if err := b.idle(ctx, d, figures); err != nil {
 		return err
 	}
-	if err := d.placeAll(ctx, "load", b.sizes.loadOrders, b.sizes.inFlight, shape.SKUs); err != nil {
+	if err := d.placeAll(ctx, "load", b.sizes.loadOrders, b.sizes.inFlight, &shape); err != nil {
 		return err
 	}
 	for name, p := range map[string]*part{"worker": d.worker, "gateway": d.gateway} {

@@ -70,6 +70,7 @@ type world struct {
 	seen      map[string]int
 	trace     []string
 	tracing   bool
+	trusting  bool // what the order does is checked elsewhere
 	requestID int
 }
 
@@ -109,8 +110,9 @@ func newWorld(c chooser, tracing bool) *world {
 }
 
 // live is one life from intake to the end. What went wrong comes back as an error with the story.
-func live(c chooser, tracing bool) (w *world, err error) {
-	w = newWorld(c, tracing)
+func live(c chooser, tracing bool) (*world, error) { return newWorld(c, tracing).live() }
+
+func (w *world) live() (_ *world, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			v, known := r.(violation)
@@ -179,10 +181,12 @@ func (w *world) round() {
 		w.s.Begin(step)
 		w.begin(step)
 	}
-	w.check()
-	for i := range w.s.Journal {
-		w.note("order: %s", w.s.Journal[i].Text)
-		w.tally(w.s.Journal[i].Text)
+	if !w.trusting {
+		w.check()
+		for i := range w.s.Journal {
+			w.note("order: %s", w.s.Journal[i].Text)
+			w.tally(w.s.Journal[i].Text)
+		}
 	}
 	w.s.Journal = nil
 }

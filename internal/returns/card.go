@@ -100,9 +100,10 @@ func (s *State) Clone() State {
 	return c
 }
 
-// Released is the units of a line that the return ends without: they may be returned again.
+// Released is the units of a line that the return ends without: they may be returned again. News that
+// opens it once more, such as a credit memo, does not take them back.
 func (s *State) Released(l *Line) int64 {
-	if !s.Closed || !s.Cancelled && !s.Expired {
+	if !s.Cancelled && !s.Expired || !s.Closed && s.waitsForOvertaken() {
 		return 0
 	}
 	return l.Quantity - max(l.found(), l.Settled)

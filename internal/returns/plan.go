@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/dropline/dropline/internal/order"
@@ -39,7 +40,8 @@ func (s *State) Steps() []StepKind {
 		add(StepPay)
 	}
 	if s.finishable() && len(due) == 0 && len(s.Busy) == 0 {
-		if !s.Closed {
+		// News that came after it was closed, and change nothing, are closed in once more.
+		if !s.Closed || s.Unrecorded || len(s.Notices) > 0 {
 			add(StepClose)
 		}
 		return due
@@ -75,9 +77,12 @@ func (s *State) Begin(k StepKind) {
 			s.Paying = &Payout{Parts: s.due(), Fee: s.shippingFee()}
 		}
 	case StepRecord:
-		s.Unrecorded = false
+		s.Unrecorded, s.Closed = false, s.Closed && s.finishable() // news may have opened it again
 		s.Revision++
 	case StepClose:
+		// Nothing else is under way: what stalled is done, or not needed any more. What is recorded is how it
+		// is once this has gone through.
+		s.Attention = slices.DeleteFunc(s.Attention, func(a order.Attention) bool { return strings.HasPrefix(a.Key, "stalled/") })
 		s.Unrecorded, s.Closed = false, true
 		s.Revision++
 	}
@@ -157,13 +162,18 @@ func (s *State) shippingFee() int64 {
 
 // finishable: nothing is expected of anybody.
 func (s *State) finishable() bool {
-	if s.Missed || !s.Authorised && !s.Cancelled || s.Paying != nil || len(s.due()) > 0 || s.Claim.Open() > 0 || s.deciding() {
+	if s.Missed || !s.Authorised && !s.Cancelled || s.Paying != nil || len(s.due()) > 0 || s.Claim.Open() > 0 || s.deciding() || s.unnoted() {
 		return false
 	}
 	if s.Cancelled || s.Expired {
 		return !s.waitsForOvertaken()
 	}
 	return s.Inspected
+}
+
+// unnoted: something waits to be seen to by a person, who can only do so while the return is open.
+func (s *State) unnoted() bool {
+	return slices.ContainsFunc(s.Attention, func(a order.Attention) bool { return slices.Contains(noted, a.Key) })
 }
 
 // waitsForOvertaken: the return was cancelled, or given up for expired, and its parcel is under way

@@ -131,6 +131,9 @@ type Decision struct {
 	By    string `json:"by"`
 }
 
+// noted are the matters that need nothing but having been seen.
+var noted = []string{"surplus", "not-granted", "credit-over"}
+
 // CanDecide says whether a decision fits the return as it stands.
 func (s *State) CanDecide(d Decision) error {
 	switch {
@@ -150,7 +153,7 @@ func (s *State) CanDecide(d Decision) error {
 		}
 		return nil
 	case d.Noted != "":
-		if d.Noted != "surplus" && d.Noted != "not-granted" && d.Noted != "credit-over" {
+		if !slices.Contains(noted, d.Noted) {
 			return refuse("%q is not a matter that can be noted", d.Noted)
 		}
 		return nil
@@ -226,6 +229,7 @@ func (s *State) Decide(d Decision, now time.Time) {
 // paid for it or not. What the supplier has found already counts as found.
 func (s *State) withoutSupplier(d Decision, now time.Time) {
 	s.lower("supplier-refused")
+	s.lower("inspection") // nobody waits for it any more
 	if d.ShareBP == 0 && s.found() == 0 {
 		s.Cancelled = true
 		s.notify(NoticeNotPaid, "")

@@ -277,3 +277,32 @@ func TestACreditMemoThatOvertakesTheInspectionCountsOnceItIsKnownWhatIsOwed(t *t
 	b.memoOf("CM-2", 300)
 	require.True(t, b.s.Finished(), b.s.Card())
 }
+
+func TestNewsOfAnExpiredReturnTakesNoUnitsBackThatMayBeGrantedAnew(t *testing.T) {
+	t.Parallel()
+	b := granted(t, ChangedMind, nil)
+	b.wait(15 * 24 * time.Hour)
+	b.perform(true)
+	l := &b.s.Lines[0]
+	require.Equal(t, StageExpired, b.s.Stage())
+	require.Equal(t, l.Quantity, b.s.Released(l))
+	b.reopen()
+	b.memoOf("CM-1", 100)
+	l = &b.s.Lines[0]
+	require.Equal(t, l.Quantity, b.s.Released(l))
+	b.parcel(order.ParcelInTransit)
+	require.Zero(t, b.s.Released(l), "it comes after all")
+}
+
+func TestACancelledReturnCallsNobodyAboutAnAnnouncementThatStalled(t *testing.T) {
+	t.Parallel()
+	b := granted(t, ChangedMind, nil)
+	b.s.Authorised = false
+	b.s.Begin(StepAuthorise)
+	b.s.Stalled(StepAuthorise, "no answer", b.now)
+	b.s.Cancel(CancelRequest{ID: "c-1", By: "customer"}, b.now)
+	b.s.Again(StepAuthorise)
+	b.perform(true)
+	require.True(t, b.s.Finished())
+	require.Empty(t, b.s.Attention)
+}

@@ -34,16 +34,17 @@ func (c drawn) pick(n int) int { return rapid.IntRange(0, n-1).Draw(c.t, "pick")
 
 type world struct {
 	chooser
-	s      State
-	now    time.Time
-	seq    int64
-	log    []Fact
-	paid   map[int]int64 // units by line, by the customer's books
-	given  int64         // credit, by the supplier's books
-	memos  int
-	told   map[string]int
-	seen   map[string]int
-	failed string
+	s        State
+	now      time.Time
+	seq      int64
+	log      []Fact
+	paid     map[int]int64 // units by line, by the customer's books
+	given    int64         // credit, by the supplier's books
+	memos    int
+	told     map[string]int
+	seen     map[string]int
+	failed   string
+	recorded record // by the last snapshot
 }
 
 func (w *world) chance(percent int) bool { return w.pick(100) < percent }
@@ -129,6 +130,7 @@ func (w *world) result(k StepKind) {
 		}
 		w.s.PaidWith(1, "", "Refunded", w.now)
 	case StepRecord, StepClose:
+		w.snapshot(k)
 		for _, n := range w.s.Notices {
 			w.told[n.Key]++
 		}
@@ -136,6 +138,28 @@ func (w *world) result(k StepKind) {
 	case StepCatchUp:
 		w.s.CaughtUp(w.log, w.now)
 	}
+}
+
+// record is what of a state must have reached Postgres when the return is over.
+type record struct {
+	lastFact, paid, got, expected, off int64
+	closed, inspected                  bool
+	attention, requests                int
+}
+
+func recordOf(s *State) record {
+	return record{
+		s.LastFact, s.PaidMinor, s.Claim.Got, s.Claim.Expected, s.Claim.WrittenOff, s.Closed, s.Inspected, len(s.Attention), len(s.Requests),
+	}
+}
+
+// snapshot is what Postgres gets.
+func (w *world) snapshot(k StepKind) {
+	s := &w.s
+	if s.Closed && !s.finishable() {
+		w.failed = fmt.Sprintf("%s records a return as closed that is not", k)
+	}
+	w.recorded = recordOf(s)
 }
 
 // act lets one thing happen.
@@ -256,6 +280,10 @@ func (w *world) settleDown() {
 		case w.s.Claim.Open() > 0 && w.s.Claim.Escalated:
 			w.s.Decide(Decision{ID: fmt.Sprint("off", w.now), By: "support", WriteOff: true, Reason: "bankrupt"}, w.now)
 			w.seen["written off"]++
+		case w.s.unnoted():
+			for _, matter := range noted {
+				w.s.Decide(Decision{ID: fmt.Sprint("seen", matter, w.now), By: "support", Noted: matter}, w.now)
+			}
 		case handedIn(w.s.Parcel) && !w.s.Inspected:
 			w.apply(Fact{Inspection: &Inspection{Document: "end", At: w.now, Final: true}})
 		default:
@@ -285,11 +313,20 @@ func (w *world) checkEnd() error {
 			return fmt.Errorf("the customer was paid for %d units of line %d, %d came back well or were ruled", w.paid[l.Line], l.Line, want)
 		}
 	}
+	for _, a := range s.Attention {
+		if a.Key != "cancelled-and-sent" { // that was said, and nothing came
+			return fmt.Errorf("it is over, and a person is still called: %s\n%s", a.Text, s.Card())
+		}
+	}
+	if now := recordOf(s); now != w.recorded {
+		return fmt.Errorf("it ended as %+v, what is recorded is %+v", now, w.recorded)
+	}
 	if s.Claim.Got > w.given {
 		return fmt.Errorf("%d were credited by our books, %d by the supplier's", s.Claim.Got, w.given)
 	}
 	for key, times := range w.told {
-		if times > 1 && !strings.HasPrefix(key, "return_keep") {
+		repeatable := strings.HasPrefix(key, "return_keep") || strings.HasPrefix(key, "return_not_paid") // the outbox knows them by their key
+		if times > 1 && !repeatable {
 			return fmt.Errorf("%s was told %d times", key, times)
 		}
 	}

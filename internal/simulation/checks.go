@@ -101,7 +101,7 @@ func (l *life) checkEnd() {
 	for _, b := range l.sortedBooks() {
 		l.checkBook(s, b)
 	}
-	l.checkMoney(e)
+	l.checkMoney(e, l.checkReturns(s))
 	l.checkLetters(s, e)
 	l.checkQuarantine(e)
 	if e.reserved != 0 {
@@ -175,15 +175,15 @@ func (l *life) checkBook(s *order.State, b *book) {
 }
 
 // checkMoney: captured less refunded is kept, in our books and in the storefront's.
-func (l *life) checkMoney(e *ended) {
+func (l *life) checkMoney(e *ended, returned int64) {
 	if e.refundMinor != l.paidBack {
 		l.fail("our books refund %d, the storefront's %d", e.refundMinor, l.paidBack)
 	}
 	if e.clearing != l.basket.captured-l.paidBack {
 		l.fail("%d were captured and %d paid back, the ledger keeps %d", l.basket.captured, l.paidBack, e.clearing)
 	}
-	if s := &e.state; s.Money.Refunded != e.refundMinor {
-		l.fail("the order shows %d refunded, %d were", s.Money.Refunded, e.refundMinor)
+	if s := &e.state; s.Money.Refunded+returned != e.refundMinor {
+		l.fail("the order shows %d refunded and its returns %d, %d were", s.Money.Refunded, returned, e.refundMinor)
 	}
 	everything := true
 	for i := range e.state.Lines {

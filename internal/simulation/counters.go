@@ -50,6 +50,26 @@ var sometimes = map[string]int{
 	"told customer_mail refunded": 1000, "told customer_mail lost": 50, "told customer_mail backordered": 10, "told customer_mail delayed": 20,
 	"told customer_mail out_for_delivery": 8, "told storefront fulfilled": 400, "told storefront cancelled": 1000,
 	"told supplier_mail supplier_reminder": 50,
+	// goods that come back; counted in what a run of six hundred lives has shown
+	"return asked": 1000, "return asked again": 15, "another return under one id, refused": 20, "return opened again": 100, "return to be kept": 60,
+	"return announced: accepted": 400, "return announced: pending": 80, "return announced: rejected": 80, "return announced again": 80,
+	"return's promise kept": 80, "return answered otherwise": 4, "return sent": 600, "return never sent": 60, "empty box sent back": 50,
+	"too much sent back": 50, "something else sent back": 50, "too little sent back": 80, "return cancelled": 60, "cancel of a return stored": 8,
+	"cancel of a return refused": 50, "return's workflow cancelled by hand": 5, "unreadable signal to a return": 10,
+	"found as_new": 300, "found opened": 80, "found damaged": 80, "found wrong_item": 80, "found missing": 80, "found not_ours": 80, "found nothing": 20,
+	"inspection told twice": 4, "credit memo": 400, "credit memo told twice": 10, "credit never given": 60, "return paid in full": 200,
+	"decided: pay_share": 200, "decided: refund_without_goods": 10, "decided: refuse": 10, "decided: record_findings": 20, "decided: write_off": 60,
+	"decided: noted": 50, "decision about a return refused": 60,
+	"return refused: quantity": 100, "return refused: unknown_line": 10, "return refused: already_requested": 40, "return refused: window_closed": 20,
+	"return refused: final_sale": 20, "return refused: photos_needed": 60, "return refused: already_returning": 4,
+	"return stage closed": 600, "return stage cancelled": 60, "return stage expired": 60,
+	"return scan delivered": 20, "return scan in_transit/lost": 8,
+	"return fact inspection": 600, "return fact credit_memo": 400, "return fact parcel_delivered": 200, "return fact parcel_lost": 40,
+	"return fact parcel_in_transit": 100, "return fact supplier_accepted": 60, "return fact supplier_refused": 20, "return fact cancel_request": 8,
+	"activity AuthoriseReturn": 700, "activity PayReturn": 500, "activity RecordReturn": 2000, "activity CloseReturn": 700, "activity LoadReturn": 100,
+	"activity ReadReturnFacts":             5,
+	"told customer_mail return_authorised": 500, "told customer_mail return_keep": 60, "told customer_mail return_received": 500,
+	"told customer_mail return_expired": 60, "told customer_mail return_not_paid": 60, "told supplier_mail credit_reminder": 60,
 }
 
 // wanted is how often something must have happened in so many lives. What is rarer than once in a

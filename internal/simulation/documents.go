@@ -39,6 +39,11 @@ func (l *life) deliverDocument() {
 	case status == http.StatusAccepted:
 		l.documents = append(l.documents[:i:i], l.documents[i+1:]...)
 		l.delivered = append(l.delivered, d)
+		if l.twice {
+			if again := l.hand(d, secretOf(d.party), unharmed()); again != http.StatusAccepted {
+				l.fail("the gateway answers %d to %s when it comes again", again, d.id)
+			}
+		}
 		if d.taken != nil {
 			d.taken()
 		}

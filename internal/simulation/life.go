@@ -40,9 +40,8 @@ type life struct {
 	broken  string
 
 	// the engine
-	started       bool
-	ending        enumspb.WorkflowExecutionStatus
-	run           *run
+	order         *flow
+	flows         []*flow // the order's first
 	answers       []*answer
 	frozen        []*frozen
 	current       *strand
@@ -73,9 +72,16 @@ type life struct {
 	askAgain   time.Time // a person was refused, and tries again then
 	moved      bool
 
+	// what comes back
+	backs      map[string]*comeback // by RMA
+	regrets    int                  // times that the customer comes back to an order that is over; less than none: not drawn yet
+	back       bool                 // the customer has
+	lastReturn map[string]any
+
 	ahead   ahead
 	seen    map[string]int
 	tracing bool
+	twice   bool // every document comes twice in a row
 	trace   []string
 }
 
@@ -112,11 +118,13 @@ func (w *world) newLife(ctx context.Context, c Chooser, number uint64, tracing b
 	l := &life{
 		ctx: ctx, world: w, chooser: c, number: number, tracing: tracing,
 		parties: map[string]*party{}, books: map[string]*book{}, expected: map[string]bool{}, entries: map[string]*entry{},
-		letters: map[string]*letter{}, seen: map[string]int{},
+		letters: map[string]*letter{}, seen: map[string]int{}, backs: map[string]*comeback{}, regrets: -1,
 	}
 	w.life = l
 	l.setNow(time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC).Add(time.Duration(l.pick(360*24*60)) * time.Minute))
 	l.key = order.Key{Storefront: oneOf(l, shops), Order: fmt.Sprintf("s%d", number)}
+	l.order = &flow{id: l.key.WorkflowID()}
+	l.flows = []*flow{l.order}
 	l.unrest = 30 + l.pick(70)
 	for _, s := range w.catalog.Suppliers {
 		l.parties[s.ID] = l.newParty(s)
@@ -157,10 +165,8 @@ func (l *life) live() (err error) {
 		return fmt.Errorf("stock the shelves: %w", err)
 	}
 	for !l.over {
-		if l.run != nil {
-			l.execute()
-			continue
-		}
+		l.advance()
+		l.expire()
 		l.setNow(l.now.Add(l.round()))
 	}
 	l.checkEnd()
@@ -192,12 +198,23 @@ func (l *life) goHome() {
 			l.resume(a.strand)
 		}
 	}
+	for _, r := range l.runs() {
+		l.giveUp(r)
+	}
 	l.world.cable.calm()
+}
+
+// giveUp ends a workflow whose life is over.
+func (l *life) giveUp(r *run) {
+	defer func() { _ = recover() }()
+	if r.strand != nil && !r.strand.ended {
+		l.resume(r.strand)
+	}
 }
 
 // round lets one thing happen and says how long nothing happens then.
 func (l *life) round() time.Duration {
-	if l.steps++; l.steps > 4000 {
+	if l.steps++; l.steps > 6000 {
 		l.fail("never ends: %s", l.standing())
 	}
 	if l.steps == l.unrest {
@@ -234,13 +251,17 @@ func (l *life) restless() time.Duration {
 		if at := l.nextDeadline(); !at.IsZero() && at.Sub(l.now) < pause {
 			pause = at.Sub(l.now) + time.Millisecond
 		}
-		if s := l.lastState; s != nil && len(s.Busy) > 0 {
+		if s := l.lastState; s != nil && len(s.Busy) > 0 || l.returnsBusy() {
 			pause = min(pause, 5*time.Minute) // a step rests, and comes up again in between
 		}
 		l.waiting -= pause
 		return pause
 	}
-	l.act()
+	if l.back {
+		l.actBack()
+	} else {
+		l.act()
+	}
 	pause := l.pause1()
 	if pause > 10*time.Second {
 		l.waiting = pause
@@ -323,7 +344,26 @@ func (l *life) nextDeadline() time.Time {
 			}
 		}
 	}
+	for _, r := range l.runs() {
+		if s := r.returnState(l); s != nil {
+			for _, d := range s.Deadlines() {
+				if d.At.After(l.now) && (next.IsZero() || d.At.Before(next)) {
+					next = d.At
+				}
+			}
+		}
+	}
 	return next
+}
+
+// returnsBusy: some return is being loaded, or has a step under way, which may rest.
+func (l *life) returnsBusy() bool {
+	for _, r := range l.runs() {
+		if s := r.returnState(l); r.flow != l.order && (s == nil || len(s.Busy) > 0) {
+			return true
+		}
+	}
+	return false
 }
 
 // arriveLate lets a call that was given up reach its partner after all, or fade away.
@@ -350,7 +390,7 @@ func (l *life) restock() {
 
 // revive is an operator's decision to go on with an order whose workflow did not end by itself.
 func (l *life) revive() bool {
-	if l.running() || !l.started || l.ending != enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT {
+	if l.running() || !l.order.started || l.order.ending != enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT {
 		return false
 	}
 	l.note("an operator revives the order")
@@ -370,13 +410,18 @@ func wireLines(lines []order.ShippedLine) []wire.ShippedLine {
 }
 
 func (l *life) standing() string {
+	var calls []string
+	for _, r := range l.runs() {
+		for _, c := range r.calls {
+			calls = append(calls, fmt.Sprintf("%s (attempt %d, frozen %t)", c.name, c.attempts, c.frozen))
+		}
+		if s := r.returnState(l); s != nil {
+			calls = append(calls, fmt.Sprintf("%s %s, busy %v, attention %v", s.RMA, s.Stage(), s.Busy, s.Attention))
+		}
+	}
 	s := l.state()
 	if s == nil {
-		return fmt.Sprintf("no workflow answers; documents %d, late %d, frozen %d", len(l.documents), len(l.late), len(l.frozen))
-	}
-	var calls []string
-	for _, c := range l.run.calls {
-		calls = append(calls, fmt.Sprintf("%s (attempt %d, frozen %t)", c.name, c.attempts, c.frozen))
+		return fmt.Sprintf("no order's workflow answers; documents %d, late %d, frozen %d, calls %v", len(l.documents), len(l.late), len(l.frozen), calls)
 	}
 	return fmt.Sprintf("%s; busy %v, attention %v, waits %v, calls %v", s.Stage(), s.Busy, s.Attention, s.Waiting(), calls)
 }

@@ -54,7 +54,7 @@ type ahead struct {
 	documents, news, messages *time.Time // for the loops
 	mine                      *time.Time // news of the life's own order
 	check                     *time.Time // of its parcels
-	closed                    bool       // its order
+	closed                    bool       // its order, and all returns of it
 }
 
 // look says what lies ahead. As long as nobody has been at the database, that is what it was.
@@ -65,10 +65,12 @@ func (l *life) look() *ahead {
 	}
 	a := ahead{seen: soFar, known: true}
 	err := l.world.admin.QueryRow(l.ctx, `
-		SELECT (SELECT min(next_attempt_at) FROM documents WHERE status = 'received'), (SELECT min(deliver_at) FROM orders),
-			(SELECT min(due_at) FROM outbox WHERE state = 'pending'), (SELECT min(deliver_at) FROM orders WHERE key = $1),
+		SELECT (SELECT min(next_attempt_at) FROM documents WHERE status = 'received'), least((SELECT min(deliver_at) FROM orders),
+				(SELECT min(deliver_at) FROM returns)),
+			(SELECT min(due_at) FROM outbox WHERE state = 'pending'), least((SELECT min(deliver_at) FROM orders WHERE key = $1), (SELECT min(deliver_at) FROM returns WHERE order_key = $1)),
 			(SELECT min(next_check_at) FROM parcels WHERE order_key = $1),
-			coalesce((SELECT closed_at IS NOT NULL FROM orders WHERE key = $1), false)`, l.key.String()).
+			coalesce((SELECT closed_at IS NOT NULL FROM orders WHERE key = $1), false)
+				AND NOT EXISTS (SELECT FROM returns WHERE order_key = $1 AND closed_at IS NULL)`, l.key.String()).
 		Scan(&a.documents, &a.news, &a.messages, &a.mine, &a.check, &a.closed)
 	if err != nil {
 		l.fail("look what lies ahead: %v", err)

@@ -28,7 +28,7 @@ func (l *life) request(who, what string, body map[string]any, then func(status i
 		}
 		l.note("%s is answered %d", what, status)
 		if status >= 400 && status < 500 && status != http.StatusConflict && status != http.StatusNotFound &&
-			(what != "resolve" || status != http.StatusUnprocessableEntity) { // the person knows more than is recorded yet
+			(what != "resolve" && what != "returns" || status != http.StatusUnprocessableEntity) { // the person knows more than is recorded yet
 			l.broken = fmt.Sprintf("%s of %s is answered %d: %s", what, text, status, body)
 		}
 		if status >= 400 {
@@ -131,20 +131,20 @@ func (l *life) odd() {
 	case 0:
 		l.happened("workflow cancelled by hand")
 		l.note("somebody cancels the workflow")
-		l.run.env.CancelWorkflow()
+		l.order.run.env.CancelWorkflow()
 	case 1:
 		l.happened("cancel signal by hand")
 		l.note("somebody sends a cancel signal")
-		l.run.env.SignalWorkflow(workflows.SignalCancel, order.CancelRequest{Lines: []order.ShippedLine{{Line: 1, Quantity: 1}}})
+		l.order.run.env.SignalWorkflow(workflows.SignalCancel, order.CancelRequest{Lines: []order.ShippedLine{{Line: 1, Quantity: 1}}})
 	case 2:
 		l.happened("unreadable signal")
 		l.note("somebody sends an unreadable signal")
-		l.run.env.SignalWorkflow(oneOf(l, []string{workflows.SignalCancel, workflows.SignalFacts}), []int{1})
+		l.order.run.env.SignalWorkflow(oneOf(l, []string{workflows.SignalCancel, workflows.SignalFacts}), []int{1})
 	case 3, 4, 5:
-		if l.chance(40) && !l.run.suggested {
-			l.run.suggested = true
+		if r := l.order.run; l.chance(40) && !r.suggested {
+			r.suggested = true
 			l.note("the history has grown long")
-			l.run.env.SetContinueAsNewSuggested(true)
+			r.env.SetContinueAsNewSuggested(true)
 		}
 	}
 }

@@ -44,24 +44,21 @@ type Report struct {
 // Rate is the lives lived in a second.
 func (r *Report) Rate() float64 { return float64(r.Lives) / max(r.Took.Seconds(), 0.001) }
 
-// batch is how many lives share a schema before it is audited as a whole and emptied.
-const batch = 50
-
 // enough is the number of failures after which no more lives are begun.
 const enough = 10
 
 type runner struct {
 	Options
-	next    atomic.Uint64
 	lived   atomic.Int64
 	failing atomic.Int64
 	mu      sync.Mutex
+	next    uint64 // seed
 	report  Report
 }
 
 // Run lives the lives, audits what they leave behind, and counts what happened in them.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	r := &runner{Options: o, report: Report{Seen: map[string]int{}}}
+	r := &runner{Options: o, next: o.First, report: Report{Seen: map[string]int{}}}
 	if err := SetSecrets(); err != nil {
 		return nil, err
 	}
@@ -98,22 +95,49 @@ func schemaName(i int) string {
 }
 
 func (r *runner) work(ctx context.Context, i int) (err error) {
-	w, err := newWorld(ctx, r.URL, schemaName(i))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, w.close(context.WithoutCancel(ctx))) }()
+	worlds := map[string]*world{} // by currency
+	defer func() {
+		for _, w := range worlds {
+			err = errors.Join(err, w.close(context.WithoutCancel(ctx)))
+		}
+	}()
 	for ctx.Err() == nil && r.failing.Load() < enough {
-		first := r.next.Add(batch) - batch
-		if first >= uint64(r.Lives) {
+		first, n := r.share()
+		if n == 0 {
 			return nil
 		}
-		n := min(batch, uint64(r.Lives)-first)
-		if err := r.liveBatch(ctx, w, r.First+first, n); err != nil {
+		currency := currencyOf(first)
+		if worlds[currency] == nil {
+			w, err := newWorld(ctx, r.URL, schemaName(i)+"_"+strings.ToLower(currency), currency)
+			if err != nil {
+				return err
+			}
+			worlds[currency] = w
+		}
+		if err := r.liveBatch(ctx, worlds[currency], first, n); err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
+}
+
+// shares is into how many pieces each block is cut, so that workers of a short run share it.
+const shares = 4
+
+// share takes the next seeds that share a schema: n from first on, none when there are no more.
+func (r *runner) share() (first, n uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	end := r.First + uint64(r.Lives)
+	if first = r.next; first >= end {
+		return first, 0
+	}
+	size := uint64(block)
+	if r.Lives < 2*block*r.Workers {
+		size /= shares
+	}
+	r.next = min((first/size+1)*size, end)
+	return first, r.next - first
 }
 
 // liveBatch lives n lives in one schema and audits what they leave.
@@ -218,7 +242,7 @@ func Replay(ctx context.Context, url string, seed uint64) (*Story, error) {
 	if err := SetSecrets(); err != nil {
 		return nil, err
 	}
-	w, err := newWorld(ctx, url, schemaName(0))
+	w, err := newWorld(ctx, url, schemaName(0), currencyOf(seed))
 	if err != nil {
 		return nil, err
 	}

@@ -24,9 +24,9 @@ func (l *life) settleDown() time.Duration {
 		l.arriveLate()
 	case len(l.documents) > 0:
 		l.deliverDocument()
-	case l.partnersFinish(), l.staffFinish():
-	case !l.running() && l.finished():
-		l.over = true
+	case l.partnersFinish(), l.comebacksFinish(), l.staffFinish():
+	case len(l.runs()) == 0 && l.finished():
+		l.over = !l.longs()
 	default:
 		return l.untilNext()
 	}
@@ -80,8 +80,14 @@ func (l *life) partnersFinish() bool {
 
 // staffFinish lets a person do the next thing that waits for one.
 func (l *life) staffFinish() bool {
+	if l.now.Before(l.askAgain) {
+		return false
+	}
+	if l.decides() {
+		return true
+	}
 	s := l.state()
-	if s == nil || !s.Validated || l.now.Before(l.askAgain) {
+	if s == nil || !s.Validated {
 		return false
 	}
 	if s.Hold != nil {
@@ -129,8 +135,8 @@ func (l *life) untilNext() time.Duration {
 			next = at
 		}
 	}
-	if l.run != nil {
-		for _, c := range l.run.calls {
+	for _, r := range l.runs() {
+		for _, c := range r.calls {
 			if !c.done {
 				sooner(c.due)
 				sooner(c.scheduled.Add(c.patience))
@@ -159,7 +165,7 @@ func (l *life) untilNext() time.Duration {
 		l.tellAgain()
 		return time.Millisecond
 	}
-	if s := l.state(); next.IsZero() && s != nil && (len(s.Busy) > 0 || !s.Validated) && l.idle < 60 {
+	if s := l.state(); next.IsZero() && (s != nil && (len(s.Busy) > 0 || !s.Validated) || l.returnsBusy()) && l.idle < 60 {
 		l.idle++ // a step that kept failing rests, at most six hours
 		return 10 * time.Minute
 	}

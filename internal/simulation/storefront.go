@@ -47,7 +47,7 @@ func (l *life) newBasket() {
 		b.lines, b.discount, b.total = append(b.lines, line), b.discount+line.discount, b.total+line.sum
 		lines = append(lines, map[string]any{
 			"sku": line.sku, "title": "A " + strings.ToLower(line.sku), "quantity": line.quantity,
-			"unit_price": dollars(line.price), "discount": dollars(line.discount), "tax": dollars(line.tax),
+			"unit_price": l.amount(line.price), "discount": l.amount(line.discount), "tax": l.amount(line.tax),
 		})
 	}
 	b.captured = b.total
@@ -61,9 +61,9 @@ func (l *life) newBasket() {
 		l.happened("not paid")
 	}
 	document := map[string]any{
-		"id": l.key.Order, "number": "#" + l.key.Order, "placed_at": l.now.Truncate(1e9), "currency": "USD", "lines": lines,
-		"shipping": dollars(b.shipping), "discount": dollars(b.discount), "total": dollars(b.total),
-		"payment": map[string]any{"status": status, "captured": dollars(b.captured)},
+		"id": l.key.Order, "number": "#" + l.key.Order, "placed_at": l.now.Truncate(1e9), "currency": l.world.currency, "lines": lines,
+		"shipping": l.amount(b.shipping), "discount": l.amount(b.discount), "total": l.amount(b.total),
+		"payment": map[string]any{"status": status, "captured": l.amount(b.captured)},
 		"ship_to": address(b.street, b.country), "email": "pat" + l.key.Order + "@example.com", "customer_ref": "c-" + l.key.Order,
 		"test": l.chance(4),
 	}
@@ -78,8 +78,8 @@ func address(street, country string) map[string]any {
 	return map[string]any{"name": "Pat Miller", "street1": street, "city": "Dover", "region": "DE", "postal_code": "19901", "country": country}
 }
 
-func dollars(minor int64) string {
-	text, err := money.Format(minor, "USD")
+func (l *life) amount(minor int64) string {
+	text, err := money.Format(minor, l.world.currency)
 	if err != nil {
 		panic(err)
 	}

@@ -143,6 +143,8 @@ func (l *life) serveSupplier(p *party, w http.ResponseWriter, r *http.Request, b
 	rest := strings.Trim(strings.TrimPrefix(r.URL.Path, "/purchase-orders"), "/")
 	number, what, _ := strings.Cut(rest, "/")
 	switch {
+	case r.URL.Path == "/returns":
+		l.takeReturn(p, w, body)
 	case r.Method == http.MethodPost && number == "":
 		l.takeOrder(p, w, body)
 	case r.Method == http.MethodGet && what == "":
@@ -235,7 +237,7 @@ func (l *life) showOrder(w http.ResponseWriter, number string) {
 // it says.
 func (l *life) acknowledgment(b *book) *wire.Acknowledgment {
 	b.acks++
-	ack := &wire.Acknowledgment{PO: b.po, At: l.now.Add(time.Duration(b.acks) * time.Millisecond), Currency: "USD"}
+	ack := &wire.Acknowledgment{PO: b.po, At: l.now.Add(time.Duration(b.acks) * time.Millisecond), Currency: l.world.currency}
 	var whole int64
 	for _, line := range b.lineNumbers() {
 		whole += b.live[line] - b.sent[line]
@@ -272,7 +274,7 @@ func (l *life) acknowledgeUnits(b *book, ack *wire.Acknowledgment, line int) {
 		case order.AckSubstitutionOffered:
 			said.SupplierSKU = "OTHER-1"
 		case order.AckPriceChanged:
-			said.UnitCost, _ = money.Format(b.cost[line]*int64(98+l.pick(10))/100, "USD")
+			said.UnitCost, _ = money.Format(b.cost[line]*int64(98+l.pick(10))/100, l.world.currency)
 		case order.AckBackordered:
 			if l.chance(70) {
 				said.ExpectedOn = l.now.AddDate(0, 0, 1+l.pick(12)).Format(time.DateOnly)

@@ -219,7 +219,7 @@ func (l *life) bills(b *book) {
 			continue
 		}
 		b.billed[x] = true
-		bill := wire.Invoice{PO: b.po, Number: "INV-" + x.tracking, At: l.now, Currency: "USD"}
+		bill := wire.Invoice{PO: b.po, Number: "INV-" + x.tracking, At: l.now, Currency: l.world.currency}
 		var total int64
 		for _, line := range slices.Sorted(maps.Keys(x.lines)) {
 			if _, known := b.cost[line]; !known || x.lines[line] == 0 {
@@ -230,14 +230,14 @@ func (l *life) bills(b *book) {
 				cost++
 				l.happened("billed too much")
 			}
-			text, _ := money.Format(cost, "USD")
+			text, _ := money.Format(cost, l.world.currency)
 			bill.Lines = append(bill.Lines, wire.InvoiceLine{Line: line, Quantity: x.lines[line], UnitCost: text})
 			total += cost * x.lines[line]
 		}
 		if len(bill.Lines) == 0 {
 			return
 		}
-		bill.Total, _ = money.Format(total, "USD")
+		bill.Total, _ = money.Format(total, l.world.currency)
 		l.happened("invoice")
 		l.postEvent(b, wire.TypeInvoice, bill)
 		if l.chance(20) {

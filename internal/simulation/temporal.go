@@ -13,11 +13,9 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
-
-	"github.com/dropline/dropline/workflows"
 )
 
-// temporalClient is the product's view of the engine: the one order's workflow of the life under way.
+// temporalClient is the product's view of the engine: the workflows of the life under way.
 // What the product does not call is not there.
 type temporalClient struct {
 	client.Client
@@ -50,50 +48,58 @@ func (c *temporalClient) hurt(do func() error) error {
 	return err
 }
 
-func (c *temporalClient) ExecuteWorkflow(_ context.Context, _ client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
+func (c *temporalClient) ExecuteWorkflow(_ context.Context, o client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
 	l := c.world.life
 	return nil, c.hurt(func() error {
-		if l.started {
+		f := l.flow(o.ID)
+		if f.started {
 			return serviceerror.NewWorkflowExecutionAlreadyStarted("exists", "", "")
 		}
-		l.start(args[0].(workflows.OrderInput), nil) //nolint:forcetypeassert // ours
+		l.start(f, args[0], l.now, nil)
 		return nil
 	})
 }
 
-func (c *temporalClient) SignalWorkflow(_ context.Context, _, _, name string, arg any) error {
+func (c *temporalClient) SignalWorkflow(_ context.Context, id, _, name string, arg any) error {
 	l := c.world.life
 	return c.hurt(func() error {
-		if !l.running() {
+		r := l.flow(id).run
+		if r == nil {
 			return serviceerror.NewNotFound("closed")
 		}
-		l.signal(name, arg)
+		r.signal(name, arg)
 		return nil
 	})
 }
 
-func (c *temporalClient) SignalWithStartWorkflow(_ context.Context, _, name string, arg any,
+func (c *temporalClient) SignalWithStartWorkflow(_ context.Context, id, name string, arg any,
 	_ client.StartWorkflowOptions, _ any, args ...any,
 ) (client.WorkflowRun, error) {
 	l := c.world.life
 	return nil, c.hurt(func() error {
-		if l.running() {
-			l.signal(name, arg)
+		f := l.flow(id)
+		switch {
+		case f.running():
+			f.run.signal(name, arg)
 			return nil
+		case f == l.order:
+			l.happened("order opened again")
+		default:
+			l.happened("return opened again")
 		}
-		l.happened("order opened again")
-		l.start(args[0].(workflows.OrderInput), &signal{name, arg}) //nolint:forcetypeassert // ours
+		l.start(f, args[0], l.now, &signal{name, arg})
 		return nil
 	})
 }
 
-func (c *temporalClient) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+func (c *temporalClient) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	l := c.world.life
-	if !l.started {
+	f := l.flow(id)
+	if !f.started {
 		return nil, serviceerror.NewNotFound("unknown")
 	}
-	status := l.ending
-	if l.running() {
+	status := f.ending
+	if f.running() {
 		status = enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
 	}
 	return &workflowservice.DescribeWorkflowExecutionResponse{
@@ -104,9 +110,9 @@ func (c *temporalClient) DescribeWorkflowExecution(context.Context, string, stri
 // UpdateWorkflow asks the order and stands still until it has answered.
 func (c *temporalClient) UpdateWorkflow(_ context.Context, o client.UpdateWorkflowOptions) (client.WorkflowUpdateHandle, error) {
 	l := c.world.life
-	if l.running() && l.run.active {
-		r := l.run
-		a := &answer{name: o.UpdateName, asked: l.now, refused: func() { r.refusals[o.UpdateID]++ }}
+	if f := l.flow(o.WorkflowID); f.running() && f.run.active {
+		r := f.run
+		a := &answer{flow: f, name: o.UpdateName, asked: l.now, refused: func() { r.refusals[o.UpdateID]++ }}
 		l.answers = append(l.answers, a)
 		// A server forgets a request that was rejected; the test environment has to be helped.
 		r.env.UpdateWorkflow(o.UpdateName, fmt.Sprintf("%s#%d", o.UpdateID, r.refusals[o.UpdateID]), a, o.Args...)
@@ -123,6 +129,7 @@ func (c *temporalClient) UpdateWorkflow(_ context.Context, o client.UpdateWorkfl
 
 // answer is an order's answer to an update, when it comes.
 type answer struct {
+	flow     *flow
 	name     string
 	strand   *strand
 	accepted bool
@@ -180,7 +187,7 @@ func (l *life) resumeAnswered() {
 	waiting := l.answers
 	l.answers = nil
 	for _, a := range waiting {
-		if !a.settled && !l.running() {
+		if !a.settled && !a.flow.running() {
 			if a.accepted {
 				a.settle(nil, temporal.NewApplicationError("gone", "AcceptedUpdateCompletedWorkflow"))
 			} else {

@@ -46,6 +46,7 @@ type world struct {
 	tables string
 	life   *life
 
+	currency   string
 	catalog    catalog.File
 	directory  *partners.Directory
 	activities map[string]reflect.Value
@@ -60,13 +61,17 @@ type world struct {
 const nowSQL = `CREATE FUNCTION now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS
 	$$ SELECT coalesce(nullif(current_setting('sim.now', true), '')::timestamptz, pg_catalog.now()) $$`
 
-// newWorld makes a schema of that name and all that stands on it.
-func newWorld(ctx context.Context, url, schema string) (*world, error) {
-	file, err := catalog.Parse("catalog.yaml", catalogText)
+// newWorld makes a schema of that name and all that stands on it, with partners who deal in a currency.
+func newWorld(ctx context.Context, url, schema, currency string) (*world, error) {
+	text, err := inCurrency(catalogText, currency)
+	if err != nil {
+		return nil, err
+	}
+	file, err := catalog.Parse("catalog.yaml", text)
 	if err != nil {
 		return nil, fmt.Errorf("read the simulation's catalogue: %w", err)
 	}
-	w := &world{schema: schema, cable: &cable{left: -1}, catalog: file}
+	w := &world{schema: schema, currency: currency, cable: &cable{left: -1}, catalog: file}
 	if w.admin, err = pgx.Connect(ctx, inSchema(url, schema)); err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}

@@ -1,0 +1,102 @@
+package order_test
+
+import (
+	"slices"
+	"time"
+
+	"github.com/dropline/dropline/internal/ledger"
+	"github.com/dropline/dropline/internal/order"
+)
+
+// goingBack is a return in which something can happen still, one after the other; nil: there is none.
+func (a *accounts) goingBack() *comingBack {
+	for _, c := range a.returns {
+		if !c.over() {
+			return c
+		}
+	}
+	return nil
+}
+
+func (a *accounts) bill(so func(*bill) bool) *bill {
+	if i := slices.IndexFunc(a.bills, so); i >= 0 {
+		return a.bills[i]
+	}
+	return nil
+}
+
+// tolerated is a difference, in minor units, that is paid without a question.
+const tolerated = 5
+
+// invoiced is a supplier's invoice: right, a little more or less, or too much.
+func (a *accounts) invoiced(b *bill) {
+	b.billed, b.asked = true, b.accrued
+	switch a.Pick(6) {
+	case 0:
+		b.asked += int64(a.Pick(2*tolerated+1)) - tolerated
+		b.asked = max(b.asked, 0)
+		a.seen["billed a little more"]++
+	case 1:
+		b.asked += tolerated + 1 + int64(a.Pick(500))
+		a.seen["billed too much"]++
+	}
+	match, err := ledger.SupplierInvoiced(ledger.Invoice{
+		Key: b.key, SupplierID: b.supplier, Accrued: eur(b.accrued), Invoiced: eur(b.asked), Tolerance: tolerated, Owner: "purchasing",
+		Due: a.Now.Add(time.Hour),
+	})
+	if err != nil {
+		fail("%v", err)
+	}
+	if match.Posting != nil {
+		a.post(*match.Posting, nil)
+	}
+	b.claim = match.Dispute
+}
+
+// ends resolves a dispute: the supplier credits the excess, or we concede it.
+func (a *accounts) ends(b *bill) {
+	b.disputed = true
+	outcome := []ledger.ClaimOutcome{ledger.ClaimCredited, ledger.ClaimConceded}[a.Pick(2)]
+	t, _, err := ledger.ClaimClosed("end", *b.claim, outcome, b.claim.Minor)
+	a.post(t, err)
+}
+
+// owed is a supplier that is to be paid; empty: none is.
+func (a *accounts) owed() string {
+	for _, supplier := range a.allSuppliers() {
+		if a.payable(supplier) < 0 {
+			return supplier
+		}
+	}
+	return ""
+}
+
+// payable is the balance with a supplier but for what it never invoices: less than nothing is owed to it.
+func (a *accounts) payable(supplier string) int64 {
+	return a.balances().Of(ledger.SupplierPayable(supplier), currency) + a.missing[supplier]
+}
+
+func (a *accounts) allSuppliers() []string {
+	var list []string
+	for i := range a.State.POs {
+		if s := a.State.POs[i].Supplier; !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// bought: a purchase order has that line. What it does not have was never bought, and costs nothing.
+func (a *accounts) bought(po *order.PurchaseOrder, line int) int64 {
+	for i := range po.Lines {
+		if po.Lines[i].Line == line {
+			return 1
+		}
+	}
+	return 0
+}
+
+// handed: the parcel of a case left its supplier's house.
+func (a *accounts) handed(c *order.Case) bool {
+	return a.Left[c.PO][c.Tracking]
+}
