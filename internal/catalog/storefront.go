@@ -26,6 +26,9 @@ func readStorefront(s *section) Storefront {
 		s.need("url")
 	}
 	readPolicy(s.sub("policy"), &shop.Policy, shop.Currencies)
+	if slices.Contains(shop.Policy.Returns.Outcomes, OutcomeStoreCredit) && shop.RefundURL == "" {
+		s.problem("its policy offers store_credit, which is given through refund_url: name one, or do not offer it")
+	}
 	s.done()
 	return shop
 }
@@ -52,6 +55,9 @@ func readPolicy(s *section, p *Policy, currencies []string) {
 }
 
 func readReturns(s *section, r *ReturnPolicy, currencies []string) {
+	scanEach(s, "outcomes", oneOf(OutcomeRefund, OutcomeExchange, OutcomeStoreCredit), &r.Outcomes)
+	scan(s, "exchange_at", oneOf(ExchangeAtScan, ExchangeAtInspection), &r.ExchangeAt)
+	scan(s, "credit_bonus_bp", basisPoints, &r.CreditBonusBP)
 	scan(s, "window_days", whole(0, mostDays), &r.WindowDays)
 	scan(s, "fault_days", whole(0, mostDays), &r.FaultDays)
 	scanEach(s, "final_sale", parseName, &r.FinalSale)
