@@ -67,6 +67,7 @@ func readReturns(s *section, r *ReturnPolicy, currencies []string) {
 	readAmounts(s, "return_shipping", currencies, &r.ReturnShipping)
 	readAmounts(s, "instant_up_to", currencies, &r.InstantUpTo)
 	readAmounts(s, "keep_up_to", currencies, &r.KeepUpTo)
+	readAmounts(s, "lost_up_to", currencies, &r.LostUpTo)
 	scan(s, "photos_for_fault", parseBool, &r.PhotosForFault)
 	scan(s, "send_within", parseElapsed, &r.SendWithin)
 	scan(s, "inspect_within", parseElapsed, &r.InspectWithin)

@@ -77,6 +77,8 @@ type ReturnPolicy struct {
 	InstantUpTo    []money.Money `json:"instant_up_to,omitempty"`
 	KeepUpTo       []money.Money `json:"keep_up_to,omitempty"`
 	PhotosForFault bool          `json:"photos_for_fault,omitempty"`
+	// LostUpTo: a parcel that the carrier lost is paid for up to this without a person; absent: always.
+	LostUpTo []money.Money `json:"lost_up_to,omitempty"`
 	// The customer hands the parcel in, and whoever receives it looks at it, within these terms.
 	SendWithin    sla.Term `json:"send_within"`
 	InspectWithin sla.Term `json:"inspect_within"`

@@ -288,6 +288,9 @@ func (l *Line) wrongs() string {
 			words = append(words, strings.ReplaceAll(string(c), "_", " "))
 		}
 	}
+	if l.Doubted && l.Found[LostOnTheWay] > 0 {
+		words = append(words, "not: the carrier lost the parcel")
+	}
 	return strings.Join(words, ", ")
 }
 

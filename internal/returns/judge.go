@@ -99,6 +99,8 @@ type Policy struct {
 	InstantUpTo, KeepUpTo int64
 	// PhotosForFault: a fault is believed with a picture.
 	PhotosForFault bool
+	// LostUpTo: a parcel that the carrier lost is paid for up to this without a person; 0: whatever it is worth.
+	LostUpTo int64
 	// SendWithin is how long the customer may take to hand the parcel in.
 	SendWithin time.Duration
 	// InspectWithin is how long whoever receives it may take to look at it.

@@ -150,6 +150,8 @@ type Line struct {
 	Dispositions map[Disposition]int64 `json:"dispositions,omitempty"`
 	// Ruled is what a person decided about units that nobody pays for by rule.
 	Ruled []Ruling `json:"ruled,omitempty"`
+	// Doubted: when the carrier loses these units a person decides, for what they are worth.
+	Doubted bool `json:"doubted,omitempty"`
 	// Surplus came without having been granted.
 	Surplus int64 `json:"surplus,omitempty"`
 	// Settled is the units that the customer has been paid for, or will never be.
@@ -243,6 +245,7 @@ func New(key order.Key, rma, currency string, g Grant, p Policy, r Request, valu
 	}
 	for i := range s.Lines {
 		l := &s.Lines[i]
+		l.Doubted = p.LostUpTo > 0 && value > p.LostUpTo
 		if s.Keep {
 			l.Found = map[Condition]int64{DamagedGoods: l.Quantity}
 			l.Dispositions = map[Disposition]int64{Kept: l.Quantity}
@@ -326,7 +329,10 @@ func (l *Line) found() (n int64) {
 
 // good is the units for which the customer is paid by rule.
 func (l *Line) good() int64 {
-	n := l.Found[AsNew] + l.Found[Opened] + l.Found[LostOnTheWay]
+	n := l.Found[AsNew] + l.Found[Opened]
+	if !l.Doubted {
+		n += l.Found[LostOnTheWay]
+	}
 	if l.Reason.Fault() {
 		n += l.Found[DamagedGoods] // it was wrong when the customer got it
 	}

@@ -72,6 +72,8 @@ ALTER TABLE return_parcels
     ADD COLUMN bought_from   text NOT NULL DEFAULT '',
     ADD COLUMN cost_minor    bigint NOT NULL DEFAULT 0 CHECK (cost_minor >= 0);
 
+UPDATE return_parcels SET next_check_at = now() WHERE milestone <> 'delivered';
+
 -- Where the customer's pictures are; nothing is ever fetched from there.
 ALTER TABLE return_requests ADD COLUMN photos text[] NOT NULL DEFAULT '{}';
 
