@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/ledger"
+	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/returndesk"
 	"github.com/dropline/dropline/internal/returns"
@@ -54,6 +56,20 @@ func (c *comeback) follow() *life {
 	return &life{bundle: c.bundle, key: key, state: order.State{Key: key}}
 }
 
+// followed are the steps of an order's money, which are all of it.
+func (l *life) followed() []string {
+	l.t.Helper()
+	trail, err := ledgerbook.Follow(l.ctx, l.pool, l.key.String())
+	require.NoError(l.t, err)
+	require.Zero(l.t, trail.Off, "%+v", trail.Money)
+	var steps []string
+	for _, s := range trail.Money {
+		steps = append(steps, fmt.Sprintf("%d %s %s %d", s.Line, s.What, s.Reference, s.Minor))
+	}
+	require.Equal(l.t, trail.Captured+trail.Received, trail.Money[len(trail.Money)-1].Sum)
+	return steps
+}
+
 // familyCredit is what the exchange credit of an order and its exchanges adds up to.
 func (l *life) familyCredit() int64 {
 	return -l.number(`SELECT coalesce(sum(e.minor), 0)::bigint FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
@@ -71,6 +87,7 @@ func TestAnExchangeForDearerGoodsIsPaidToTheCentAndPlacedOnce(t *testing.T) {
 	b.exec(`DELETE FROM return_requests`)
 	c, _ := l.wish(returns.Request{Resolution: returns.Exchange, Payment: &returns.Paid{Reference: "p-1", Amount: 1080}}, 2, want, "LAMP")
 	require.EqualValues(t, 1080, l.familyCredit(), "what was paid waits for its order")
+	require.Contains(t, l.followed(), "0 paid in addition, waits for the exchange "+c.rma+" 1080")
 	require.EqualValues(t, 3780+1080, b.number(`SELECT captured_minor FROM orders`))
 	c.authorise()
 	c.inspected(1, 2, returns.AsNew)
@@ -103,6 +120,12 @@ func TestAnExchangeForDearerGoodsIsPaidToTheCentAndPlacedOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, x.balance(ledger.CustomerDeposits))
 	require.EqualValues(t, -3000, x.balance(ledger.Revenue))
+
+	require.Equal(t, []string{
+		"1 used for the exchange order shop/1-X1 2160", "0 paid in addition, used for the exchange order shop/1-X1 1080",
+		"1 revenue  1000", "1 tax  80", "0 shipping, revenue  500", "0 shipping, tax  40",
+	}, l.followed())
+	require.Equal(t, []string{"1 revenue  3000", "1 tax  240"}, x.followed())
 }
 
 func TestAnExchangeForCheaperGoodsRefundsTheRest(t *testing.T) {
@@ -126,6 +149,10 @@ func TestAnExchangeForCheaperGoodsRefundsTheRest(t *testing.T) {
 	require.EqualValues(t, 760, l.backAtShop())
 	require.Zero(t, l.balance(ledger.CustomerDeposits))
 	require.EqualValues(t, 3780-760, l.balance(ledger.ProcessorClearing))
+	require.Equal(t, []string{"1 refunded return/" + c.rma + "/1 760", "1 used for the exchange order shop/1-X1 1400"}, l.followed()[:2])
+	keys, err := ledgerbook.OrdersOf(b.ctx, b.pool, ledgerbook.FromRefund, "return/"+c.rma+"/1")
+	require.NoError(t, err)
+	require.Equal(t, []string{"shop/1"}, keys)
 }
 
 func TestAReplacementForDamagedGoodsThatStayIsSentAtNoDifference(t *testing.T) {
@@ -173,6 +200,8 @@ func TestACancelledExchangeGoesBackAsMoneyThroughTheFirstPayment(t *testing.T) {
 	require.Zero(t, x.balance(ledger.CustomerDeposits))
 	require.Zero(t, l.familyCredit())
 	require.EqualValues(t, 2, b.number(`SELECT count(*) FROM refunds WHERE order_key = 'shop/1' AND n = -1 AND state = 'done'`))
+	require.Contains(t, l.followed(), "0 refunded for the exchange order through/refund/shop/1-X1/1 1620")
+	require.Len(t, x.followed(), 2)
 	_, err = b.pool.Exec(b.ctx, `INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, goods_minor, tax_minor, shipping_minor, reason, state)
 		VALUES ('more', 'shop/1-X1', 9, 1, '[]', 1, 0, 0, 0, 'cancelled', 'trying')`)
 	require.ErrorContains(t, err, "exceed the 3240 captured")
@@ -196,6 +225,7 @@ func TestAnExchangeThatIsNotPaidForIsMoneyInstead(t *testing.T) {
 	require.Zero(t, l.familyCredit())
 	require.EqualValues(t, 1, b.number(`SELECT count(*) FROM orders`))
 	require.EqualValues(t, 1300, l.backAtShop())
+	require.Contains(t, l.followed(), "0 paid in addition, refunded return/"+c.rma+"/1 220")
 	require.Zero(t, l.balance(ledger.CustomerDeposits))
 }
 
@@ -228,6 +258,7 @@ func TestStoreCreditIsGivenOnceWithItsBonusAndNoMoneyMoves(t *testing.T) {
 	require.EqualValues(t, 1, b.number(`SELECT count(*) FROM store_credits WHERE minor = 2138 AND bonus_minor = 194 AND issued_at IS NOT NULL`))
 	require.EqualValues(t, 1, b.number(`SELECT count(*) FROM outbox WHERE kind = 'store_credited'`))
 	_, err = b.pool.Exec(b.ctx, `UPDATE refunds SET amount_minor = 1900`)
+	require.Equal(t, []string{"1 given as store credit return/" + c.rma + "/1 1944", "1 kept as restocking fee return/" + c.rma + "/1 216"}, l.followed()[:2])
 	require.ErrorContains(t, err, "exceed", "what became credit is not refunded, too")
 }
 

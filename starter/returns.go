@@ -21,7 +21,7 @@ supplier to the refund and the supplier's credit.`,
 		`  starter return request shop/1001 --line 1 --quantity 1 --reason damaged
   starter return list --attention
   starter return show DLABCDEFGHIJKLM-1-R1`)
-	c.AddCommand(p.returnRequest(), p.returnShow(), p.returnList(), p.returnCancel(), p.returnDecide())
+	c.AddCommand(p.returnRequest(), p.returnShow(), p.returnList(), p.returnCancel(), p.returnDecide(), p.returnRevive())
 	return c
 }
 
