@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -17,10 +18,13 @@ import (
 	"github.com/dropline/dropline/internal/storefront"
 )
 
+// errNotCovered: what came back does not pay for the goods.
+var errNotCovered = errors.New("what came back does not pay for the exchange")
+
 // exchange builds the order that replaces what came back, and fixes what of its price pays for it. The parts
-// of which something is kept stay out of it: they are paid for in money. Nil when what came back and was paid in
-// addition does not pay for the goods: a person ruled about some of them, or the order was never paid whole.
-// Then all of it is money.
+// of which something is kept stay out of it: they are paid for in money. Fails with errNotCovered when what came
+// back and was paid in addition does not pay for the goods: a person ruled about some of them, or the order was
+// never paid whole. Then all of it is money.
 func (r *refund) exchange(part *refundPart, s *returns.State, p returns.Payout, whole []refundPart) (*storefront.Order, error) {
 	x := &storefront.Order{
 		Currency: r.document.Currency, TaxIncluded: r.document.TaxIncluded,
@@ -53,11 +57,11 @@ func (r *refund) exchange(part *refundPart, s *returns.State, p returns.Payout, 
 	// What units bring is rounded in the order in which they come back: a cent of each may be missing.
 	short := max(total-part.supplement-min(worth, r.left(part)), 0)
 	if short > units {
-		return nil, nil
+		return nil, errNotCovered
 	}
 	total -= roundOff(x, short)
 	if total-part.supplement > min(worth, r.left(part)) {
-		return nil, nil
+		return nil, errNotCovered
 	}
 	x.Total, x.Exchange.Credit = total, total
 	part.moved = total

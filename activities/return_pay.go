@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -76,11 +77,11 @@ func (o *Orders) fixReturn(ctx context.Context, w *postgres.Work, r *refund, s *
 	}
 	if p.Exchange {
 		x, err := r.exchange(part, s, p, whole)
-		if err != nil {
-			return err
-		}
-		if x != nil {
+		if err == nil {
 			return o.placeExchange(ctx, w, r, x, number)
+		}
+		if !errors.Is(err, errNotCovered) {
+			return err
 		}
 	}
 	r.priceReturn(part, p, whole)

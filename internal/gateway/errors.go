@@ -100,7 +100,7 @@ type Problem struct {
 
 // Refusal is why a return was not granted, for programs; the problem's detail is for the customer.
 type Refusal struct {
-	Code  string     `json:"code" enum:"unknown_line,quantity,not_delivered,already_returning,already_requested,window_closed,final_sale,photos_needed,outcome_not_offered,unknown_sku,payment_missing,payment_too_much,payment_used,wrong_currency,exchanged_before"`
+	Code  string     `json:"code" doc:"Why, in one word; docs/api.md lists them." example:"window_closed"`
 	Line  int        `json:"line,omitempty" doc:"The line that it is about." example:"1"`
 	Until *time.Time `json:"until,omitempty" doc:"When the window closed, for window_closed."`
 	// Missing is decimal text.

@@ -62,12 +62,12 @@ type returnInput struct {
 	Body struct {
 		RequestID  string        `json:"request_id,omitempty" doc:"An id of your own; needed unless the header Idempotency-Key has it." maxLength:"64" example:"return-5"`
 		Lines      []returnUnits `json:"lines" minItems:"1" maxItems:"500" nullable:"false"`
-		Resolution string        `json:"resolution,omitempty" doc:"What the customer gets for the goods, if the storefront's policy offers it." enum:"refund,exchange,store_credit" default:"refund"`
+		Resolution string        `json:"resolution,omitempty" doc:"What the customer gets, if the policy offers it." enum:"refund,exchange,store_credit" default:"refund" example:"exchange"`
 		Currency   string        `json:"currency,omitempty" doc:"ISO 4217, of all amounts here; needed with any. It must be the order's." maxLength:"3" example:"USD"`
 		Payment    *paidMore     `json:"payment,omitempty" doc:"What you have captured because the goods of an exchange cost more: exactly the difference."`
 		Photos     int           `json:"photos,omitempty" doc:"How many pictures of what is wrong the customer has sent you." minimum:"0" maximum:"100" example:"1"`
-		PhotoURLs  []string      `json:"photo_urls,omitempty" doc:"Where pictures can be seen: https. They are shown to support and never fetched." maxItems:"10" nullable:"false"`
-		Override   bool          `json:"override,omitempty" doc:"Operators only: grant what the policy would not, such as a return after its window."`
+		PhotoURLs  []string      `json:"photo_urls,omitempty" doc:"Where pictures are: https; never fetched." maxItems:"10" nullable:"false" example:"https://pictures.example/1.jpg"`
+		Override   bool          `json:"override,omitempty" doc:"Operators only: grant what the policy would not, such as a return after its window." example:"false"`
 	}
 }
 

@@ -152,7 +152,7 @@ func TestAnExchangeIsPricedAndAnsweredWithWhatIsMissing(t *testing.T) {
 	short := asks(2, "0.00", "JUG", "9000.00").problem(t).Refusal
 	require.Equal(t, "payment_missing", short.Code)
 	granted := asks(3, short.Missing, "JUG", "9000.00")
-	require.Equal(t, http.StatusCreated, granted.StatusCode, string(granted.body))
+	require.Equal(t, http.StatusCreated, granted.StatusCode, granted.body)
 	require.Equal(t, 1, f.count(`SELECT count(*) FROM exchange_payments WHERE reference = 'pay-1'`))
 	require.Equal(t, 1, f.count(`SELECT count(*) FROM ledger_transactions WHERE kind = 'exchange_paid'`))
 	again := asks(3, short.Missing, "JUG", "9000.00")

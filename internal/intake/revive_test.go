@@ -25,7 +25,7 @@ func (s *starter) SignalWithStartWorkflow(
 	_ context.Context, _, _ string, _ any, o client.StartWorkflowOptions, _ any, args ...any,
 ) (client.WorkflowRun, error) {
 	s.options, s.input = o, args[0].(workflows.ReturnInput)
-	return nil, nil
+	return struct{ client.WorkflowRun }{}, nil
 }
 
 func TestARevivedReturnGoesOnFromWhatWasRecordedAndHearsWhatItMissed(t *testing.T) {
@@ -44,6 +44,6 @@ func TestARevivedReturnGoesOnFromWhatWasRecordedAndHearsWhatItMissed(t *testing.
 	require.Equal(t, returns.WorkflowID(key, "P-1-R1"), server.options.ID)
 	require.Equal(t, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, server.options.WorkflowIDReusePolicy)
 	require.Equal(t, workflows.ReturnInput{Key: key, RMA: "P-1-R1"}, server.input, "it reads where it stands: what it was granted is long past")
-	require.EqualValues(t, 1, d.number(t, `SELECT count(*) FROM returns WHERE deliver_at <= now()`), "what it missed is delivered")
+	require.Equal(t, 1, d.number(t, `SELECT count(*) FROM returns WHERE deliver_at <= now()`), "what it missed is delivered")
 	require.Error(t, d.deliverer.ReviveReturn(context.Background(), "P-1-R9"))
 }

@@ -63,8 +63,6 @@ const (
 	StoreCredit Account = "store_credit"
 	// ExchangeCredit is value on its way from a returned order to the order that replaces it.
 	ExchangeCredit Account = "exchange_credit"
-	// ReturnShipping is what carriers charge for labels of goods that come back.
-	ReturnShipping Account = "return_shipping"
 )
 
 // SupplierPayable is what we owe a supplier.
@@ -130,8 +128,6 @@ func chart(name string) (description, bool) {
 		return description{kind: Liability, title: "Store credit"}, true
 	case string(ExchangeCredit):
 		return description{kind: Liability, title: "Exchange credit"}, true
-	case string(ReturnShipping):
-		return description{kind: Expense, title: "Return shipping"}, true
 	case supplierPayable:
 		return description{kind: Liability, title: "Payable to supplier", partner: true, claimed: true}, true
 	case supplierClaims:

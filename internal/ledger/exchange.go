@@ -50,9 +50,3 @@ func StoreCredited(key string, amount, bonus money.Money) (Transaction, error) {
 		move(amount.Minor, CustomerDeposits, StoreCredit).
 		move(bonus.Minor, Goodwill, StoreCredit).done()
 }
-
-// LabelBought records what a carrier charges for a return label.
-func LabelBought(rma, carrierID string, cost money.Money) (Transaction, error) {
-	return post("label_bought", "Return label of "+rma+" bought of "+carrierID, cost.Currency, rma).
-		move(cost.Minor, ReturnShipping, Bank).done()
-}

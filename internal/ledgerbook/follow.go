@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -237,10 +238,13 @@ func (f *follower) spread(minor int64, lines []int, weights []int64, what, refer
 		f.add(lines[0], minor, reference, what)
 		return nil
 	}
-	shares, err := money.Allocate(minor, weights)
-	if err != nil { // all of it was free
+	if !slices.ContainsFunc(weights, func(w int64) bool { return w > 0 }) { // it is for none of them
 		f.add(0, minor, reference, what)
 		return nil
+	}
+	shares, err := money.Allocate(minor, weights)
+	if err != nil {
+		return err
 	}
 	for i, share := range shares {
 		f.add(lines[i], share, reference, what)
@@ -265,9 +269,6 @@ func (f *follower) costs(ctx context.Context, q querier) error {
 		SELECT 0, 'invoice of ' || supplier || ', ' || standing, invoice, 0, 2, invoiced_at FROM supplier_invoices WHERE order_key = $1
 		UNION ALL
 		SELECT 0, 'credit memo of ' || supplier || ' for ' || rma, number, -minor, 3, given_at FROM credit_memos WHERE order_key = $1
-		UNION ALL
-		SELECT 0, 'return label bought of ' || bought_from || ' for ' || rma, tracking, cost_minor, 3, milestone_at FROM return_parcels JOIN returns USING (rma)
-			WHERE order_key = $1 AND cost_minor > 0
 		UNION ALL
 		SELECT 0, replace(kind, '_', ' ') || ' open with ' || account, key, -minor, 4, opened_at FROM claims
 			WHERE order_key = $1 AND closed_at IS NULL AND account LIKE '%\_claims:%'

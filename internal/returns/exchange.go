@@ -37,7 +37,7 @@ type Exchanges struct {
 // PriceExchange fixes what each grant of an exchange costs in addition, and refuses a payment that does not
 // come to exactly that. Goods wanted without a price are those that come back once more: they cost nothing
 // in addition. A grant whose goods cost less refunds the rest.
-func PriceExchange(grants []Grant, payment Paid, e Exchanges) (*Refusal, error) {
+func PriceExchange(grants []Grant, payment Paid, e Exchanges) (refusal *Refusal, err error) {
 	var need int64
 	for i := range grants {
 		g := &grants[i]
@@ -63,7 +63,6 @@ func PriceExchange(grants []Grant, payment Paid, e Exchanges) (*Refusal, error) 
 			}
 		}
 		g.Supplement = max(difference, 0)
-		var err error
 		if need, err = money.AddMinor(need, g.Supplement); err != nil {
 			return nil, err
 		}
@@ -71,17 +70,17 @@ func PriceExchange(grants []Grant, payment Paid, e Exchanges) (*Refusal, error) 
 	sum := func(minor int64) string { return money.Money{Minor: minor, Currency: e.Currency}.String() }
 	switch {
 	case payment.Amount < need:
-		return &Refusal{
+		refusal = &Refusal{
 			Code: RefusedUnderpaid, Missing: need - payment.Amount,
 			Text: fmt.Sprintf("The goods wanted cost %s more than those that come back, and %s is missing.", sum(need), sum(need-payment.Amount)),
-		}, nil
+		}
 	case payment.Amount > need:
-		return &Refusal{
+		refusal = &Refusal{
 			Code: RefusedOverpaid,
 			Text: fmt.Sprintf("The goods wanted cost %s more than those that come back: a payment of %s is too much.", sum(need), sum(payment.Amount)),
-		}, nil
+		}
 	}
-	return nil, nil
+	return refusal, nil
 }
 
 // price is what units cost, tax included.

@@ -65,12 +65,10 @@ CREATE TABLE exchange_payments (
     PRIMARY KEY (storefront, reference)
 );
 
--- A return parcel is watched like one to a customer. cost_minor is what a label cost that was bought of a carrier.
+-- A return parcel is watched like one to a customer.
 ALTER TABLE return_parcels
     ADD COLUMN first_scan_at timestamptz,
-    ADD COLUMN note          text NOT NULL DEFAULT '',
-    ADD COLUMN bought_from   text NOT NULL DEFAULT '',
-    ADD COLUMN cost_minor    bigint NOT NULL DEFAULT 0 CHECK (cost_minor >= 0);
+    ADD COLUMN note          text NOT NULL DEFAULT '';
 
 UPDATE return_parcels SET next_check_at = now() WHERE milestone <> 'delivered';
 
@@ -79,7 +77,7 @@ ALTER TABLE return_requests ADD COLUMN photos text[] NOT NULL DEFAULT '{}';
 
 -- +goose Down
 ALTER TABLE return_requests DROP COLUMN photos;
-ALTER TABLE return_parcels DROP COLUMN first_scan_at, DROP COLUMN note, DROP COLUMN bought_from, DROP COLUMN cost_minor;
+ALTER TABLE return_parcels DROP COLUMN first_scan_at, DROP COLUMN note;
 DROP TABLE exchange_payments, store_credits;
 DROP TRIGGER refunds_within_capture ON refunds;
 -- +goose StatementBegin
