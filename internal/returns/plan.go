@@ -168,9 +168,9 @@ func (s *State) finishable() bool {
 }
 
 // waitsForOvertaken: the return was cancelled, or given up for expired, and its parcel is under way
-// all the same.
+// all the same. One that goes back to the customer is not.
 func (s *State) waitsForOvertaken() bool {
-	return handedIn(s.Parcel) && s.Parcel != order.ParcelLost && !s.Inspected
+	return handedIn(s.Parcel) && s.Parcel != order.ParcelLost && s.Parcel != order.ParcelReturning && !s.Inspected
 }
 
 // Finished: the return is closed and nothing has come since.

@@ -104,7 +104,7 @@ func (s *State) CanCancel(r CancelRequest) error {
 		return refuse("return %s has expired: there is nothing to cancel", s.RMA)
 	case s.Inspected || s.Paid > 0 || s.Paying != nil:
 		return refuse("return %s cannot be cancelled any more: the goods are back or paid for", s.RMA)
-	case handedIn(s.Parcel):
+	case handedIn(s.Parcel) && s.Parcel != order.ParcelReturning:
 		return refuse("return %s cannot be cancelled any more: the parcel is on its way", s.RMA)
 	}
 	return nil
@@ -118,6 +118,7 @@ func (s *State) Cancel(r CancelRequest, now time.Time) {
 	s.Requests = append(s.Requests, r.ID)
 	s.Cancelled, s.Unrecorded = true, true
 	s.lower("supplier-refused")
+	s.lower(goesBack)
 	s.countCredit(now)
 	s.tell(now, "Cancelled by %s: the customer keeps the goods", r.By)
 }

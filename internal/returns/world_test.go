@@ -160,8 +160,8 @@ func (w *world) act() {
 	switch w.pick(11) {
 	case 0, 1:
 		w.apply(Fact{Parcel: &order.ParcelNews{Carrier: "dropex", Tracking: "RET1", At: w.now, Milestone: []order.Milestone{
-			order.ParcelInTransit, order.ParcelDelivered, order.ParcelInTransit, order.ParcelLost, order.ParcelOutForDelivery,
-		}[w.pick(5)]}})
+			order.ParcelInTransit, order.ParcelDelivered, order.ParcelInTransit, order.ParcelLost, order.ParcelOutForDelivery, order.ParcelReturning,
+		}[w.pick(6)]}})
 	case 2, 3:
 		w.inspect(w.chance(30))
 	case 4:
