@@ -9,7 +9,6 @@ import (
 
 	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/ledger"
-	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/notify"
 	"github.com/dropline/dropline/internal/order"
@@ -48,23 +47,34 @@ type refund struct {
 	in        workflows.RefundInput
 	document  storefront.Order
 	shop      catalog.Storefront
-	captured  int64
+	captured  int64        // or moved here by an exchange
+	payer     string       // the order whose payment refunds go through; empty: this one's own
 	parts     []refundPart // of all refunds of the order
 	open      *refundPart  // what is to be paid now; nil when all is done
 	uncovered []order.ShippedLine
 }
 
-// refundPart is a row of the refunds table. Amounts are minor units.
+// refundPart is a row of the refunds table. Amounts are minor units; amount is what goes back as money.
 type refundPart struct {
 	key                                       string
 	n                                         int
 	lines                                     []order.ShippedLine
 	amount, goods, tax, shipping, shippingTax int64
-	kept                                      int64 // fees
+	kept, label                               int64 // fees, and what of them is for the label
+	credit, bonus                             int64 // store credit; the bonus comes on top
+	moved, supplement                         int64 // to the exchange order; what was paid for it in addition
+	exchange                                  string
 	rma                                       string
 	reason                                    string
 	done                                      bool
 }
+
+// used is what of the goods' price pays for the exchange order, and excess what of the supplement does not.
+func (p *refundPart) used() int64   { return p.moved - min(p.supplement, p.moved) }
+func (p *refundPart) excess() int64 { return p.supplement - min(p.supplement, p.moved) }
+
+// gone is how much less of what was captured is left.
+func (p *refundPart) gone() int64 { return p.amount + p.credit + p.moved }
 
 // openRefund finds the part that was fixed before and is not done, or fixes one for the units that no
 // part covers. The order is locked meanwhile, so that two refunds never count the same units or
@@ -102,17 +112,18 @@ func (o *Orders) openRefund(ctx context.Context, in workflows.RefundInput) (*ref
 func readRefund(ctx context.Context, w *postgres.Work, in workflows.RefundInput) (*refund, error) {
 	r := &refund{in: in, uncovered: in.Owed}
 	key := in.Key.String()
-	w.Queue(`SELECT o.document, o.captured_minor, s.document FROM orders o
+	w.Queue(`SELECT o.document, o.captured_minor + o.exchange_minor, coalesce(o.exchange_of, ''), s.document FROM orders o
 		JOIN storefronts s ON s.id = o.storefront WHERE o.key = $1 FOR NO KEY UPDATE OF o`, key).QueryRow(func(row pgx.Row) error {
-		return missing(row.Scan(&r.document, &r.captured, &r.shop), "order", key)
+		return missing(row.Scan(&r.document, &r.captured, &r.payer, &r.shop), "order", key)
 	})
-	w.Queue(`SELECT key, n, lines, amount_minor, goods_minor, tax_minor, shipping_minor, shipping_tax_minor, kept_minor,
-			coalesce(rma, ''), reason, state = 'done'
+	w.Queue(`SELECT key, n, lines, amount_minor + through_minor, goods_minor, tax_minor, shipping_minor, shipping_tax_minor, kept_minor, label_minor,
+			credit_minor, coalesce((SELECT bonus_minor FROM store_credits c WHERE c.refund = key), 0), moved_minor, supplement_minor,
+			coalesce(exchange_order, ''), coalesce(rma, ''), reason, state = 'done'
 		FROM refunds WHERE order_key = $1 ORDER BY n, part`, key).Query(func(rows pgx.Rows) (err error) {
 		r.parts, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (refundPart, error) {
 			var p refundPart
-			err := row.Scan(&p.key, &p.n, &p.lines, &p.amount, &p.goods, &p.tax, &p.shipping, &p.shippingTax, &p.kept,
-				&p.rma, &p.reason, &p.done)
+			err := row.Scan(&p.key, &p.n, &p.lines, &p.amount, &p.goods, &p.tax, &p.shipping, &p.shippingTax, &p.kept, &p.label,
+				&p.credit, &p.bonus, &p.moved, &p.supplement, &p.exchange, &p.rma, &p.reason, &p.done)
 			return p, err
 		})
 		return err
@@ -145,7 +156,7 @@ func (r *refund) fix(w *postgres.Work, number int) error {
 	if err := r.price(part); err != nil {
 		return err
 	}
-	if err := insertPart(w, r.in.Key, part, number); err != nil {
+	if err := r.insert(w, part, number); err != nil {
 		return err
 	}
 	r.parts = append(r.parts, *part)
@@ -168,7 +179,7 @@ func (r *refund) price(part *refundPart) error {
 	}
 	for i := range r.parts {
 		e := &r.parts[i]
-		left -= e.amount
+		left -= e.gone()
 		shipping, shippingTax = shipping+e.shipping, shippingTax+e.shippingTax
 		for _, l := range e.lines {
 			count(e, l)
@@ -216,9 +227,7 @@ func (o *Orders) pay(ctx context.Context, r *refund) error {
 		if err != nil {
 			return fmt.Errorf("refund %d of order %s: storefront as configured: %w", r.in.N, r.in.Key, err)
 		}
-		receipt, err := channel.Refund(ctx, storefront.Refund{
-			Key: part.key, Order: r.in.Key, Amount: part.amount, Currency: r.document.Currency, Reason: part.reason, Lines: part.lines,
-		})
+		receipt, err := channel.Refund(ctx, r.ask(part))
 		if err != nil {
 			return partnerFailure(err)
 		}
@@ -236,23 +245,21 @@ func (o *Orders) paid(ctx context.Context, r *refund, reference string) error {
 	defer cancel()
 	key, part := r.in.Key.String(), r.open
 	return postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
-		book := ledgerbook.Open(w, key)
-		w.Queue(`UPDATE refunds SET state = 'done', reference = $2, done_at = now() WHERE key = $1 AND state = 'trying'`, part.key, reference)
+		book, payer := r.openBooks(w)
+		queueDone(w, part, reference)
 		if part.amount == 0 {
 			return nil
 		}
 		amount := money.Money{Minor: part.amount, Currency: r.document.Currency}
-		posting, err := ledger.Refunded(part.key, amount, ledger.RefundReason(part.reason))
-		if err != nil {
-			return err
-		}
 		if err := w.Flush(ctx); err != nil {
 			return err
 		}
-		if err := book.Post(posting); err != nil {
-			return err
+		s := &settlement{book: book, currency: amount.Currency}
+		s.refunded(payer, part, amount)
+		if s.err != nil {
+			return s.err
 		}
-		if err := book.Write(w); err != nil {
+		if err := writeBooks(w, book, payer); err != nil {
 			return err
 		}
 		return queueMessages(w, outbox.Message{

@@ -107,7 +107,8 @@ func (a *authorisation) answered(ctx context.Context, o *Orders, receipt supplie
 	defer cancel()
 	err := postgres.Do(ctx, o.Pool, func(_ context.Context, w *postgres.Work) error {
 		if l := receipt.Label; l != nil {
-			w.Queue(`INSERT INTO return_parcels (carrier, tracking, rma, label_url) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+			w.Queue(`INSERT INTO return_parcels (carrier, tracking, rma, label_url, next_check_at) VALUES ($1, $2, $3, $4, now() + interval '1 hour')
+				ON CONFLICT DO NOTHING`,
 				l.Carrier, l.Tracking, a.in.RMA, l.URL)
 		}
 		return queueEndEffect(w, &a.effect, effectDone, result)

@@ -2,9 +2,12 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/ledgerbook"
@@ -14,14 +17,13 @@ import (
 	"github.com/dropline/dropline/internal/outbox"
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/returns"
-	"github.com/dropline/dropline/internal/storefront"
 	"github.com/dropline/dropline/workflows"
 )
 
 // PayReturn gives the customer the price of units that came back, less the fees of the storefront's
-// policy, once per payment of the return, and posts it. Units, fees and amount are fixed in Postgres
-// before the first call and never change after; repeating the call under its key is how a lost answer is
-// resolved.
+// policy, once per payment of the return, and posts it: as money, as store credit or as an order for other
+// goods, as the return asks. Units, fees and amounts are fixed in Postgres before the first call and never
+// change after; repeating the call under its key is how a lost answer is resolved.
 func (o *Orders) PayReturn(ctx context.Context, in workflows.PayReturnInput) (workflows.ReturnPaid, error) {
 	r, err := o.openReturnPayment(ctx, in)
 	if err != nil {
@@ -40,6 +42,10 @@ func (o *Orders) PayReturn(ctx context.Context, in workflows.PayReturnInput) (wo
 func (o *Orders) openReturnPayment(ctx context.Context, in workflows.PayReturnInput) (*refund, error) {
 	var r *refund
 	err := postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
+		var state returns.State
+		w.Queue(`SELECT state FROM returns WHERE rma = $1`, in.RMA).QueryRow(func(row pgx.Row) error {
+			return missing(row.Scan(&state), "return", in.RMA)
+		})
 		var err error
 		if r, err = readRefund(ctx, w, workflows.RefundInput{Key: in.Key}); err != nil {
 			return err
@@ -55,18 +61,44 @@ func (o *Orders) openReturnPayment(ctx context.Context, in workflows.PayReturnIn
 				payments++
 			}
 		}
-		if err := r.priceReturn(part, in.Payout); err != nil {
-			return err
-		}
 		r.open = part
-		return insertPart(w, in.Key, part, payments+1)
+		return o.fixReturn(ctx, w, r, &state, in, payments+1)
 	})
 	return r, err
 }
 
-// priceReturn fixes what goes back for units. What is kept of each part is a share of its own price, so
-// it is priced alone; the label's price is kept of the rest, as far as there is one.
-func (r *refund) priceReturn(part *refundPart, p returns.Payout) error {
+// fixReturn prices the payment by what the customer gets, and stores it. An exchange order is placed with it.
+func (o *Orders) fixReturn(ctx context.Context, w *postgres.Work, r *refund, s *returns.State, in workflows.PayReturnInput, number int) error {
+	part, p := r.open, in.Payout
+	part.supplement = p.Supplement
+	whole, err := r.priceUnits(part, p)
+	if err != nil {
+		return err
+	}
+	if p.Exchange {
+		x, err := r.exchange(part, s, p, whole)
+		if err == nil {
+			return o.placeExchange(ctx, w, r, x, number)
+		}
+		if !errors.Is(err, errNotCovered) {
+			return err
+		}
+	}
+	r.priceReturn(part, p, whole)
+	if in.Resolution == returns.StoreCredit {
+		part.credit, part.amount = part.amount-part.excess(), part.excess()
+		part.bonus = money.Portion(part.credit, wholeBP, 0, p.BonusBP)
+	}
+	if err := r.insert(w, part, number); err != nil || part.credit == 0 {
+		return err
+	}
+	w.Queue(`INSERT INTO store_credits (refund, order_key, rma, currency, minor, bonus_minor) VALUES ($1, $2, $3, $4, $5, $6)`,
+		part.key, in.Key.String(), in.RMA, r.document.Currency, part.credit+part.bonus, part.bonus)
+	return nil
+}
+
+// priceUnits prices each part of a payment alone, because what is kept of it is a share of its own price.
+func (r *refund) priceUnits(part *refundPart, p returns.Payout) ([]refundPart, error) {
 	whole := make([]refundPart, 0, len(p.Parts))
 	known := r.parts
 	defer func() { r.parts = known }()
@@ -76,28 +108,39 @@ func (r *refund) priceReturn(part *refundPart, p returns.Payout) error {
 		}
 		single := refundPart{rma: part.rma, lines: []order.ShippedLine{{Line: one.Line, Quantity: one.Quantity}}}
 		if err := r.price(&single); err != nil {
-			return err
+			return nil, err
 		}
 		single.kept = money.Portion(single.goods+single.tax, wholeBP, 0, one.KeptBP)
 		r.parts = append(slices.Clip(r.parts), single)
 		whole = append(whole, single)
 	}
-	r.parts = known
+	return whole, nil
+}
+
+// left is what of the customer's payments is not given back or used, but for what was paid for the exchange.
+func (r *refund) left(part *refundPart) int64 {
+	left := r.captured - part.supplement
+	for i := range r.parts {
+		left -= r.parts[i].gone()
+	}
+	return left
+}
+
+// priceReturn adds up what goes back as money. The label's price is kept of it, as far as there is enough.
+func (r *refund) priceReturn(part *refundPart, p returns.Payout, whole []refundPart) {
 	for _, single := range whole {
 		part.goods, part.tax, part.kept = part.goods+single.goods, part.tax+single.tax, part.kept+single.kept
 		part.shipping, part.shippingTax = part.shipping+single.shipping, part.shippingTax+single.shippingTax
 		part.lines = addUnits(part.lines, single.lines[0])
 	}
 	due := part.goods + part.tax + part.shipping + part.shippingTax - part.kept
-	fee := min(p.Fee, max(due, 0))
+	fee := min(p.Fee, max(due-part.used(), 0))
 	part.kept += fee
-	left := r.captured
-	for i := range known {
-		left -= known[i].amount
-	}
-	part.amount = min(due-fee, left)
+	left := r.left(part) - part.used()
+	part.amount = min(due-part.used()-fee, left)
 	part.kept = min(part.kept, left-part.amount) // nothing is kept of what was never paid
-	return nil
+	part.label = min(fee, part.kept)
+	part.amount += part.excess()
 }
 
 // wholeBP is all of a price, in basis points.
@@ -113,18 +156,6 @@ func addUnits(lines []order.ShippedLine, l order.ShippedLine) []order.ShippedLin
 	return append(lines, l)
 }
 
-func insertPart(w ledgerbook.Queue, key order.Key, part *refundPart, number int) error {
-	lines, err := json.Marshal(part.lines)
-	if err != nil {
-		return fmt.Errorf("encode the units of %s: %w", part.key, err)
-	}
-	w.Queue(`INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, goods_minor, tax_minor,
-			shipping_minor, shipping_tax_minor, kept_minor, rma, reason, state)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, nullif($12, ''), $13, 'trying')`, part.key, key.String(), part.n, number,
-		lines, part.amount, part.goods, part.tax, part.shipping, part.shippingTax, part.kept, part.rma, part.reason)
-	return nil
-}
-
 func (o *Orders) payBack(ctx context.Context, r *refund) error {
 	part := r.open
 	reference := ""
@@ -133,11 +164,16 @@ func (o *Orders) payBack(ctx context.Context, r *refund) error {
 		if err != nil {
 			return fmt.Errorf("payment %s: storefront as configured: %w", part.key, err)
 		}
-		receipt, err := channel.Refund(ctx, storefront.Refund{
-			Key: part.key, Order: r.document.Key, Amount: part.amount, Currency: r.document.Currency, Reason: part.reason, Lines: part.lines,
-		})
+		receipt, err := channel.Refund(ctx, r.ask(part))
 		if err != nil {
 			return partnerFailure(err)
+		}
+		reference = receipt.Reference
+	}
+	if part.credit > 0 {
+		receipt, err := o.creditStore(ctx, r)
+		if err != nil {
+			return err
 		}
 		reference = receipt.Reference
 	}
@@ -153,54 +189,82 @@ func (o *Orders) paidBackWith(ctx context.Context, r *refund, reference string) 
 	defer cancel()
 	key, part := r.document.Key.String(), r.open
 	return postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
-		book := ledgerbook.Open(w, key)
-		w.Queue(`UPDATE refunds SET state = 'done', reference = $2, done_at = now() WHERE key = $1 AND state = 'trying'`, part.key, reference)
+		book, payer := r.openBooks(w)
+		queueDone(w, part, reference)
+		if part.credit > 0 {
+			w.Queue(`UPDATE store_credits SET reference = $2, issued_at = coalesce(issued_at, now()) WHERE refund = $1`, part.key, reference)
+		}
 		if err := w.Flush(ctx); err != nil {
 			return err
 		}
-		if err := postReturn(book, part, r.document.Currency); err != nil {
+		if err := postReturn(book, payer, part, r.document.Currency); err != nil {
 			return err
 		}
-		if err := book.Write(w); err != nil {
+		if err := writeBooks(w, book, payer); err != nil {
 			return err
 		}
-		if part.amount == 0 {
-			return nil
+		var messages []outbox.Message
+		tell := func(kind notify.Milestone, amount int64) {
+			if amount > 0 {
+				messages = append(messages, outbox.Message{
+					Key: "customer_mail/" + part.key + strings.TrimPrefix("/"+string(kind), "/refunded"), OrderKey: key, Channel: outbox.CustomerMail, Kind: string(kind),
+					Payload: outbox.Payload{RMA: part.rma, Lines: part.lines, Amount: amount, Currency: r.document.Currency},
+				})
+			}
 		}
-		return queueMessages(w, outbox.Message{
-			Key: "customer_mail/" + part.key, OrderKey: key, Channel: outbox.CustomerMail, Kind: string(notify.Refunded),
-			Payload: outbox.Payload{Lines: part.lines, Amount: part.amount, Currency: r.document.Currency},
-		})
+		tell(notify.Refunded, part.amount)
+		tell(notify.StoreCredited, part.credit+part.bonus)
+		return queueMessages(w, messages...)
 	})
 }
 
 // postReturn takes the sale back, keeps the fees and pays the rest. What was never paid for gives
 // nothing back: the sale is taken back only as far as its price was.
-func postReturn(book *ledgerbook.Book, part *refundPart, currency string) error {
+func postReturn(book, payer *ledgerbook.Book, part *refundPart, currency string) error {
 	s := &settlement{book: book, currency: currency}
-	sale := ledger.Sale{Currency: currency, Goods: part.goods, Tax: part.tax, Shipping: part.shipping, ShippingTax: part.shippingTax}
-	unpaid := sale.Goods + sale.Tax + sale.Shipping + sale.ShippingTax - part.kept - part.amount
+	used := part.exchanged(currency)
+	sale := ledger.Sale{
+		Currency: currency, Goods: part.goods - used.Goods, Tax: part.tax - used.Tax, Shipping: part.shipping, ShippingTax: part.shippingTax,
+	}
+	back := part.amount - part.excess()
+	unpaid := sale.Goods + sale.Tax + sale.Shipping + sale.ShippingTax - part.kept - back - part.credit
 	for _, price := range []*int64{&sale.Goods, &sale.Shipping, &sale.Tax, &sale.ShippingTax} {
 		cut := min(*price, unpaid)
 		*price -= cut
 		unpaid -= cut
 	}
 	s.post(ledger.Unearned(part.key, sale))
-	s.post(ledger.FeeKept(part.key, ledger.FeeRestocking, money.Money{Minor: part.kept, Currency: currency}))
-	s.post(ledger.Refunded(part.key, money.Money{Minor: part.amount, Currency: currency}, ledger.RefundReason(part.reason)))
+	in := func(minor int64) money.Money { return money.Money{Minor: minor, Currency: currency} }
+	s.post(ledger.FeeKept(part.key, ledger.FeeRestocking, in(part.kept-part.label)))
+	s.post(ledger.FeeKept(part.key, ledger.FeeReturnShipping, in(part.label)))
+	s.post(ledger.StoreCredited(part.key, in(part.credit), in(part.bonus)))
+	s.post(ledger.ExchangeRefunded(part.key+"/supplement", in(part.excess())))
+	s.refunded(payer, part, in(back))
 	return s.err
 }
 
 // paidBack is what the customer got under this payment.
 func (r *refund) paidBack() workflows.ReturnPaid {
 	part := r.open
-	amount := money.Money{Minor: part.amount, Currency: r.document.Currency}
-	paid := workflows.ReturnPaid{Amount: part.amount, Text: "Refunded " + amount.String()}
-	if part.kept > 0 {
-		paid.Text += "; kept as fees: " + money.Money{Minor: part.kept, Currency: r.document.Currency}.String()
+	in := func(minor int64) string { return money.Money{Minor: minor, Currency: r.document.Currency}.String() }
+	paid := workflows.ReturnPaid{Amount: part.amount, Credit: part.credit + part.bonus, Moved: part.used(), Replacement: part.exchange}
+	var done []string
+	if part.exchange != "" {
+		done = append(done, "Exchanged by order "+part.exchange+" for "+in(part.moved))
 	}
-	if part.amount == 0 {
+	if paid.Credit > 0 {
+		done = append(done, "Store credit of "+in(paid.Credit))
+	}
+	if part.amount > 0 {
+		done = append(done, "Refunded "+in(part.amount))
+	}
+	if len(done) == 0 {
 		paid.Text = "Nothing goes back for these units"
+		return paid
 	}
+	if part.kept > 0 {
+		done = append(done, "kept as fees: "+in(part.kept))
+	}
+	paid.Text = strings.Join(done, "; ")
 	return paid
 }

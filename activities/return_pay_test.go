@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/dropline/dropline/internal/ledger"
+	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/internal/sim/storefrontsim"
@@ -191,6 +192,9 @@ func TestRefundsAndReturnsAddUpToThePaymentToTheCent(t *testing.T) {
 		feeless = b.number(`SELECT coalesce(sum(kept_minor), 0)::bigint FROM refunds WHERE order_key = $1`, l.key.String())
 		require.Equal(rt, total, l.backAtShop()+feeless)
 		require.Equal(rt, -feeless, l.balance(ledger.FeesRetained))
+		trail, err := ledgerbook.Follow(b.ctx, b.pool, l.key.String())
+		require.NoError(rt, err)
+		require.Zero(rt, trail.Off, "%+v", trail.Money)
 	})
 }
 

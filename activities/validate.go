@@ -27,7 +27,7 @@ func (o *Orders) ValidateOrder(ctx context.Context, key order.Key) (order.Verdic
 		Currency: document.Currency,
 		Country:  document.ShipTo.Country,
 		Policy:   policyFor(facts.shop.Policy, document.Currency),
-		Captured: document.Payment.Captured,
+		Captured: document.Paid(),
 	}
 	for i := range document.Lines {
 		l := &document.Lines[i]
@@ -110,7 +110,7 @@ func doubts(j *judged) []string {
 	if slices.Contains(review.CountriesBlocked, j.document.ShipTo.Country) {
 		found = append(found, "orders to "+j.document.ShipTo.Country+" are reviewed")
 	}
-	if v := review.Velocity; v.Orders > 0 {
+	if v := review.Velocity; v.Orders > 0 && j.document.Exchange == nil {
 		if n := j.within(v.Per.Elapsed()); n > v.Orders {
 			found = append(found, fmt.Sprintf("%d orders of the same customer within %s", n, v.Per))
 		}

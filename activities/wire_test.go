@@ -13,6 +13,7 @@ import (
 
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/internal/storefront"
 	"github.com/dropline/dropline/workflows"
 )
@@ -174,7 +175,25 @@ func TestAStepThatDiesAnywhereLosesAndDoublesNothing(t *testing.T) {
 			once: func(l *life) {
 				require.EqualValues(t, 1620, l.backAtShop())
 				require.EqualValues(t, 1, l.number(`SELECT count(*) FROM ledger_transactions WHERE kind = 'refunded' AND order_key = $1`, l.key.String()))
-				require.EqualValues(t, 1, l.number(`SELECT count(*) FROM outbox WHERE kind = 'refunded' AND order_key = $1`, l.key.String()), "the customer is told")
+				require.EqualValues(t, 1, l.number(`SELECT count(*) FROM outbox WHERE kind = 'refunded' AND order_key = $1`, l.key.String()))
+			},
+		},
+		"exchange": {
+			prepare: func(l *life) {
+				l.exec(`UPDATE returns SET state = '{"lines": [{"line": 1, "sku": "MUG", "quantity": 1, "exchangeSku": "TEA", "want": {"unitPrice": 700}}]}' WHERE rma = $1`, l.back())
+			},
+			do: func(l *life) error {
+				_, err := l.desk.PayReturn(l.ctx, workflows.PayReturnInput{
+					Key: l.key, RMA: returns.Number(l.key.PurchaseOrderNumber(1), 1), N: 1, Resolution: returns.Exchange,
+					Payout: returns.Payout{Parts: []returns.PayoutPart{{Line: 1, Quantity: 1, Reason: returns.WrongSize}}, Exchange: true},
+				})
+				return err
+			},
+			once: func(l *life) {
+				require.EqualValues(t, 380, l.backAtShop())
+				require.EqualValues(t, 1, l.number(`SELECT count(*) FROM orders WHERE exchange_of = $1 AND exchange_minor = 700`, l.key.String()))
+				require.EqualValues(t, 1, l.number(`SELECT count(*) FROM outbox WHERE kind = 'refunded' AND order_key = $1`, l.key.String()))
+				require.Zero(t, l.familyCredit())
 			},
 		},
 		"settle": {

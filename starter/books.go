@@ -69,6 +69,7 @@ are about all orders, for the bookkeeper.`,
 			return nil
 		},
 	}
+	c.AddCommand(p.follow())
 	c.AddCommand(p.bookkeeping()...)
 	return c
 }

@@ -21,7 +21,7 @@ supplier to the refund and the supplier's credit.`,
 		`  starter return request shop/1001 --line 1 --quantity 1 --reason damaged
   starter return list --attention
   starter return show DLABCDEFGHIJKLM-1-R1`)
-	c.AddCommand(p.returnRequest(), p.returnShow(), p.returnList(), p.returnCancel(), p.returnDecide())
+	c.AddCommand(p.returnRequest(), p.returnShow(), p.returnList(), p.returnCancel(), p.returnDecide(), p.returnRevive())
 	return c
 }
 
@@ -29,7 +29,8 @@ func (p *program) returnRequest() *cobra.Command {
 	var r request
 	var line, photos int
 	var quantity int64
-	var reason string
+	var reason, outcome string
+	var pictures []string
 	var override bool
 	c := &cobra.Command{
 		Use: "request ORDER", Short: "Ask to send units of a line back",
@@ -49,7 +50,7 @@ units than were delivered.`,
 				return usagef(c, "want --line, --quantity and --reason")
 			}
 			body := map[string]any{
-				"request_id": r.name(), "photos": photos, "override": override,
+				"request_id": r.name(), "photos": photos, "photo_urls": append([]string{}, pictures...), "override": override, "resolution": outcome,
 				"lines": []map[string]any{{"line": line, "quantity": quantity, "reason": reason}},
 			}
 			a, err := p.api(c.Context(), &r.remote)
@@ -86,6 +87,8 @@ units than were delivered.`,
 	f.Int64Var(&quantity, "quantity", 1, "how many units of it")
 	f.StringVar(&reason, "reason", "", "changed_mind, wrong_size, damaged, defective, wrong_item or not_as_described")
 	f.IntVar(&photos, "photos", 0, "how many pictures of what is wrong the customer has sent")
+	f.StringVar(&outcome, "outcome", "refund", "refund, store_credit, or exchange for the same article; other goods are asked for over the API")
+	f.StringArrayVar(&pictures, "photo", nil, "https address of a picture, once for each")
 	f.BoolVar(&override, "override", false, "grant it against the policy (operators)")
 	r.flags(c)
 	return c
@@ -153,7 +156,16 @@ func (p *program) tellReturn(v *orderview.Return) {
 		p.heading("Parcel")
 		p.say("  %s with %s: %s%s", plain(v.Label.Tracking), plain(v.Label.Carrier), words(v.Parcel), after(", label ", plain(v.Label.URL)))
 	}
+	for _, address := range v.Photos {
+		p.say("  picture: %s", plain(address))
+	}
 	p.heading("Money")
+	if v.StoreCredit != "" {
+		p.say("  store credit of %s %s", v.StoreCredit, v.Currency)
+	}
+	if v.ExchangeOrder != "" {
+		p.say("  exchanged by order %s: starter ledger follow %s", plain(v.ExchangeOrder), plain(v.Order))
+	}
 	p.say("  refunded %s; %s owes %s, gave %s, written off %s %s", v.Refunded, plain(v.Supplier), v.Credit.Expected, v.Credit.Received, v.Credit.WrittenOff, v.Currency)
 	p.tellStory(v.Story, true)
 }

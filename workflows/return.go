@@ -147,7 +147,7 @@ func (r *returnRun) perform(ctx workflow.Context, step returns.StepKind) error {
 		if err := workflow.ExecuteActivity(partnerCall(ctx, "Pay the customer for what came back"), ActivityPayReturn, in).Get(ctx, &result); err != nil {
 			return err
 		}
-		s.PaidWith(result.Amount, result.Replacement, result.Text, workflow.Now(ctx))
+		s.PaidWith(result.payment(), workflow.Now(ctx))
 	case returns.StepRecord, returns.StepClose:
 		activity, summary := ActivityRecordReturn, "Record the return's progress"
 		if step == returns.StepClose {

@@ -55,12 +55,18 @@ type PayReturnInput struct {
 	Resolution returns.Resolution `json:"resolution"`
 }
 
-// ReturnPaid is a payment that was made: minor units that went back, the order that an exchange made,
-// and the same in words.
+// ReturnPaid is a payment that was made: minor units that went back as money, were given as store credit and
+// were used for an exchange, the order that the exchange made, and the same in words.
 type ReturnPaid struct {
 	Amount      int64  `json:"amount"`
+	Credit      int64  `json:"credit,omitempty"`
+	Moved       int64  `json:"moved,omitempty"`
 	Replacement string `json:"replacement,omitempty"`
 	Text        string `json:"text"`
+}
+
+func (p *ReturnPaid) payment() returns.Payment {
+	return returns.Payment{Money: p.Amount, Credit: p.Credit, Moved: p.Moved, Replacement: p.Replacement, Text: p.Text}
 }
 
 // ReturnFactsInput asks for the facts of a return with numbers above After.

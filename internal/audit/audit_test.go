@@ -86,6 +86,16 @@ const comeback = `INSERT INTO return_requests (order_key, id, body_hash, answer)
 		FROM purchase_orders WHERE order_key = 'demo/smooth' LIMIT 1;
 	INSERT INTO return_lines (rma, po_number, line, quantity) SELECT rma, po_number, 1, 2 FROM returns; `
 
+// exchanged is a sound exchange of that return by an order of its own, for 5.00.
+const exchanged = comeback + `UPDATE orders SET exchange_of = 'demo/smooth', exchange_minor = 500 WHERE key = 'demo/open';
+	INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, moved_minor, exchange_order, goods_minor, tax_minor, shipping_minor, rma, reason, state, done_at)
+		VALUES ('return/RMA-1/1', 'demo/smooth', 0, 1, '[]', 0, 500, 'demo/open', 500, 0, 0, 'RMA-1', 'returned', 'done', now());
+	WITH t AS (INSERT INTO ledger_transactions (order_key, key, kind, memo) VALUES ('demo/smooth', 'exchange_moved|r', 'exchange_moved', ''),
+		('demo/open', 'exchange_received|r', 'exchange_received', '') RETURNING id, kind)
+	INSERT INTO ledger_entries (transaction_id, n, account, currency, minor)
+		SELECT id, 1, 'exchange_credit', 'USD', CASE kind WHEN 'exchange_moved' THEN -500 ELSE 500 END FROM t
+		UNION ALL SELECT id, 2, 'customer_deposits', 'USD', CASE kind WHEN 'exchange_moved' THEN 500 ELSE -500 END FROM t; `
+
 // breakages break a well-run database behind its guards, one for each check.
 var breakages = map[string]string{
 	"the units of each purchase-order line add up":            `UPDATE purchase_order_lines SET units = '{"accepted": 1}' WHERE order_key = 'demo/open'`,
@@ -103,6 +113,10 @@ var breakages = map[string]string{
 	"late answers and shipments ended before the order was closed":        `UPDATE orders SET state = jsonb_set(state, '{purchaseOrders,0,lateAck}', '"received"') WHERE key = 'demo/smooth'`,
 	"no unit is both cancelled and scanned":                               `UPDATE parcels SET lines = '[{"line": 1, "quantity": 2}]' WHERE order_key = 'demo/reduced'`,
 
+	"an exchange moves value and makes none":                     exchanged + `UPDATE ledger_entries SET minor = 499 WHERE account = 'exchange_credit' AND minor > 0`,
+	"an exchange order is paid by what came back, and only once": exchanged + `UPDATE orders SET exchange_minor = 501 WHERE key = 'demo/open'`,
+	"the ledger holds the store credit that customers were given": comeback + `INSERT INTO store_credits (refund, order_key, rma, currency, minor, issued_at)
+		VALUES ('x', 'demo/smooth', 'RMA-1', 'USD', 100, now())`,
 	"every ledger transaction sums to zero in each currency":                  `UPDATE ledger_entries SET minor = minor + 1 WHERE account = 'processor_clearing'`,
 	"Postgres guards the books":                                               `ALTER TABLE ledger_entries DISABLE TRIGGER ledger_is_append_only`,
 	"refunds never exceed what was captured":                                  `UPDATE refunds SET amount_minor = 99999`,

@@ -98,7 +98,7 @@ const ordersSQL = `
 			FROM parcels p, jsonb_array_elements(p.lines) e WHERE p.order_key = o.key),
 		(SELECT jsonb_agg(e) FROM refunds r, jsonb_array_elements(r.lines) e
 			WHERE r.order_key = o.key AND r.state = 'done' AND r.rma IS NULL),
-		(SELECT count(DISTINCT r.n) FROM refunds r WHERE r.order_key = o.key AND r.state = 'done' AND r.rma IS NULL)
+		(SELECT count(DISTINCT r.n) FROM refunds r WHERE r.order_key = o.key AND r.state = 'done' AND r.rma IS NULL AND r.n > 0)
 	FROM orders o ORDER BY o.key`
 
 // folding holds the checks that go through the orders one by one.

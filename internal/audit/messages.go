@@ -83,7 +83,7 @@ var messages = []statement{
 		invariant: 14, name: "each customer was told once that the order was placed",
 		of: "orders",
 		find: `SELECT o.key, format('%s confirmations', coalesce(m.n, 0)) FROM orders o
-			LEFT JOIN (SELECT order_key, count(*) AS n FROM outbox WHERE channel = 'customer_mail' AND kind = 'placed' GROUP BY 1) m ON m.order_key = o.key
+			LEFT JOIN (SELECT order_key, count(*) AS n FROM outbox WHERE channel = 'customer_mail' AND kind IN ('placed', 'exchanged') GROUP BY 1) m ON m.order_key = o.key
 			WHERE coalesce(m.n, 0) <> 1`,
 		do: "None: write to the customer. Several: report it as a defect.",
 	},

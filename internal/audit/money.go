@@ -104,8 +104,9 @@ var money = []statement{
 		find: `SELECT r.order_key, format('refund %s of %s minor units has %s postings of %s', r.n, r.amount_minor, coalesce(p.n, 0), coalesce(p.sum, 0))
 			FROM refunds r LEFT JOIN LATERAL (
 				SELECT count(DISTINCT t.id) AS n, -sum(e.minor) AS sum FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
-				WHERE t.order_key = r.order_key AND t.key = 'refunded|' || r.key AND e.account = 'processor_clearing') p ON true
-			WHERE r.state = 'done' AND r.amount_minor > 0 AND (p.n <> 1 OR p.sum IS DISTINCT FROM r.amount_minor)`,
+				WHERE t.order_key = r.order_key AND e.account = 'processor_clearing' AND t.key IN ('refunded|' || r.key,
+					'exchange_refunded|' || r.key || '/supplement', 'exchange_refunded|' || substr(r.key, length('through/') + 1))) p ON true
+			WHERE r.state = 'done' AND r.amount_minor > 0 AND p.sum IS DISTINCT FROM r.amount_minor`,
 		do: "Compare with the storefront's refunds, and post or reverse what differs.",
 	},
 	{

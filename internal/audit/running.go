@@ -47,7 +47,7 @@ type openOrder struct {
 const openSQL = `
 	SELECT o.key, o.stage, o.needs_attention, o.delivered_seq,
 		EXISTS (SELECT 1 FROM parcels p WHERE p.order_key = o.key AND p.next_check_at IS NOT NULL),
-		(SELECT count(DISTINCT r.n) FROM refunds r WHERE r.order_key = o.key AND r.state = 'done' AND r.rma IS NULL),
+		(SELECT count(DISTINCT r.n) FROM refunds r WHERE r.order_key = o.key AND r.state = 'done' AND r.rma IS NULL AND r.n > 0),
 		(SELECT jsonb_agg(jsonb_build_object('line', l.line, 'quantity', l.quantity, 'live', l.cancelled)) FROM order_lines l WHERE l.order_key = o.key),
 		(SELECT jsonb_agg(jsonb_build_object('po', l.number, 'line', l.line, 'quantity', l.quantity, 'live', l.live))
 			FROM purchase_order_lines l WHERE l.order_key = o.key)

@@ -33,6 +33,9 @@ func readStorefront(s *section) Storefront {
 	if shop.Policy.Capture == CaptureShipment && !s.has("payments") {
 		policy.at("capture").problem("shipment needs payments: without a provider of its own we cannot capture what the customer pays")
 	}
+	if slices.Contains(shop.Policy.Returns.Outcomes, OutcomeStoreCredit) && shop.RefundURL == "" {
+		s.problem("its policy offers store_credit, which is given through refund_url: name one, or do not offer it")
+	}
 	s.done()
 	return shop
 }
@@ -59,6 +62,9 @@ func readPolicy(s *section, p *Policy, currencies []string) {
 }
 
 func readReturns(s *section, r *ReturnPolicy, currencies []string) {
+	scanEach(s, "outcomes", oneOf(OutcomeRefund, OutcomeExchange, OutcomeStoreCredit), &r.Outcomes)
+	scan(s, "exchange_at", oneOf(ExchangeAtScan, ExchangeAtInspection), &r.ExchangeAt)
+	scan(s, "credit_bonus_bp", basisPoints, &r.CreditBonusBP)
 	scan(s, "window_days", whole(0, mostDays), &r.WindowDays)
 	scan(s, "fault_days", whole(0, mostDays), &r.FaultDays)
 	scanEach(s, "final_sale", parseName, &r.FinalSale)
@@ -68,6 +74,7 @@ func readReturns(s *section, r *ReturnPolicy, currencies []string) {
 	readAmounts(s, "return_shipping", currencies, &r.ReturnShipping)
 	readAmounts(s, "instant_up_to", currencies, &r.InstantUpTo)
 	readAmounts(s, "keep_up_to", currencies, &r.KeepUpTo)
+	readAmounts(s, "lost_up_to", currencies, &r.LostUpTo)
 	scan(s, "photos_for_fault", parseBool, &r.PhotosForFault)
 	scan(s, "send_within", parseElapsed, &r.SendWithin)
 	scan(s, "inspect_within", parseElapsed, &r.InspectWithin)

@@ -57,6 +57,11 @@ type Policy struct {
 // ReturnPolicy says what customers may send back, and what they get for it. A fault is goods that are
 // damaged, defective, wrong or not as described.
 type ReturnPolicy struct {
+	// Outcomes are what customers may ask for; a fault is refunded whatever they say. ExchangeAt is when the
+	// goods of an exchange are sent, and CreditBonusBP is added to a store credit.
+	Outcomes      []Outcome      `json:"outcomes,omitempty"`
+	ExchangeAt    ExchangeMoment `json:"exchange_at,omitempty"`
+	CreditBonusBP int64          `json:"credit_bonus_bp,omitempty"`
 	// WindowDays from the delivery; 0: nothing comes back but for a fault. FaultDays is the window for
 	// those; 0: the same.
 	WindowDays int `json:"window_days"`
@@ -74,10 +79,31 @@ type ReturnPolicy struct {
 	InstantUpTo    []money.Money `json:"instant_up_to,omitempty"`
 	KeepUpTo       []money.Money `json:"keep_up_to,omitempty"`
 	PhotosForFault bool          `json:"photos_for_fault,omitempty"`
+	// LostUpTo: a parcel that the carrier lost is paid for up to this without a person; absent: always.
+	LostUpTo []money.Money `json:"lost_up_to,omitempty"`
 	// The customer hands the parcel in, and whoever receives it looks at it, within these terms.
 	SendWithin    sla.Term `json:"send_within"`
 	InspectWithin sla.Term `json:"inspect_within"`
 }
+
+// Outcome is what a customer gets for goods that come back.
+type Outcome string
+
+// Money, other goods, or a credit at the storefront.
+const (
+	OutcomeRefund      Outcome = "refund"
+	OutcomeExchange    Outcome = "exchange"
+	OutcomeStoreCredit Outcome = "store_credit"
+)
+
+// ExchangeMoment is when the goods of an exchange are sent.
+type ExchangeMoment string
+
+// When the carrier has the parcel that comes back, or when it was looked at.
+const (
+	ExchangeAtScan       ExchangeMoment = "scan"
+	ExchangeAtInspection ExchangeMoment = "inspection"
+)
 
 // Capture is when the customer's payment is captured.
 type Capture string

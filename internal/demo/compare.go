@@ -251,7 +251,7 @@ func (w *world) compareBooks(ctx context.Context, plays []*play) []string {
 		same(d, "keys used for two things at "+id, w.partners.storefronts[id].Conflicts(), 0)
 	}
 	var orders, quarantined int
-	err = w.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM orders), (SELECT count(*) FROM documents WHERE status = 'quarantined')`).
+	err = w.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM orders WHERE exchange_of IS NULL), (SELECT count(*) FROM documents WHERE status = 'quarantined')`).
 		Scan(&orders, &quarantined)
 	if err != nil {
 		return append(d.list, err.Error())

@@ -70,7 +70,7 @@ func returnStories() []*story {
 	}
 	short.want = comesBack("plover", 1, comeback{stage: returns.StageClosed, refunded: 4500, credited: 700, writtenOff: 700}, "return_received refunded")
 	short.want.reminders = 1
-	return []*story{smooth, empty, never, short}
+	return append([]*story{smooth, empty, never, short}, exchangeStories()...)
 }
 
 // comesBack is the end of an order that was delivered whole and of which a unit came back.
@@ -83,19 +83,32 @@ func comesBack(supplier string, units int64, c comeback, mails string) ending {
 
 func returnsPath(key order.Key) string { return path(key) + "/returns" }
 
-// returnOne waits until the goods are there and asks to send one back.
-func (p *play) returnOne(ctx context.Context, reason returns.Reason) (rma string, err error) {
+// arrives waits until an order's goods are at the customer's.
+func (p *play) arrives(ctx context.Context, key order.Key) error {
 	for {
-		view, err := p.world.show(ctx, p.story.key)
+		view, err := p.world.show(ctx, key)
 		if err == nil && (view.Stage == string(order.StageDelivered) || view.Stage == string(order.StageSettled)) {
-			break
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return "", fmt.Errorf("wait until order %s is delivered: %w", p.story.key, ctx.Err())
+			return fmt.Errorf("wait until order %s is delivered: %w", key, ctx.Err())
 		case <-time.After(lookEvery):
 		}
 	}
+}
+
+// returnOne waits until the goods are there and asks to send one back.
+func (p *play) returnOne(ctx context.Context, reason returns.Reason) (rma string, err error) {
+	if err := p.arrives(ctx, p.story.key); err != nil {
+		return "", err
+	}
+	return p.askBack(ctx, map[string]any{"lines": []map[string]any{{"line": 1, "quantity": 1, "reason": reason}}})
+}
+
+// askBack asks for a return, which must be granted with one number.
+func (p *play) askBack(ctx context.Context, body map[string]any) (rma string, err error) {
+	body["request_id"] = "return-" + p.story.name
 	var said struct {
 		refusal
 		Returns []struct {
@@ -103,16 +116,14 @@ func (p *play) returnOne(ctx context.Context, reason returns.Reason) (rma string
 			Message string `json:"message"`
 		} `json:"returns"`
 	}
-	status, err := p.world.call(ctx, p.story.key.Storefront, http.MethodPost, returnsPath(p.story.key), map[string]any{
-		"request_id": "return-" + p.story.name, "lines": []map[string]any{{"line": 1, "quantity": 1, "reason": reason}},
-	}, &said)
+	status, err := p.world.call(ctx, p.story.key.Storefront, http.MethodPost, returnsPath(p.story.key), body, &said)
 	if err == nil && (status != http.StatusCreated || len(said.Returns) != 1) {
 		err = fmt.Errorf("answered %d: %s %s", status, said.Title, said.Detail)
 	}
 	if err != nil {
 		return "", fmt.Errorf("ask for a return of order %s: %w", p.story.key, err)
 	}
-	p.tell("customer returns one (%s): %s", reason, said.Returns[0].Message)
+	p.tell("customer returns one: %s", said.Returns[0].Message)
 	return said.Returns[0].RMA, nil
 }
 

@@ -20,6 +20,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/dropline/dropline/internal/engine/enginetest"
+	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/workflows"
 )
@@ -182,6 +183,22 @@ func returnTales() map[string]returnTale {
 			go func() { decided <- b.ask(workflows.UpdateDecide, returns.Decision{ID: "d", Line: 1, By: "support"}) }()
 			b.work(&hasty{})
 			require.NoError(b.t, <-decided)
+		}},
+		"return-exchanged": {ends: returns.StageClosed, set: func(b *comeback) { b.granted.Resolution, b.granted.Supplement = returns.Exchange, 500 }, tell: comesBack},
+		// What was paid in addition goes back though nothing came.
+		"return-exchange-cancelled": {ends: returns.StageCancelled, set: func(b *comeback) {
+			b.granted.Resolution, b.granted.Supplement = returns.Exchange, 500
+		}, tell: func(b *comeback) {
+			b.until(returns.StageAwaiting)
+			require.NoError(b.t, b.ask(workflows.UpdateCancel, returns.CancelRequest{ID: "c", By: "support"}))
+		}},
+		"return-parcel-goes-back": {ends: returns.StageClosed, tell: func(b *comeback) {
+			b.until(returns.StageAwaiting)
+			b.hear(returns.Fact{Parcel: &order.ParcelNews{Carrier: "ups", Tracking: "R-1", Milestone: order.ParcelReturning, At: time.Now()}})
+			b.until(returns.StageInTransit)
+			b.inspected(returns.AsNew)
+			b.until(returns.StageCredit)
+			b.credited()
 		}},
 		"return-refused-requests": {ends: returns.StageClosed, watchers: []interceptor.WorkerInterceptor{&lax{}}, tell: func(b *comeback) {
 			b.until(returns.StageAwaiting)

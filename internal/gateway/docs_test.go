@@ -43,7 +43,7 @@ func TestWhatTheManualShowsIsTrue(t *testing.T) {
 	}
 	require.JSONEq(t, doc["cancelled"], f.post("/v1/orders/shop/1001/cancel", f.shop, doc["cancel"]).body)
 	require.Equal(t, http.StatusOK, f.post("/v1/orders/shop/1001/address", f.shop, doc["address"]).StatusCode)
-	require.Len(t, doc, 8)
+	require.Len(t, doc, 9)
 }
 
 func TestReturnsGoAsTheManualShows(t *testing.T) {
@@ -56,6 +56,11 @@ func TestReturnsGoAsTheManualShows(t *testing.T) {
 	var rma string
 	require.NoError(t, f.pool.QueryRow(t.Context(), `SELECT rma FROM returns`).Scan(&rma))
 	require.Equal(t, http.StatusOK, f.post(returnsPath+"/"+rma+"/decide", f.support, doc["decide"]).StatusCode)
+
+	f.exec(`UPDATE storefronts SET document = jsonb_set(document, '{policy,returns,outcomes}', '["exchange"]') WHERE id = 'shop'`)
+	f.exec(`INSERT INTO offers (supplier, sku, document, on_hand) SELECT id, 'MUG-LARGE', '{}', 9 FROM suppliers LIMIT 1`)
+	got = f.post(returnsPath, f.shop, doc["exchange"])
+	require.Equal(t, http.StatusCreated, got.StatusCode, got.body)
 }
 
 func TestOrderReadFromAFileIsTheOneThatThePostWouldPlace(t *testing.T) {

@@ -35,7 +35,6 @@ const (
 	unsupportedMedia kind = "unsupported_media_type"
 	invalid          kind = "invalid"
 	notGranted       kind = "return_refused"
-	notOffered       kind = "not_offered"
 	rateLimited      kind = "rate_limited"
 	internal         kind = "internal"
 	unavailable      kind = "unavailable"
@@ -66,7 +65,6 @@ var failures = []failure{
 	{unsupportedMedia, http.StatusUnsupportedMediaType, "The body's type is not taken", "Send Content-Type: application/json in UTF-8, without Content-Encoding.", 0},
 	{invalid, http.StatusUnprocessableEntity, "The request breaks a rule", "Correct the fields that errors names.", 0},
 	{notGranted, http.StatusUnprocessableEntity, "The return is not granted", "Tell the customer the detail; an operator may grant it all the same with override.", 0},
-	{notOffered, http.StatusUnprocessableEntity, "This is not offered yet", "Ask for what the detail names instead.", 0},
 	{rateLimited, http.StatusTooManyRequests, "Too many requests", "Wait as long as Retry-After says.", 1},
 	{internal, http.StatusInternalServerError, "The fault is ours", "Repeat the request once; if it fails again, report its request_id.", 0},
 	{unavailable, http.StatusServiceUnavailable, "Not able to store this now", "Nothing was done. Repeat the same request after Retry-After.", 5},
@@ -102,9 +100,11 @@ type Problem struct {
 
 // Refusal is why a return was not granted, for programs; the problem's detail is for the customer.
 type Refusal struct {
-	Code  string     `json:"code" enum:"unknown_line,quantity,not_delivered,already_returning,already_requested,window_closed,final_sale,photos_needed"`
+	Code  string     `json:"code" doc:"Why, in one word; docs/api.md lists them." example:"window_closed"`
 	Line  int        `json:"line,omitempty" doc:"The line that it is about." example:"1"`
 	Until *time.Time `json:"until,omitempty" doc:"When the window closed, for window_closed."`
+	// Missing is decimal text.
+	Missing string `json:"missing,omitempty" doc:"What the payment for an exchange lacks, for payment_missing." example:"3.00"`
 }
 
 // FieldError is what is wrong with one field. It repeats nothing of the field's content.

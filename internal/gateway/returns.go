@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/dropline/dropline/internal/apikey"
+	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/orderview"
 	"github.com/dropline/dropline/internal/returndesk"
@@ -61,9 +62,12 @@ type returnInput struct {
 	Body struct {
 		RequestID  string        `json:"request_id,omitempty" doc:"An id of your own; needed unless the header Idempotency-Key has it." maxLength:"64" example:"return-5"`
 		Lines      []returnUnits `json:"lines" minItems:"1" maxItems:"500" nullable:"false"`
-		Resolution string        `json:"resolution,omitempty" doc:"What the customer gets for the goods. Only refund is offered yet." enum:"refund,exchange,store_credit" default:"refund"`
+		Resolution string        `json:"resolution,omitempty" doc:"What the customer gets, if the policy offers it." enum:"refund,exchange,store_credit" default:"refund" example:"exchange"`
+		Currency   string        `json:"currency,omitempty" doc:"ISO 4217, of all amounts here; needed with any. It must be the order's." maxLength:"3" example:"USD"`
+		Payment    *paidMore     `json:"payment,omitempty" doc:"What you have captured because the goods of an exchange cost more: exactly the difference."`
 		Photos     int           `json:"photos,omitempty" doc:"How many pictures of what is wrong the customer has sent you." minimum:"0" maximum:"100" example:"1"`
-		Override   bool          `json:"override,omitempty" doc:"Operators only: grant what the policy would not, such as a return after its window."`
+		PhotoURLs  []string      `json:"photo_urls,omitempty" doc:"Where pictures are: https; never fetched." maxItems:"10" nullable:"false" example:"https://pictures.example/1.jpg"`
+		Override   bool          `json:"override,omitempty" doc:"Operators only: grant what the policy would not, such as a return after its window." example:"false"`
 	}
 }
 
@@ -71,6 +75,21 @@ type returnUnits struct {
 	Line     int    `json:"line" minimum:"1" maximum:"500" example:"1"`
 	Quantity int64  `json:"quantity" minimum:"1" maximum:"100000" example:"1"`
 	Reason   string `json:"reason" enum:"changed_mind,wrong_size,damaged,defective,wrong_item,not_as_described"`
+	// Exchange is decoded only for an exchange.
+	Exchange *wantedGoods `json:"exchange,omitempty" doc:"With resolution exchange: what is wanted instead. Left out: the same article once more, at no difference."`
+}
+
+type wantedGoods struct {
+	SKU        string `json:"sku" minLength:"1" maxLength:"64" example:"MUG-LARGE"`
+	Title      string `json:"title,omitempty" maxLength:"200" example:"Mug, large"`
+	ExternalID string `json:"external_id,omitempty" maxLength:"255" example:"gid://shop/LineItem/9"`
+	UnitPrice  string `json:"unit_price" doc:"Your price of one unit, as in an order's lines." maxLength:"32" example:"15.00"`
+	Tax        string `json:"tax,omitempty" doc:"For all units of the line." maxLength:"32" example:"1.20"`
+}
+
+type paidMore struct {
+	Reference string `json:"reference" doc:"Your id of the payment: it pays for one exchange." minLength:"1" maxLength:"255" example:"pay-77"`
+	Captured  string `json:"captured" maxLength:"32" example:"3.00"`
 }
 
 type returnOutput struct {
@@ -115,17 +134,14 @@ func (g *gateway) requestReturn(ctx context.Context, in *returnInput) (*returnOu
 	r := returns.Request{
 		ID: name, Resolution: returns.Resolution(in.Body.Resolution), Photos: in.Body.Photos, By: string(role), Override: in.Body.Override,
 	}
-	switch {
-	case r.Resolution == "":
+	if r.Resolution == "" {
 		r.Resolution = returns.Refund
-	case r.Resolution != returns.Refund:
-		return nil, problem(notOffered, "resolution "+in.Body.Resolution+" is not offered yet: ask for a refund, and place a new order for other goods")
 	}
 	if r.Override && role != apikey.Operator {
 		return nil, problem(invalid, "", FieldError{"override", "is for operators"})
 	}
-	for _, l := range in.Body.Lines {
-		r.Lines = append(r.Lines, returns.RequestedLine{Line: l.Line, Quantity: l.Quantity, Reason: returns.Reason(l.Reason)})
+	if wrong := in.fill(&r); len(wrong) > 0 {
+		return nil, problem(invalid, "", wrong...)
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
@@ -138,6 +154,9 @@ func (g *gateway) requestReturn(ctx context.Context, in *returnInput) (*returnOu
 	case answer.Refused != nil:
 		p := problem(notGranted, answer.Refused.Text)
 		p.Refusal = &Refusal{Code: string(answer.Refused.Code), Line: answer.Refused.Line, Until: answer.Refused.Until}
+		if answer.Refused.Missing > 0 {
+			p.Refusal.Missing, _ = money.Format(answer.Refused.Missing, answer.Refused.Currency) // the order's currency is known
+		}
 		return nil, p
 	}
 	out := &returnOutput{Status: http.StatusCreated, Body: grantedBody{Returns: []grantedReturn{}, RequestID: name}}
@@ -145,16 +164,28 @@ func (g *gateway) requestReturn(ctx context.Context, in *returnInput) (*returnOu
 		out.Status = http.StatusOK
 	}
 	for _, granted := range answer.Returns {
-		out.Body.Returns = append(out.Body.Returns, tellGranted(key, &granted))
+		out.Body.Returns = append(out.Body.Returns, tellGranted(key, &granted, r.Resolution))
 	}
 	return out, nil
 }
 
-func tellGranted(key order.Key, granted *returndesk.Granted) grantedReturn {
+// follows names what the customer gets.
+func follows(r returns.Resolution) string {
+	switch r {
+	case returns.Exchange:
+		return "the exchange"
+	case returns.StoreCredit:
+		return "the store credit"
+	default:
+		return "the refund"
+	}
+}
+
+func tellGranted(key order.Key, granted *returndesk.Granted, resolution returns.Resolution) grantedReturn {
 	self := linksOf(key).Returns + "/" + granted.RMA
 	g := grantedReturn{
 		RMA: granted.RMA, Keep: granted.Keep, Lines: []unitsBack{}, Links: returnLinks{Self: self, Cancel: self + "/cancel"},
-		Message: "Keep the goods, or give them away: the refund follows.",
+		Message: "Keep the goods, or give them away: " + follows(resolution) + " follows.",
 	}
 	if !granted.Keep {
 		g.SendBy = granted.SendBy.UTC()

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -126,11 +127,45 @@ func TestWhatIsNotOfferedIsNotPretended(t *testing.T) {
 	f := setup(t)
 	f.delivered(3)
 	for _, wish := range []string{"exchange", "store_credit"} {
-		got := f.post(returnsPath, f.shop, strings.Replace(oneMug, "{", `{"resolution": "`+wish+`", `, 1))
-		require.Equal(t, "not_offered", got.problem(t).Code)
-		require.Contains(t, got.problem(t).Detail, wish+" is not offered yet")
+		body := strings.Replace(oneMug, "{", `{"resolution": "`+wish+`", `, 1)
+		got := f.post(returnsPath, f.shop, strings.Replace(body, "r-1", "r-"+strings.ReplaceAll(wish, "_", "-"), 1))
+		require.Equal(t, "return_refused", got.problem(t).Code)
+		require.Equal(t, "outcome_not_offered", got.problem(t).Refusal.Code)
 	}
-	require.Zero(t, f.count(`SELECT count(*) FROM return_requests`))
+	require.Zero(t, f.count(`SELECT count(*) FROM returns`))
+}
+
+// exchange asks for another article for one mug.
+const exchange = `{"request_id": "x-1", "resolution": "exchange", "currency": "USD", "payment": {"reference": "pay-1", "captured": "%s"},
+	"lines": [{"line": 1, "quantity": 1, "reason": "wrong_size", "exchange": {"sku": "%s", "unit_price": "%s"}}]}`
+
+func TestAnExchangeIsPricedAndAnsweredWithWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.delivered(3)
+	f.exec(`UPDATE storefronts SET document = jsonb_set(document, '{policy,returns,outcomes}', '["refund", "exchange"]') WHERE id = 'shop'`)
+	f.exec(`INSERT INTO offers (supplier, sku, document, on_hand) SELECT id, 'JUG', '{}', 9 FROM suppliers LIMIT 1`)
+	asks := func(n int, paid, sku, price string) answer {
+		return f.post(returnsPath, f.shop, strings.Replace(fmt.Sprintf(exchange, paid, sku, price), "x-1", fmt.Sprint("x-", n), 1))
+	}
+	require.Equal(t, "unknown_sku", asks(1, "0.00", "VASE", "1.00").problem(t).Refusal.Code)
+	short := asks(2, "0.00", "JUG", "9000.00").problem(t).Refusal
+	require.Equal(t, "payment_missing", short.Code)
+	granted := asks(3, short.Missing, "JUG", "9000.00")
+	require.Equal(t, http.StatusCreated, granted.StatusCode, granted.body)
+	require.Equal(t, 1, f.count(`SELECT count(*) FROM exchange_payments WHERE reference = 'pay-1'`))
+	require.Equal(t, 1, f.count(`SELECT count(*) FROM ledger_transactions WHERE kind = 'exchange_paid'`))
+	again := asks(3, short.Missing, "JUG", "9000.00")
+	require.Equal(t, http.StatusOK, again.StatusCode)
+	require.Equal(t, "payment_used", asks(4, short.Missing, "JUG", "9000.00").problem(t).Refusal.Code)
+	for body, field := range map[string]string{
+		strings.Replace(exchange, `"currency": "USD", `, "", 1):                                                     "currency",
+		strings.Replace(exchange, `"resolution": "exchange", `, "", 1):                                              "lines[0].exchange",
+		strings.Replace(exchange, `"%s"}}]`, `"-%s"}}]`, 1):                                                         "lines[0].exchange.unit_price",
+		strings.Replace(exchange, `{"request_id"`, `{"photo_urls": ["http://pictures.example/1"], "request_id"`, 1): "photo_urls[0]",
+	} {
+		require.Equal(t, field, f.post(returnsPath, f.shop, fmt.Sprintf(body, "0.00", "JUG", "1.00")).problem(t).Errors[0].Field, body)
+	}
 }
 
 func TestAReturnIsCancelledByItsWorkflowOrTheRequestIsStored(t *testing.T) {

@@ -154,6 +154,28 @@ func (d *Deliverer) Revive(ctx context.Context, key order.Key) error {
 	return nil
 }
 
+// ReviveReturn does for a return what Revive does for an order: its workflow goes on from the recorded state.
+func (d *Deliverer) ReviveReturn(ctx context.Context, rma string) error {
+	o := &due{rma: rma, recorded: true}
+	err := d.Pool.QueryRow(ctx, `
+		SELECT o.storefront, o.order_id, o.country, r.supplier, (SELECT count(*) FROM return_lines WHERE rma = $1),
+			(SELECT coalesce(sum(quantity), 0)::bigint FROM return_lines WHERE rma = $1)
+		FROM returns r JOIN orders o ON o.key = r.order_key WHERE r.rma = $1`, rma).
+		Scan(&o.key.Storefront, &o.key.Order, &o.country, &o.supplier, &o.lines, &o.units)
+	if err != nil {
+		return fmt.Errorf("revive return %s: %w", rma, err)
+	}
+	if err := d.reopen(ctx, o, true, workflows.ReturnFactsSignal{}); err != nil {
+		return fmt.Errorf("revive return %s: %w", rma, err)
+	}
+	_, err = d.Pool.Exec(ctx, `UPDATE returns SET started_at = coalesce(started_at, now()), deliver_at = now() WHERE rma = $1`, rma)
+	if err != nil {
+		return fmt.Errorf("revive return %s: %w", rma, err)
+	}
+	d.Nudge()
+	return nil
+}
+
 // isOutage: nothing is wrong with the order; Temporal, or the database, does not answer.
 func isOutage(err error) bool {
 	var unavailable *serviceerror.Unavailable

@@ -59,6 +59,10 @@ const (
 	Losses Account = "losses"
 	// Goodwill is what a customer got back while keeping the goods.
 	Goodwill Account = "goodwill"
+	// StoreCredit is what customers hold as credit at the storefront instead of their money.
+	StoreCredit Account = "store_credit"
+	// ExchangeCredit is value on its way from a returned order to the order that replaces it.
+	ExchangeCredit Account = "exchange_credit"
 )
 
 // SupplierPayable is what we owe a supplier.
@@ -120,6 +124,10 @@ func chart(name string) (description, bool) {
 		return description{kind: Expense, title: "Losses"}, true
 	case string(Goodwill):
 		return description{kind: Expense, title: "Goodwill"}, true
+	case string(StoreCredit):
+		return description{kind: Liability, title: "Store credit"}, true
+	case string(ExchangeCredit):
+		return description{kind: Liability, title: "Exchange credit"}, true
 	case supplierPayable:
 		return description{kind: Liability, title: "Payable to supplier", partner: true, claimed: true}, true
 	case supplierClaims:

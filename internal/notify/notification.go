@@ -31,6 +31,9 @@ const (
 	Cancelled      Milestone = "cancelled"
 	Refunded       Milestone = "refunded"
 
+	StoreCredited Milestone = "store_credited"
+	Exchanged     Milestone = "exchanged"
+
 	ReturnAuthorised Milestone = "return_authorised"
 	ReturnKeep       Milestone = "return_keep"
 	ReturnReceived   Milestone = "return_received"
@@ -40,7 +43,7 @@ const (
 
 // Milestones lists every milestone that has a message.
 var Milestones = []Milestone{
-	Placed, Backordered, Delayed, Shipped, OutForDelivery, Delivered, Lost, Cancelled, Refunded,
+	Placed, Backordered, Delayed, Shipped, OutForDelivery, Delivered, Lost, Cancelled, Refunded, StoreCredited, Exchanged,
 	ReturnAuthorised, ReturnKeep, ReturnReceived, ReturnExpired, ReturnNotPaid,
 }
 
@@ -70,7 +73,7 @@ type Notification struct {
 	TrackingURL string    // http or https; anything else is left out
 	RMA         string    // of a return: to be written on the parcel
 	LabelURL    string    // return_authorised: where the label can be printed; http or https
-	Amount      string    // refunded: formatted with its currency, "12.34 EUR"
+	Amount      string    // refunded, store_credited: formatted with its currency, "12.34 EUR"
 	ExpectedOn  time.Time // backordered, delayed: the new date; return_authorised: the last day; zero when there is none
 	At          time.Time // when the milestone was reached; dates the message
 }
@@ -109,7 +112,7 @@ func (n Notification) validate() error {
 		return fmt.Errorf("%w: it has no time", ErrInvalid)
 	case strings.HasPrefix(string(n.Milestone), "return_") && n.RMA == "":
 		return fmt.Errorf("%w: it names no return", ErrInvalid)
-	case n.Milestone == Refunded && n.Amount == "":
+	case (n.Milestone == Refunded || n.Milestone == StoreCredited) && n.Amount == "":
 		return fmt.Errorf("%w: it names no amount", ErrInvalid)
 	}
 	return nil

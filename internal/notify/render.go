@@ -97,6 +97,18 @@ var wording = map[Milestone]words{
 		opening: "We have sent back {amount} for order {number}, the way you paid. Banks take up to ten days to show it.",
 		items:   "Refunded", accent: "#2f6f4f",
 	},
+	StoreCredited: {
+		subject: "Your store credit for order {number}", headline: "Your credit is ready",
+		opening: "For what you sent back of order {number} we have given you a store credit of {amount}. You can use it for your next order.",
+		closing: "Cannot find it in your account? Reply to this message.",
+		items:   "Credited", accent: "#2f6f4f",
+	},
+	Exchanged: {
+		subject: "Your exchange {number}", headline: "The other goods are being prepared",
+		opening: "Your exchange is order {number}. We are getting it ready, and will write again as soon as it is on its way.",
+		closing: "There is nothing to pay. Something not right? Reply to this message soon, while we can still change it.",
+		items:   "Your exchange", accent: "#2f6f4f",
+	},
 	ReturnAuthorised: {
 		subject: "Your return {rma} for order {number}", headline: "How to send it back",
 		opening: "You can send the articles below of order {number} back. Write the return number {rma} on the parcel, or use the label.",

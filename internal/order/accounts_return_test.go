@@ -142,7 +142,7 @@ func (c *comingBack) perform(k returns.StepKind) {
 	case returns.StepAuthorise:
 		c.s.AuthorisedWith(&returns.Label{Carrier: "hare", Tracking: "R1"}, nil, c.Now)
 	case returns.StepPay:
-		c.s.PaidWith(c.pays(*c.s.Paying), "", "Refunded", c.Now)
+		c.s.PaidWith(returns.Payment{Money: c.pays(*c.s.Paying), Text: "Refunded"}, c.Now)
 	case returns.StepRecord, returns.StepClose:
 		c.follow()
 		c.s.Recorded(k, len(c.s.Notices))

@@ -29,7 +29,11 @@ type Return struct {
 	Label          *ReturnLabel `json:"label,omitempty" doc:"What the goods are sent with."`
 	Parcel         string       `json:"parcel,omitempty" doc:"The newest milestone of the return parcel." example:"in_transit"`
 	Currency       string       `json:"currency" example:"USD"`
-	Refunded       string       `json:"refunded" doc:"What went back to the customer." example:"25.00"`
+	Resolution     string       `json:"resolution" doc:"What the customer asked for: refund, exchange or store_credit." example:"refund"`
+	Refunded       string       `json:"refunded" doc:"What went back to the customer as money." example:"25.00"`
+	StoreCredit    string       `json:"store_credit,omitempty" doc:"What the customer got as store credit, bonus included." example:"27.50"`
+	ExchangeOrder  string       `json:"exchange_order,omitempty" doc:"The order that replaces the goods." example:"shop/1001-X1"`
+	Photos         []string     `json:"photos,omitempty" doc:"Where the customer's pictures are."`
 	Credit         Credit       `json:"credit"`
 	WaitsFor       []Wait       `json:"waits_for" doc:"What has to happen next, and until when."`
 	Story          []Event      `json:"story"`
@@ -92,7 +96,8 @@ func NewestReturns(ctx context.Context, q Querier, storefront string, attention 
 const returnColumns = `r.state, r.opened_at, r.closed_at,
 	coalesce((SELECT jsonb_agg(f.body ORDER BY f.seq) FROM return_facts f
 		WHERE f.rma = r.rma AND f.seq > coalesce((r.state ->> 'lastFact')::bigint, 0)), '[]'),
-	coalesce((SELECT p.label_url FROM return_parcels p WHERE p.rma = r.rma ORDER BY p.tracking LIMIT 1), '')`
+	coalesce((SELECT p.label_url FROM return_parcels p WHERE p.rma = r.rma ORDER BY p.tracking LIMIT 1), ''),
+	coalesce((SELECT q.photos FROM return_requests q WHERE q.order_key = r.order_key AND q.id = r.request), '{}')`
 
 func readReturns(ctx context.Context, q Querier, which string, args ...any) ([]Return, error) {
 	rows, err := q.Query(ctx, `SELECT `+returnColumns+` FROM returns r WHERE `+which, args...)
@@ -108,7 +113,8 @@ func scanReturn(row pgx.CollectableRow) (Return, error) {
 	var opened time.Time
 	var closed *time.Time
 	var url string
-	if err := row.Scan(&state, &opened, &closed, &facts, &url); err != nil {
+	var photos []string
+	if err := row.Scan(&state, &opened, &closed, &facts, &url, &photos); err != nil {
 		return Return{}, err
 	}
 	for _, body := range facts {
@@ -119,7 +125,7 @@ func scanReturn(row pgx.CollectableRow) (Return, error) {
 		state.Apply(f, opened)
 	}
 	v := viewReturn(&state, url)
-	v.OpenedAt, v.ClosedAt = opened.UTC(), moment(closed)
+	v.OpenedAt, v.ClosedAt, v.Photos = opened.UTC(), moment(closed), photos
 	return v, nil
 }
 
@@ -128,10 +134,13 @@ func viewReturn(s *returns.State, labelURL string) Return {
 	v := Return{
 		RMA: s.RMA, Order: s.Key.String(), Stage: string(s.Stage()), NeedsAttention: len(s.Attention) > 0, Attention: []Attention{},
 		PurchaseOrder: s.PO, Supplier: s.Terms.Supplier, Keep: s.Keep, Parcel: string(s.Parcel), Lines: []ReturnLine{},
-		Currency: s.Currency, Refunded: sum(s.PaidMinor), WaitsFor: []Wait{}, Story: []Event{},
+		Currency: s.Currency, Resolution: string(s.Resolution), Refunded: sum(s.PaidMinor), ExchangeOrder: s.Replacement, WaitsFor: []Wait{}, Story: []Event{},
 		Credit: Credit{
 			Expected: sum(s.Claim.Expected), Received: sum(s.Claim.Got), WrittenOff: sum(s.Claim.WrittenOff), DueAt: s.Claim.DueAt,
 		},
+	}
+	if s.CreditedMinor > 0 {
+		v.StoreCredit = sum(s.CreditedMinor)
 	}
 	if !s.Keep {
 		v.SendBy = s.SendBy

@@ -93,7 +93,7 @@ func (c *Courier) mailCustomer(ctx context.Context, p parcel) verdict {
 			return lookUpVerdict(err)
 		}
 	}
-	if p.payload.Amount > 0 && milestone == notify.Refunded {
+	if p.payload.Amount > 0 && (milestone == notify.Refunded || milestone == notify.StoreCredited) {
 		amount, err := money.Format(p.payload.Amount, p.payload.Currency)
 		if err != nil {
 			return verdict{state: "failed", reason: "the amount cannot be written"}

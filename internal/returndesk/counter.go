@@ -133,10 +133,15 @@ func (c *counter) policy() returns.Policy {
 		amount, _ := catalog.AmountIn(amounts, c.document.Currency)
 		return amount.Minor
 	}
+	var outcomes []returns.Resolution
+	for _, one := range r.Outcomes {
+		outcomes = append(outcomes, returns.Resolution(one))
+	}
 	return returns.Policy{
+		Outcomes: outcomes, ExchangeAtScan: r.ExchangeAt == catalog.ExchangeAtScan, CreditBonusBP: r.CreditBonusBP,
 		WindowDays: r.WindowDays, FaultDays: r.FaultDays, FinalSale: r.FinalSale, RestockingBP: r.RestockingBP, OpenedBP: r.OpenedBP,
 		CustomerPaysShipping: r.PaysShipping == catalog.PayerCustomer, ReturnShipping: in(r.ReturnShipping),
-		InstantUpTo: in(r.InstantUpTo), KeepUpTo: in(r.KeepUpTo), PhotosForFault: r.PhotosForFault,
+		InstantUpTo: in(r.InstantUpTo), KeepUpTo: in(r.KeepUpTo), PhotosForFault: r.PhotosForFault, LostUpTo: in(r.LostUpTo),
 		SendWithin: r.SendWithin.Elapsed(), InspectWithin: r.InspectWithin.Elapsed(),
 	}
 }

@@ -60,7 +60,10 @@ type Refused struct {
 	Code  returns.RefusalCode `json:"code"`
 	Line  int                 `json:"line,omitempty"`
 	Until *time.Time          `json:"until,omitempty"`
-	Text  string              `json:"text"`
+	// Missing is what the payment for an exchange lacks, in minor units of the order's Currency.
+	Missing  int64  `json:"missing,omitempty"`
+	Currency string `json:"currency,omitempty"`
+	Text     string `json:"text"`
 }
 
 // Request judges a request and stores the answer with what follows from it. The order stays locked
@@ -103,6 +106,8 @@ type counter struct {
 	arrived  map[unit]time.Time       // when the newest units were delivered
 	taken    map[unit]int64
 	returns  map[string]int // RMAs by purchase order
+	refunded map[int]int64  // units of a line that were refunded, whatever for
+	sold     map[string]bool
 }
 
 // unit names the units of a purchase order line.
@@ -114,6 +119,7 @@ type unit struct {
 func open(ctx context.Context, tx pgx.Tx, key order.Key) (*counter, error) {
 	c := &counter{
 		key: key, terms: map[string]returns.Terms{}, arrived: map[unit]time.Time{}, taken: map[unit]int64{}, returns: map[string]int{},
+		refunded: map[int]int64{}, sold: map[string]bool{},
 	}
 	err := tx.QueryRow(ctx, `SELECT o.document, s.document FROM orders o JOIN storefronts s ON s.id = o.storefront
 		WHERE o.key = $1 FOR NO KEY UPDATE OF o`, key.String()).Scan(&c.document, &c.shop)
@@ -156,9 +162,20 @@ func (c *counter) judge(ctx context.Context, tx pgx.Tx, r returns.Request, hash 
 	}
 	policy := c.policy()
 	grants, refusal := returns.Judge(r, policy, c.delivered(), prices, now)
+	if refusal == nil && r.Resolution == returns.Exchange {
+		if refusal, err = c.priceExchange(ctx, tx, r, grants); err != nil {
+			return err
+		}
+	}
+	if refusal != nil {
+		grants = nil
+	}
 	var states []returns.State
 	if refusal != nil {
 		answer.Refused = &Refused{Code: refusal.Code, Line: refusal.Line, Text: refusal.Text}
+		if refusal.Missing > 0 {
+			answer.Refused.Missing, answer.Refused.Currency = refusal.Missing, c.document.Currency
+		}
 		if !refusal.Until.IsZero() {
 			answer.Refused.Until = &refusal.Until
 		}
@@ -173,16 +190,20 @@ func (c *counter) judge(ctx context.Context, tx pgx.Tx, r returns.Request, hash 
 		}
 		answer.Returns = append(answer.Returns, granted)
 	}
-	return c.store(ctx, tx, r.ID, hash, answer, states)
+	if err := c.store(ctx, tx, r, hash, answer, states); err != nil {
+		return err
+	}
+	return c.takeSupplements(ctx, tx, states)
 }
 
-func (c *counter) store(ctx context.Context, tx pgx.Tx, id string, hash []byte, answer *Answer, states []returns.State) error {
+func (c *counter) store(ctx context.Context, tx pgx.Tx, r returns.Request, hash []byte, answer *Answer, states []returns.State) error {
 	b := &pgx.Batch{}
-	b.Queue(`INSERT INTO return_requests (order_key, id, body_hash, answer) VALUES ($1, $2, $3, $4)`, c.key.String(), id, hash, answer)
+	photos := append([]string{}, r.PhotoURLs...)
+	b.Queue(`INSERT INTO return_requests (order_key, id, body_hash, answer, photos) VALUES ($1, $2, $3, $4, $5)`, c.key.String(), r.ID, hash, answer, photos)
 	for i := range states {
 		s := &states[i]
 		b.Queue(`INSERT INTO returns (rma, order_key, request, po_number, supplier, stage, state) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			s.RMA, c.key.String(), id, s.PO, s.Terms.Supplier, string(s.Stage()), s)
+			s.RMA, c.key.String(), r.ID, s.PO, s.Terms.Supplier, string(s.Stage()), s)
 		for j := range s.Lines {
 			b.Queue(`INSERT INTO return_lines (rma, po_number, line, quantity) VALUES ($1, $2, $3, $4)`,
 				s.RMA, s.PO, s.Lines[j].Line, s.Lines[j].Quantity)

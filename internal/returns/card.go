@@ -27,6 +27,7 @@ func (s *State) Card() string {
 		l := &s.Lines[i]
 		fmt.Fprintf(&b, "| %d | %d × %s | %s | %s | %d |\n", l.Line, l.Quantity, l.SKU, strings.ReplaceAll(string(l.Reason), "_", " "), l.findings(), l.Settled)
 	}
+	s.outcome(&b)
 	fmt.Fprintf(&b, "\n%s went back to the customer. %s owes %s: %s given, %s written off.\n\n", s.amount(s.PaidMinor),
 		s.Terms.Name, s.amount(s.Claim.Expected), s.amount(s.Claim.Got), s.amount(s.Claim.WrittenOff))
 	b.WriteString("### Story\n\n")
@@ -34,6 +35,19 @@ func (s *State) Card() string {
 		fmt.Fprintf(&b, "- %s — %s\n", e.At.Format("2 Jan 15:04:05"), e.Text)
 	}
 	return b.String()
+}
+
+// outcome says what the customer gets besides money.
+func (s *State) outcome(b *strings.Builder) {
+	switch {
+	case s.Resolution == StoreCredit:
+		fmt.Fprintf(b, "\nThe customer wants store credit: %s given.", s.amount(s.CreditedMinor))
+	case s.Resolution == Exchange && s.Replacement != "":
+		fmt.Fprintf(b, "\nExchanged by order %s: %s of the price was used for it, and %s paid in addition.",
+			s.Replacement, s.amount(s.MovedMinor), s.amount(s.Supplement))
+	case s.Resolution == Exchange:
+		fmt.Fprintf(b, "\nThe customer wants other goods; %s was paid in addition.", s.amount(s.Supplement))
+	}
 }
 
 // Waiting says in words what has to happen next, and until when.
@@ -81,7 +95,7 @@ func (s *State) Check() error {
 	if c := &s.Claim; c.Open() < 0 {
 		return fmt.Errorf("return %s: %d expected of the supplier, %d given and %d written off", s.RMA, c.Expected, c.Got, c.WrittenOff)
 	}
-	if s.Closed && len(s.Busy) == 0 && s.Finished() && (s.Claim.Open() != 0 || len(s.due()) > 0) {
+	if s.Closed && len(s.Busy) == 0 && s.Finished() && (s.Claim.Open() != 0 || s.owes()) {
 		return fmt.Errorf("return %s is closed and something is owed", s.RMA)
 	}
 	return nil

@@ -126,6 +126,9 @@ func (s *State) takeAnswer(a *SupplierAnswer, now time.Time) {
 	}
 }
 
+// goesBack is the matter of a return parcel that the carrier could not deliver.
+const goesBack = "parcel-goes-back"
+
 // rank orders what a parcel passes; one that was delivered stays so.
 var rank = map[order.Milestone]int{
 	"": 0, order.ParcelLabelled: 1, order.ParcelInTransit: 2, order.ParcelDelayed: 2, order.ParcelException: 2,
@@ -142,7 +145,13 @@ func (s *State) takeParcel(p *order.ParcelNews, now time.Time) {
 		s.raise(now, "cancelled-and-sent", "return %s was cancelled and its parcel is under way all the same: what is found in it counts", s.RMA)
 		return
 	}
+	s.lower(goesBack)
 	switch p.Milestone {
+	case order.ParcelReturning:
+		if !s.Inspected {
+			s.raise(now, goesBack, "the carrier takes the parcel of return %s back to the customer: have it sent again, cancel the return, or note what was found",
+				s.RMA)
+		}
 	case order.ParcelDelivered:
 		if !s.Inspected {
 			// The news may have waited for others.
@@ -257,6 +266,7 @@ func (s *State) inspected(now time.Time) {
 	s.lower("inspection")
 	s.lower("supplier-refused")
 	s.lower("expired")
+	s.lower(goesBack)
 	if s.Expired || s.Cancelled {
 		s.tell(now, "The goods of return %s came after all", s.RMA)
 	}
@@ -287,6 +297,9 @@ func (l *Line) wrongs() string {
 		if l.Found[c] > 0 && !byRule {
 			words = append(words, strings.ReplaceAll(string(c), "_", " "))
 		}
+	}
+	if l.Doubted && l.Found[LostOnTheWay] > 0 {
+		words = append(words, "not: the carrier lost the parcel")
 	}
 	return strings.Join(words, ", ")
 }

@@ -52,23 +52,36 @@ type Request struct {
 	ID         string
 	Lines      []RequestedLine
 	Resolution Resolution
-	// Photos is how many pictures came with it.
-	Photos int
+	// Photos is how many pictures came with it; PhotoURLs are where those of them are that can be seen.
+	Photos    int
+	PhotoURLs []string `json:",omitempty"`
+	// Payment is what the customer paid in addition for an exchange; Currency that of all amounts.
+	Payment  *Paid  `json:",omitempty"`
+	Currency string `json:",omitempty"`
 	// By is a role; Override: an operator grants what the policy would not.
 	By       string
 	Override bool
 }
 
-// RequestedLine is units of one order line. ExchangeSKU is the article wanted instead; empty: the same.
+// RequestedLine is units of one order line. ExchangeSKU is the article wanted instead, empty: the same; Want
+// is its price, nil: what the units that come back were paid with.
 type RequestedLine struct {
 	Line        int
 	Quantity    int64
 	Reason      Reason
 	ExchangeSKU string
+	Want        *Wanted `json:",omitempty"`
 }
 
 // Policy is a storefront's for returns. Amounts are minor units of the order's currency.
 type Policy struct {
+	// Outcomes are what customers may ask for; none: a refund. A fault is refunded whoever asks.
+	Outcomes []Resolution
+	// ExchangeAtScan: the goods of an exchange are sent when the carrier has the parcel, not after it was
+	// inspected.
+	ExchangeAtScan bool
+	// CreditBonusBP is added to a store credit, in basis points of it.
+	CreditBonusBP int64
 	// WindowDays from the delivery within which units may come back; 0: none may, except for a fault.
 	WindowDays int
 	// FaultDays is the window for what is wrong or damaged; 0: WindowDays.
@@ -86,6 +99,8 @@ type Policy struct {
 	InstantUpTo, KeepUpTo int64
 	// PhotosForFault: a fault is believed with a picture.
 	PhotosForFault bool
+	// LostUpTo: a parcel that the carrier lost is paid for up to this without a person; 0: whatever it is worth.
+	LostUpTo int64
 	// SendWithin is how long the customer may take to hand the parcel in.
 	SendWithin time.Duration
 	// InspectWithin is how long whoever receives it may take to look at it.
@@ -134,6 +149,13 @@ const (
 	RefusedWindow       RefusalCode = "window_closed"
 	RefusedFinalSale    RefusalCode = "final_sale"
 	RefusedPhotos       RefusalCode = "photos_needed"
+	RefusedOutcome      RefusalCode = "outcome_not_offered"
+	RefusedUnknownSKU   RefusalCode = "unknown_sku"
+	RefusedUnderpaid    RefusalCode = "payment_missing"
+	RefusedOverpaid     RefusalCode = "payment_too_much"
+	RefusedPaymentUsed  RefusalCode = "payment_used"
+	RefusedCurrency     RefusalCode = "wrong_currency"
+	RefusedExchanged    RefusalCode = "exchanged_before"
 )
 
 // Refusal says why a return is not granted and, if a time has passed, which.
@@ -141,7 +163,9 @@ type Refusal struct {
 	Code  RefusalCode
 	Line  int
 	Until time.Time // the end of the window, for RefusedWindow
-	Text  string    // for the customer
+	// Missing is what the payment for an exchange lacks, in minor units, for RefusedUnderpaid.
+	Missing int64
+	Text    string // for the customer
 }
 
 func (r *Refusal) Error() string { return r.Text }
@@ -155,6 +179,8 @@ type Grant struct {
 	Keep bool
 	// Credit: the supplier owes a credit once it has the goods; false: its terms do not cover them.
 	Credit bool
+	// Supplement is what the customer paid in addition for the exchange, in minor units.
+	Supplement int64
 }
 
 // Judge decides about a request, whole or not at all. prices are what the customer paid for one unit,
@@ -173,15 +199,29 @@ func Judge(r Request, p Policy, delivered []Delivered, prices map[int]int64, now
 		if refusal := judgeLine(r, p, wanted, left, now); refusal != nil {
 			return nil, refusal
 		}
+		if !p.offers(r.Resolution, wanted.Reason) {
+			return nil, &Refusal{
+				Code: RefusedOutcome, Line: wanted.Line,
+				Text: fmt.Sprintf("For line %d the shop does not offer %s.", wanted.Line, strings.ReplaceAll(string(r.Resolution), "_", " ")),
+			}
+		}
 		grants = allot(grants, wanted, left)
 	}
 	for i := range grants {
 		g := &grants[i]
 		g.Credit = g.covered(left, now)
-		g.Keep = g.keepable(p, prices) && r.Resolution == Refund
+		g.Keep = g.keepable(p, prices)
 	}
 	slices.SortStableFunc(grants, func(a, b Grant) int { return strings.Compare(a.PO, b.PO) })
 	return grants, nil
+}
+
+// offers: the storefront gives this for goods that come back for a reason.
+func (p *Policy) offers(wanted Resolution, reason Reason) bool {
+	if wanted == Refund || wanted == "" {
+		return len(p.Outcomes) == 0 || reason.Fault() || slices.Contains(p.Outcomes, Refund)
+	}
+	return slices.Contains(p.Outcomes, wanted)
 }
 
 func judgeLine(r Request, p Policy, wanted RequestedLine, delivered []Delivered, now time.Time) *Refusal {
@@ -258,7 +298,8 @@ func allot(grants []Grant, wanted RequestedLine, delivered []Delivered) []Grant 
 			at = len(grants) - 1
 		}
 		grants[at].Lines = append(grants[at].Lines, Line{
-			Line: d.Line, SKU: d.SKU, Quantity: n, Reason: wanted.Reason, UnitCost: d.UnitCost, ExchangeSKU: wanted.ExchangeSKU,
+			Line: d.Line, SKU: d.SKU, Quantity: n, Reason: wanted.Reason, UnitCost: d.UnitCost,
+			ExchangeSKU: wanted.ExchangeSKU, Want: wanted.Want.of(wanted.Quantity, wanted.Quantity-rest-n, n),
 		})
 	}
 	return grants

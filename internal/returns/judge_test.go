@@ -88,10 +88,42 @@ func TestAFaultHasItsOwnWindowAndCheapGoodsNeedNotComeBack(t *testing.T) {
 		require.Equal(t, keep, grants[0].Keep, price)
 		require.True(t, grants[0].Credit, "a fault is the supplier's, whatever its window")
 	}
-	exchange := asks(1, Defective)
-	exchange.Resolution = Exchange
-	grants, _ := Judge(exchange, policy(), old, map[int]int64{1: 1}, monday)
-	require.False(t, grants[0].Keep)
+	replacement := asks(1, Defective)
+	replacement.Resolution = Exchange
+	_, refusal = Judge(replacement, policy(), old, map[int]int64{1: 1}, monday)
+	require.Equal(t, RefusedOutcome, refusal.Code)
+	offered := policy()
+	offered.Outcomes = []Resolution{Exchange}
+	grants, refusal := Judge(replacement, offered, old, map[int]int64{1: 1}, monday)
+	require.Nil(t, refusal)
+	require.True(t, grants[0].Keep, "a replacement, too, is not worth sending the broken one back")
+}
+
+func TestTheShopSaysWhatCustomersMayAskForAndAFaultIsAlwaysRefunded(t *testing.T) {
+	t.Parallel()
+	here := []Delivered{mug("P-1", 2, monday)}
+	for _, c := range []struct {
+		offers []Resolution
+		asks   Resolution
+		reason Reason
+		ok     bool
+	}{
+		{nil, Refund, ChangedMind, true},
+		{nil, StoreCredit, ChangedMind, false},
+		{nil, Exchange, Defective, false},
+		{[]Resolution{StoreCredit}, Refund, ChangedMind, false},
+		{[]Resolution{StoreCredit}, Refund, Defective, true},
+		{[]Resolution{StoreCredit}, StoreCredit, ChangedMind, true},
+		{[]Resolution{Refund, Exchange}, Exchange, WrongSize, true},
+	} {
+		p, r := policy(), asks(1, c.reason)
+		p.Outcomes, r.Resolution = c.offers, c.asks
+		_, refusal := Judge(r, p, here, map[int]int64{1: 9999}, monday)
+		require.Equal(t, c.ok, refusal == nil, "%+v", c)
+		r.Override = true
+		_, overridden := Judge(r, p, here, map[int]int64{1: 9999}, monday)
+		require.Equal(t, refusal, overridden, "nobody can override what the shop has no way to do")
+	}
 }
 
 func TestUnitsComeFromTheLatestDeliveryAndEachSupplierGetsItsOwnReturn(t *testing.T) {

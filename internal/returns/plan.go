@@ -36,7 +36,7 @@ func (s *State) Steps() []StepKind {
 	if !s.Authorised && !s.Cancelled {
 		add(StepAuthorise)
 	}
-	if s.Authorised && (s.Paying != nil || len(s.due()) > 0) {
+	if (s.Authorised || s.Cancelled) && (s.Paying != nil || s.owes()) {
 		add(StepPay)
 	}
 	if s.finishable() && len(due) == 0 && len(s.Busy) == 0 {
@@ -74,7 +74,7 @@ func (s *State) Begin(k StepKind) {
 	switch k {
 	case StepPay:
 		if s.Paying == nil {
-			s.Paying = &Payout{Parts: s.due(), Fee: s.shippingFee()}
+			s.Paying = s.payout()
 		}
 	case StepRecord:
 		s.Unrecorded, s.Closed = false, s.Closed && s.finishable() // news may have opened it again
@@ -144,7 +144,7 @@ type Fees struct {
 
 func (s *State) fee(l *Line, opened bool) int64 {
 	switch {
-	case l.Reason.Fault():
+	case l.Reason.Fault() || s.exchanging():
 		return 0
 	case opened:
 		return max(s.Fees.OpenedBP, s.Fees.RestockingBP)
@@ -152,9 +152,10 @@ func (s *State) fee(l *Line, opened bool) int64 {
 	return s.Fees.RestockingBP
 }
 
-// shippingFee is what the customer pays for the label, once, when nothing was wrong with the goods.
+// shippingFee is what the customer pays for the label, once, when nothing was wrong with the goods. An
+// exchange costs no fees: the sale stays.
 func (s *State) shippingFee() int64 {
-	if s.Paid > 0 || slices.ContainsFunc(s.Lines, func(l Line) bool { return l.Reason.Fault() }) {
+	if s.Paid > 0 || s.exchanging() || slices.ContainsFunc(s.Lines, func(l Line) bool { return l.Reason.Fault() }) {
 		return 0
 	}
 	return s.Fees.Shipping
@@ -162,7 +163,7 @@ func (s *State) shippingFee() int64 {
 
 // finishable: nothing is expected of anybody.
 func (s *State) finishable() bool {
-	if s.Missed || !s.Authorised && !s.Cancelled || s.Paying != nil || len(s.due()) > 0 || s.Claim.Open() > 0 || s.deciding() || s.unnoted() {
+	if s.Missed || !s.Authorised && !s.Cancelled || s.Paying != nil || s.owes() || s.Claim.Open() > 0 || s.deciding() || s.unnoted() {
 		return false
 	}
 	if s.Cancelled || s.Expired {
@@ -177,9 +178,9 @@ func (s *State) unnoted() bool {
 }
 
 // waitsForOvertaken: the return was cancelled, or given up for expired, and its parcel is under way
-// all the same.
+// all the same. One that goes back to the customer is not.
 func (s *State) waitsForOvertaken() bool {
-	return handedIn(s.Parcel) && s.Parcel != order.ParcelLost && !s.Inspected
+	return handedIn(s.Parcel) && s.Parcel != order.ParcelLost && s.Parcel != order.ParcelReturning && !s.Inspected
 }
 
 // Finished: the return is closed and nothing has come since.

@@ -26,22 +26,33 @@ func (s *State) AuthorisedWith(label *Label, answer *SupplierAnswer, now time.Ti
 	}
 }
 
-// PaidWith takes the end of a payment: minor units that went back, and the order that an exchange made.
-func (s *State) PaidWith(minor int64, replacement, text string, now time.Time) {
+// Payment is what came of paying the customer once: minor units that went back as money, were given as store
+// credit and were used for an exchange, the order that the exchange made, and the same in words.
+type Payment struct {
+	Money, Credit, Moved int64
+	Replacement          string
+	Text                 string
+}
+
+// PaidWith takes the end of a payment.
+func (s *State) PaidWith(p Payment, now time.Time) {
 	s.done(StepPay)
 	for _, part := range s.Paying.Parts {
 		if l := s.line(part.Line); l != nil {
 			l.Settled += part.Quantity
 		}
 	}
+	if s.Paying.Exchange || s.Paying.Supplement > 0 {
+		s.Exchanged = true
+	}
 	s.Paying = nil
 	s.Paid++
-	s.PaidMinor += minor
-	if replacement != "" {
-		s.Replacement = replacement
+	s.PaidMinor, s.CreditedMinor, s.MovedMinor = s.PaidMinor+p.Money, s.CreditedMinor+p.Credit, s.MovedMinor+p.Moved
+	if p.Replacement != "" {
+		s.Replacement = p.Replacement
 	}
 	s.Unrecorded = true
-	s.tell(now, "%s", text)
+	s.tell(now, "%s", p.Text)
 }
 
 // Recorded ends a snapshot; the notices it carried are on their way.
@@ -93,7 +104,7 @@ func (s *State) CanCancel(r CancelRequest) error {
 		return refuse("return %s has expired: there is nothing to cancel", s.RMA)
 	case s.Inspected || s.Paid > 0 || s.Paying != nil:
 		return refuse("return %s cannot be cancelled any more: the goods are back or paid for", s.RMA)
-	case handedIn(s.Parcel):
+	case handedIn(s.Parcel) && s.Parcel != order.ParcelReturning:
 		return refuse("return %s cannot be cancelled any more: the parcel is on its way", s.RMA)
 	}
 	return nil
@@ -107,6 +118,7 @@ func (s *State) Cancel(r CancelRequest, now time.Time) {
 	s.Requests = append(s.Requests, r.ID)
 	s.Cancelled, s.Unrecorded = true, true
 	s.lower("supplier-refused")
+	s.lower(goesBack)
 	s.countCredit(now)
 	s.tell(now, "Cancelled by %s: the customer keeps the goods", r.By)
 }
@@ -162,7 +174,7 @@ func (s *State) CanDecide(d Decision) error {
 			return refuse("return %s was inspected already", s.RMA)
 		}
 		return s.canFind(d.Findings)
-	case s.Answer == SupplierRefused && !s.Inspected && d.Line == 0:
+	case s.Answer == SupplierRefused && !s.Inspected && !s.Cancelled && d.Line == 0:
 		if d.ShareBP != 0 && d.ShareBP != whole {
 			return refuse("refund it whole (10000) without the goods, or refuse it (0)")
 		}
@@ -230,6 +242,7 @@ func (s *State) Decide(d Decision, now time.Time) {
 func (s *State) withoutSupplier(d Decision, now time.Time) {
 	s.lower("supplier-refused")
 	s.lower("inspection") // nobody waits for it any more
+	s.lower(goesBack)
 	if d.ShareBP == 0 && s.found() == 0 {
 		s.Cancelled = true
 		s.notify(NoticeNotPaid, "")

@@ -100,8 +100,17 @@ type State struct {
 	// Paid is how often the customer was paid; Paying is what the payment under way covers.
 	Paid   int     `json:"paid,omitempty"`
 	Paying *Payout `json:"paying,omitempty"`
-	// PaidMinor is what went back to the customer, in minor units.
-	PaidMinor int64 `json:"paidMinor,omitempty"`
+	// PaidMinor is what went back to the customer as money, CreditedMinor what it got as store credit, bonus
+	// included, and MovedMinor what of the price of the goods was used for the exchange; in minor units.
+	PaidMinor     int64 `json:"paidMinor,omitempty"`
+	CreditedMinor int64 `json:"creditedMinor,omitempty"`
+	MovedMinor    int64 `json:"movedMinor,omitempty"`
+	// Supplement is what the customer paid in addition for the exchange, in minor units. Exchanged: it is
+	// used or given back, and whatever comes from here on is paid for in money.
+	Supplement int64 `json:"supplement,omitempty"`
+	Exchanged  bool  `json:"exchanged,omitempty"`
+	// BonusBP is added to store credit, in basis points of it.
+	BonusBP int64 `json:"bonusBp,omitempty"`
 	// Replacement is the key of the order that an exchange made.
 	Replacement string `json:"replacement,omitempty"`
 
@@ -126,12 +135,14 @@ type State struct {
 // Line is units of one order line in the return. Quantity is what was granted; the units found, the
 // units settled without coming back and those still expected add up to it.
 type Line struct {
-	Line        int    `json:"line"`
-	SKU         string `json:"sku"`
-	Quantity    int64  `json:"quantity"`
-	Reason      Reason `json:"reason"`
-	UnitCost    int64  `json:"unitCost"`
-	ExchangeSKU string `json:"exchangeSku,omitempty"`
+	Line     int    `json:"line"`
+	SKU      string `json:"sku"`
+	Quantity int64  `json:"quantity"`
+	Reason   Reason `json:"reason"`
+	UnitCost int64  `json:"unitCost"`
+	// ExchangeSKU is the article wanted instead, and Want its price; nil: what these units were paid with.
+	ExchangeSKU string  `json:"exchangeSku,omitempty"`
+	Want        *Wanted `json:"want,omitempty"`
 
 	// Found is what the inspection reported, by condition.
 	Found map[Condition]int64 `json:"found,omitempty"`
@@ -139,6 +150,8 @@ type Line struct {
 	Dispositions map[Disposition]int64 `json:"dispositions,omitempty"`
 	// Ruled is what a person decided about units that nobody pays for by rule.
 	Ruled []Ruling `json:"ruled,omitempty"`
+	// Doubted: when the carrier loses these units a person decides, for what they are worth.
+	Doubted bool `json:"doubted,omitempty"`
 	// Surplus came without having been granted.
 	Surplus int64 `json:"surplus,omitempty"`
 	// Settled is the units that the customer has been paid for, or will never be.
@@ -184,6 +197,12 @@ type Payout struct {
 	Parts []PayoutPart `json:"parts"`
 	// Fee is kept of the whole for the label, in minor units, as far as there is something to keep it of.
 	Fee int64 `json:"fee,omitempty"`
+	// Exchange: the parts of which nothing is kept are exchanged, in one order. Supplement was paid for it in
+	// addition; what the order does not use of it goes back.
+	Exchange   bool  `json:"exchange,omitempty"`
+	Supplement int64 `json:"supplement,omitempty"`
+	// BonusBP is added to store credit, in basis points of it.
+	BonusBP int64 `json:"bonusBp,omitempty"`
 }
 
 // PayoutPart is units of one line and what is kept of their price.
@@ -219,12 +238,14 @@ type Notice struct {
 func New(key order.Key, rma, currency string, g Grant, p Policy, r Request, value int64, now time.Time) State {
 	s := State{
 		Key: key, RMA: rma, PO: g.PO, Currency: currency, Terms: g.Terms, Resolution: r.Resolution, Lines: g.Lines,
-		Keep: g.Keep, Covered: g.Credit, Credit: g.Credit, Instant: !g.Keep && value <= p.InstantUpTo && r.Resolution == Refund,
-		Fees:     Fees{RestockingBP: p.RestockingBP, OpenedBP: p.OpenedBP},
-		OpenedAt: now, SendBy: now.Add(p.SendWithin), InspectWithin: p.InspectWithin,
+		Keep: g.Keep, Covered: g.Credit, Credit: g.Credit, Instant: !g.Keep && p.instant(r.Resolution, value),
+		Fees:       Fees{RestockingBP: p.RestockingBP, OpenedBP: p.OpenedBP},
+		Supplement: g.Supplement,
+		OpenedAt:   now, SendBy: now.Add(p.SendWithin), InspectWithin: p.InspectWithin,
 	}
 	for i := range s.Lines {
 		l := &s.Lines[i]
+		l.Doubted = p.LostUpTo > 0 && value > p.LostUpTo
 		if s.Keep {
 			l.Found = map[Condition]int64{DamagedGoods: l.Quantity}
 			l.Dispositions = map[Disposition]int64{Kept: l.Quantity}
@@ -233,12 +254,23 @@ func New(key order.Key, rma, currency string, g Grant, p Policy, r Request, valu
 	if s.Keep {
 		s.Inspected, s.InspectAt = true, now
 	}
+	if r.Resolution == StoreCredit {
+		s.BonusBP = p.CreditBonusBP
+	}
 	if p.CustomerPaysShipping {
 		s.Fees.Shipping = p.ReturnShipping
 	}
 	s.tell(now, "Return granted by request of %s: %s", r.By, s.Goods())
 	s.Unrecorded = true
 	return s
+}
+
+// instant: the customer gets its part when the carrier has the parcel.
+func (p *Policy) instant(wanted Resolution, value int64) bool {
+	if wanted == Exchange {
+		return p.ExchangeAtScan
+	}
+	return value <= p.InstantUpTo
 }
 
 // Goods names what comes back.
@@ -263,7 +295,7 @@ func (s *State) Stage() Stage {
 		return StageAuthorising
 	case s.deciding():
 		return StageDeciding
-	case s.Paying != nil || len(s.due()) > 0:
+	case s.Paying != nil || s.owes():
 		return StageSettling
 	case s.Claim.Open() > 0:
 		return StageCredit
@@ -297,7 +329,10 @@ func (l *Line) found() (n int64) {
 
 // good is the units for which the customer is paid by rule.
 func (l *Line) good() int64 {
-	n := l.Found[AsNew] + l.Found[Opened] + l.Found[LostOnTheWay]
+	n := l.Found[AsNew] + l.Found[Opened]
+	if !l.Doubted {
+		n += l.Found[LostOnTheWay]
+	}
 	if l.Reason.Fault() {
 		n += l.Found[DamagedGoods] // it was wrong when the customer got it
 	}

@@ -34,17 +34,21 @@ func (c drawn) pick(n int) int { return rapid.IntRange(0, n-1).Draw(c.t, "pick")
 
 type world struct {
 	chooser
-	s        State
-	now      time.Time
-	seq      int64
-	log      []Fact
-	paid     map[int]int64 // units by line, by the customer's books
-	given    int64         // credit, by the supplier's books
-	memos    int
-	told     map[string]int
-	seen     map[string]int
-	failed   string
-	recorded record // by the last snapshot
+	s     State
+	now   time.Time
+	seq   int64
+	log   []Fact
+	paid  map[int]int64 // units by line, by the customer's books
+	given int64         // credit, by the supplier's books
+	// supplement is what was used or given back of what the customer paid for an exchange; exchanges are
+	// the orders placed.
+	supplement int64
+	exchanges  int
+	memos      int
+	told       map[string]int
+	seen       map[string]int
+	failed     string
+	recorded   record // by the last snapshot
 }
 
 func (w *world) chance(percent int) bool { return w.pick(100) < percent }
@@ -69,7 +73,11 @@ func newWorld(c chooser) *world {
 		SendWithin: 14 * 24 * time.Hour, InspectWithin: 3 * 24 * time.Hour, RestockingBP: int64(w.pick(2) * 1000), OpenedBP: int64(w.pick(2) * 2000),
 		CustomerPaysShipping: w.chance(30), ReturnShipping: 490, InstantUpTo: int64(w.pick(2) * 1000),
 	}
-	w.s = New(order.Key{Storefront: "shop", Order: "1"}, Number(g.PO, 1), "EUR", g, p, Request{By: "support", Resolution: Refund}, 500, w.now)
+	resolution := Resolutions[max(w.pick(5)-2, 0)]
+	if resolution == Exchange {
+		g.Supplement, p.ExchangeAtScan = int64(w.pick(2)*300), w.chance(50)
+	}
+	w.s = New(order.Key{Storefront: "shop", Order: "1"}, Number(g.PO, 1), "EUR", g, p, Request{By: "support", Resolution: resolution}, 500, w.now)
 	return w
 }
 
@@ -128,7 +136,16 @@ func (w *world) result(k StepKind) {
 				w.failed = fmt.Sprintf("%d basis points are kept", part.KeptBP)
 			}
 		}
-		w.s.PaidWith(1, "", "Refunded", w.now)
+		w.supplement += w.s.Paying.Supplement
+		done := Payment{Money: 1, Text: "Refunded"}
+		if w.s.Paying.Exchange {
+			w.exchanges++
+			done.Replacement = "shop/1-X1"
+			w.seen["exchanged"]++
+		} else if w.s.Paying.Supplement > 0 {
+			w.seen["exchange off"]++
+		}
+		w.s.PaidWith(done, w.now)
 	case StepRecord, StepClose:
 		w.snapshot(k)
 		for _, n := range w.s.Notices {
@@ -167,8 +184,8 @@ func (w *world) act() {
 	switch w.pick(11) {
 	case 0, 1:
 		w.apply(Fact{Parcel: &order.ParcelNews{Carrier: "dropex", Tracking: "RET1", At: w.now, Milestone: []order.Milestone{
-			order.ParcelInTransit, order.ParcelDelivered, order.ParcelInTransit, order.ParcelLost, order.ParcelOutForDelivery,
-		}[w.pick(5)]}})
+			order.ParcelInTransit, order.ParcelDelivered, order.ParcelInTransit, order.ParcelLost, order.ParcelOutForDelivery, order.ParcelReturning,
+		}[w.pick(6)]}})
 	case 2, 3:
 		w.inspect(w.chance(30))
 	case 4:
@@ -330,6 +347,9 @@ func (w *world) checkEnd() error {
 			return fmt.Errorf("%s was told %d times", key, times)
 		}
 	}
+	if w.supplement != s.Supplement || w.exchanges > 1 {
+		return fmt.Errorf("%d was paid for the exchange, %d of it was used or given back, in %d orders", s.Supplement, w.supplement, w.exchanges)
+	}
 	w.seen[string(s.Stage())]++
 	if s.Claim.WrittenOff > 0 {
 		w.seen["written off"]++
@@ -370,7 +390,7 @@ func TestNoReturnIsPaidTwiceOrForgottenInThousandsOfLives(t *testing.T) {
 	}
 	t.Log(seen)
 	for _, what := range []string{
-		"stalled", "reopened", "cancelled", "decided", "written off", "paid at once",
+		"stalled", "reopened", "exchanged", "exchange off", "cancelled", "decided", "written off", "paid at once",
 		string(StageClosed), string(StageCancelled), string(StageExpired),
 	} {
 		require.NotZero(t, seen[what], "%q never happened: %v", what, slices.Sorted(maps.Keys(seen)))

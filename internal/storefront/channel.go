@@ -51,6 +51,23 @@ type Channel interface {
 	Refund(ctx context.Context, r Refund) (RefundReceipt, error)
 }
 
+// Credit gives the customer a credit at the storefront instead of money. What it is used for is the
+// storefront's.
+type Credit struct {
+	Key      string
+	Order    order.Key
+	RMA      string
+	Amount   int64 // minor units of Currency, above zero, bonus included
+	Bonus    int64
+	Currency string
+}
+
+// Crediter is a channel to a storefront that has store credit. Like Refund it is safe to call again with the
+// same key.
+type Crediter interface {
+	Credit(ctx context.Context, c Credit) (RefundReceipt, error)
+}
+
 // Kinds of failure, by what is known about the effect.
 var (
 	// ErrUnavailable: it certainly did not happen.

@@ -56,7 +56,7 @@ func isEmail(s string) bool {
 func moneyDoubts(o *Order) []Doubt {
 	var found []Doubt
 	switch p := o.Payment; {
-	case p.Status == PaymentPaid && p.Captured < o.Total:
+	case p.Status == PaymentPaid && o.Paid() < o.Total:
 		found = append(found, Doubt{DoubtUnpaid, "called paid, but less than the total was captured"})
 	case p.Status == PaymentPaid || p.Status == PaymentAuthorized:
 	case p.Status == PaymentPartiallyRefunded || p.Status == PaymentRefunded:

@@ -38,6 +38,23 @@ type Order struct {
 	// CustomerRef is the storefront's own id of the customer; it is compared, never shown.
 	CustomerRef string `json:"customer_ref,omitempty"`
 	Test        bool   `json:"test,omitempty"` // the storefront marked it as a trial
+	// Exchange is set when the order replaces goods that came back of another.
+	Exchange *Exchange `json:"exchange,omitempty"`
+}
+
+// Exchange says what an order replaces and what of its price is paid by that, in minor units.
+type Exchange struct {
+	Of     string `json:"of"` // the id of the order of the same storefront
+	RMA    string `json:"rma"`
+	Credit int64  `json:"credit"`
+}
+
+// Paid is what the customer has paid for the order: captured, or brought by an exchange.
+func (o *Order) Paid() int64 {
+	if o.Exchange != nil {
+		return o.Payment.Captured + o.Exchange.Credit
+	}
+	return o.Payment.Captured
 }
 
 // Line is one article to ship.

@@ -76,9 +76,11 @@ func giveBack(ctx context.Context, pool *pgxpool.Pool, due []easypost.Parcel, an
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	_, _ = pool.Exec(ctx, `UPDATE parcels SET next_check_at = now() FROM unnest($1::text[], $2::text[]) AS given (carrier, tracking)
-		WHERE parcels.carrier = given.carrier AND parcels.tracking = given.tracking AND next_check_at <= now() + $3::interval`,
-		carriers, numbers, pollLease)
+	for _, table := range []string{"parcels", "return_parcels"} {
+		_, _ = pool.Exec(ctx, `UPDATE `+table+` p SET next_check_at = now() FROM unnest($1::text[], $2::text[]) AS given (carrier, tracking)
+			WHERE p.carrier = given.carrier AND p.tracking = given.tracking AND next_check_at <= now() + $3::interval`,
+			carriers, numbers, pollLease)
+	}
 }
 
 // Due claims parcels that the service is to be asked about, the longest overdue first, for ten
@@ -110,13 +112,27 @@ const watchedSQL = `
 		UNION ALL
 		SELECT (SELECT p.carrier FROM parcels p WHERE p.next_check_at IS NOT NULL AND p.carrier > w.carrier
 			ORDER BY p.carrier LIMIT 1)
-		FROM watched w WHERE w.carrier IS NOT NULL)
-	SELECT carrier FROM watched WHERE carrier IS NOT NULL`
+		FROM watched w WHERE w.carrier IS NOT NULL), coming AS (
+		(SELECT carrier FROM return_parcels WHERE next_check_at IS NOT NULL ORDER BY carrier LIMIT 1)
+		UNION ALL
+		SELECT (SELECT p.carrier FROM return_parcels p WHERE p.next_check_at IS NOT NULL AND p.carrier > w.carrier
+			ORDER BY p.carrier LIMIT 1)
+		FROM coming w WHERE w.carrier IS NOT NULL)
+	SELECT carrier FROM watched WHERE carrier IS NOT NULL UNION SELECT carrier FROM coming WHERE carrier IS NOT NULL`
 
 const dueSQL = `
 	UPDATE parcels SET next_check_at = now() + $3::interval
 	WHERE (po_number, carrier, tracking) IN (
 		SELECT po_number, carrier, tracking FROM parcels
+		WHERE carrier = ANY ($1) AND next_check_at <= now()
+		ORDER BY next_check_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+	RETURNING carrier, tracking`
+
+// dueReturnsSQL claims parcels that come back, as dueSQL those that go out.
+const dueReturnsSQL = `
+	UPDATE return_parcels SET next_check_at = now() + $3::interval
+	WHERE (carrier, tracking) IN (
+		SELECT carrier, tracking FROM return_parcels
 		WHERE carrier = ANY ($1) AND next_check_at <= now()
 		ORDER BY next_check_at LIMIT $2 FOR UPDATE SKIP LOCKED)
 	RETURNING carrier, tracking`
@@ -139,13 +155,17 @@ func claimDue(ctx context.Context, pool *pgxpool.Pool, service string, limit int
 	if len(carriers) == 0 {
 		return nil, 0, nil
 	}
-	rows, err = pool.Query(ctx, dueSQL, carriers, limit, pollLease)
-	if err != nil {
-		return nil, 0, err
-	}
-	claimed, err := pgx.CollectRows(rows, pgx.RowToStructByPos[easypost.Parcel])
-	if err != nil {
-		return nil, 0, err
+	var claimed []easypost.Parcel
+	for _, claim := range []string{dueReturnsSQL, dueSQL} { // those that come back are few
+		rows, err = pool.Query(ctx, claim, carriers, limit-len(claimed), pollLease)
+		if err != nil {
+			return nil, 0, err
+		}
+		some, err := pgx.CollectRows(rows, pgx.RowToStructByPos[easypost.Parcel])
+		if err != nil {
+			return nil, 0, err
+		}
+		claimed = append(claimed, some...)
 	}
 	var due []easypost.Parcel
 	for _, p := range claimed {

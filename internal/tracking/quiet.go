@@ -48,13 +48,14 @@ func applyQuiet(ctx context.Context, pool *pgxpool.Pool, boxes []box) (loud []bo
 	err = postgres.Do(ctx, pool, func(ctx context.Context, w *postgres.Work) error {
 		loud = nil
 		parcels, scans := readBoxes(w, boxes)
+		coming := readComing(w, boxes)
 		if err := w.Flush(ctx); err != nil {
 			return err
 		}
 		var quiet saving
 		for _, b := range boxes {
 			at := place{b.carrier, b.tracking}
-			if !quiet.take((*parcels)[at], (*scans)[at]) {
+			if (*coming)[at] || !quiet.take((*parcels)[at], (*scans)[at]) {
 				loud = append(loud, b)
 			}
 		}
@@ -107,6 +108,22 @@ func readBoxes(w *postgres.Work, boxes []box) (*map[place][]*parcel, *map[place]
 		return err
 	})
 	return &parcels, &scans
+}
+
+// readComing tells which boxes come back. They are few, and each is moved in a transaction of its own.
+func readComing(w *postgres.Work, boxes []box) *map[place]bool {
+	var carriers, numbers []string
+	for _, b := range boxes {
+		carriers, numbers = append(carriers, b.carrier), append(numbers, b.tracking)
+	}
+	coming := map[place]bool{}
+	w.Queue(`SELECT carrier, tracking FROM return_parcels JOIN unnest($1::text[], $2::text[]) AS b (carrier, tracking) USING (carrier, tracking)`,
+		carriers, numbers).Query(func(rows pgx.Rows) error {
+		var at place
+		_, err := pgx.ForEachRow(rows, []any{&at.carrier, &at.tracking}, func() error { coming[at] = true; return nil })
+		return err
+	})
+	return &coming
 }
 
 // storeAll stores scans that may be known, and may be of several numbers.

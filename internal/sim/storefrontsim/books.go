@@ -31,6 +31,17 @@ func (s *Server) Refunded(order string) map[string]int64 {
 	return total
 }
 
+// Credited is what an order's customer holds as store credit, in minor units by currency.
+func (s *Server) Credited(order string) map[string]int64 {
+	total := map[string]int64{}
+	for _, n := range s.Notices(StoreCredits) {
+		if n.Order == order {
+			total[n.Currency] += n.Amount
+		}
+	}
+	return total
+}
+
 // Repeats counts the calls that came again with a key already used for the same thing.
 func (s *Server) Repeats(operation Operation, key string) int {
 	s.mu.Lock()

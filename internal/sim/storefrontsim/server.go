@@ -19,7 +19,7 @@ import (
 	"github.com/dropline/dropline/internal/money"
 )
 
-// Operation is one of the three things a storefront is told.
+// Operation is one of the things a storefront is told.
 type Operation string
 
 // The operations, named like the last part of their paths.
@@ -27,6 +27,7 @@ const (
 	Fulfillments  Operation = "fulfillments"
 	Cancellations Operation = "cancellations"
 	Refunds       Operation = "refunds"
+	StoreCredits  Operation = "store_credits"
 )
 
 // Fault is how a call goes wrong.
@@ -175,7 +176,7 @@ func (s *Server) nextFault(operation Operation) script {
 
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
 	operation := Operation(r.PathValue("operation"))
-	if !slices.Contains([]Operation{Fulfillments, Cancellations, Refunds}, operation) {
+	if !slices.Contains([]Operation{Fulfillments, Cancellations, Refunds, StoreCredits}, operation) {
 		refuse(w, http.StatusNotFound, "no such operation")
 		return
 	}
@@ -258,7 +259,7 @@ func (s *Server) enter(n *Notice, raw []byte) ([]byte, error) {
 	n.Carrier, n.Tracking = document.Carrier, document.Tracking
 	n.Reason, n.Lines, n.Currency = document.Reason, document.Lines, document.Currency
 	n.Reference = string(n.Operation) + "-" + strconv.Itoa(len(s.notices)+1)
-	if n.Operation == Refunds {
+	if n.Operation == Refunds || n.Operation == StoreCredits {
 		amount, err := money.Parse(document.Amount, document.Currency)
 		if err != nil {
 			return nil, fmt.Errorf("read the amount: %w", err)

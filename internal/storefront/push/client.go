@@ -3,9 +3,10 @@
 //	POST {base}/orders/{order}/fulfillments    {"carrier","tracking","lines":[{"line","quantity"}]}
 //	POST {base}/orders/{order}/cancellations   {"reason","lines":[...]}
 //	POST {base}/orders/{order}/refunds         {"amount":"12.34","currency":"EUR","reason","lines":[...]}
+//	POST {base}/orders/{order}/store_credits   {"amount":"12.34","bonus":"1.12","currency":"EUR","rma"}
 //
 // Each request carries an Idempotency-Key: the storefront must do a key's work once and answer
-// every repeat like the first time. A refund is answered with {"reference","at","amount",
+// every repeat like the first time. A refund and a store credit are answered with {"reference","at","amount",
 // "currency"}.
 package push
 
@@ -49,7 +50,10 @@ type Client struct {
 	http   http.Client
 }
 
-var _ storefront.Channel = (*Client)(nil)
+var (
+	_ storefront.Channel  = (*Client)(nil)
+	_ storefront.Crediter = (*Client)(nil)
+)
 
 // New checks the configuration.
 func New(c Config) (*Client, error) {
@@ -78,6 +82,8 @@ type notice struct {
 	Amount   string              `json:"amount,omitempty"`
 	Currency string              `json:"currency,omitempty"`
 	Reason   string              `json:"reason,omitempty"`
+	Bonus    string              `json:"bonus,omitempty"`
+	RMA      string              `json:"rma,omitempty"`
 	Lines    []order.ShippedLine `json:"lines,omitempty"`
 }
 
@@ -107,7 +113,27 @@ func (c *Client) Refund(ctx context.Context, r storefront.Refund) (storefront.Re
 	if err != nil || r.Amount <= 0 {
 		return storefront.RefundReceipt{}, c.failure(storefront.ErrRefused, "not an amount that could be refunded")
 	}
-	body, err := c.post(ctx, r.Order, "refunds", r.Key, notice{Amount: amount, Currency: r.Currency, Reason: r.Reason, Lines: r.Lines})
+	return c.give(ctx, r.Order, "refunds", r.Key, notice{Amount: amount, Currency: r.Currency, Reason: r.Reason, Lines: r.Lines})
+}
+
+// Credit asks for a store credit for the customer, as Refund asks for money.
+func (c *Client) Credit(ctx context.Context, r storefront.Credit) (storefront.RefundReceipt, error) {
+	amount, err := money.Format(r.Amount, r.Currency)
+	if err != nil || r.Amount <= 0 {
+		return storefront.RefundReceipt{}, c.failure(storefront.ErrRefused, "not an amount that could be credited")
+	}
+	n := notice{Amount: amount, Currency: r.Currency, RMA: r.RMA}
+	if r.Bonus > 0 {
+		if n.Bonus, err = money.Format(r.Bonus, r.Currency); err != nil {
+			return storefront.RefundReceipt{}, c.failure(storefront.ErrRefused, "not an amount that could be credited")
+		}
+	}
+	return c.give(ctx, r.Order, "store_credits", r.Key, n)
+}
+
+// give posts what gives the customer something, and reads the receipt, which must name the same amount.
+func (c *Client) give(ctx context.Context, key order.Key, what, idempotency string, n notice) (storefront.RefundReceipt, error) {
+	body, err := c.post(ctx, key, what, idempotency, n)
 	if err != nil {
 		return storefront.RefundReceipt{}, err
 	}
@@ -119,7 +145,7 @@ func (c *Client) Refund(ctx context.Context, r storefront.Refund) (storefront.Re
 	if unreadable || answer.Reference == "" || len(answer.Reference) > 255 || !storefront.Plausible(answer.At) {
 		return storefront.RefundReceipt{}, c.failure(storefront.ErrUnknown, "answered without a readable receipt")
 	}
-	if answer.Amount != amount || answer.Currency != r.Currency {
+	if answer.Amount != n.Amount || answer.Currency != n.Currency {
 		return storefront.RefundReceipt{}, c.failure(storefront.ErrRefused, "its receipt names another amount than was asked for")
 	}
 	return storefront.RefundReceipt{Reference: answer.Reference, At: answer.At.UTC()}, nil

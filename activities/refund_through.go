@@ -1,0 +1,95 @@
+package activities
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/dropline/dropline/internal/ledger"
+	"github.com/dropline/dropline/internal/ledgerbook"
+	"github.com/dropline/dropline/internal/money"
+	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/storefront"
+)
+
+// An exchange order was never paid for by itself: what is refunded of it goes back through the payment of
+// the order that it was exchanged for, the payer, which holds the customer's money. The payer's refunds
+// count it, so that Postgres refuses whatever would exceed what was captured there.
+
+// throughKey names, among the payer's refunds, a refund of its exchange order.
+func throughKey(part *refundPart) string { return "through/" + part.key }
+
+// insert fixes a part, and with it what goes back through the payer.
+func (r *refund) insert(w ledgerbook.Queue, part *refundPart, number int) error {
+	lines, err := json.Marshal(part.lines)
+	if err != nil {
+		return fmt.Errorf("encode the units of %s: %w", part.key, err)
+	}
+	own, through := part.amount, int64(0)
+	if r.payer != "" {
+		own, through = 0, part.amount
+	}
+	w.Queue(`INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, through_minor, goods_minor, tax_minor,
+			shipping_minor, shipping_tax_minor, kept_minor, label_minor, credit_minor, moved_minor, supplement_minor, exchange_order, rma, reason, state)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, nullif($17, ''), nullif($18, ''), $19, 'trying')`,
+		part.key, r.in.Key.String(), part.n, number, string(lines), own, through, part.goods, part.tax, part.shipping, part.shippingTax,
+		part.kept, part.label, part.credit, part.moved, part.supplement, part.exchange, part.rma, part.reason)
+	if through > 0 {
+		w.Queue(`INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, goods_minor, tax_minor, shipping_minor, moved_minor, reason, state)
+			SELECT $1, $2, -1, 1 + (SELECT count(*) FROM refunds WHERE order_key = $2 AND n = -1), '[]', $3::bigint, 0, 0, 0, -$3::bigint, $4, 'trying'
+			FROM (SELECT 1 FROM orders WHERE key = $2 FOR NO KEY UPDATE) locked`, throughKey(part), r.payer, through, part.reason)
+	}
+	return nil
+}
+
+// ask is what the storefront is asked for. It knows an exchange order's payment as the payer's.
+func (r *refund) ask(part *refundPart) storefront.Refund {
+	ask := storefront.Refund{
+		Key: part.key, Order: r.document.Key, Amount: part.amount, Currency: r.document.Currency, Reason: part.reason, Lines: part.lines,
+	}
+	if payer, err := order.ParseKey(r.payer); err == nil {
+		ask.Order, ask.Lines = payer, nil
+	}
+	return ask
+}
+
+// openBooks opens the order's book and the payer's, nil when it has none, in the order in which everyone
+// locks them.
+func (r *refund) openBooks(w *postgres.Work) (own, payer *ledgerbook.Book) {
+	own = ledgerbook.Open(w, r.in.Key.String())
+	if r.payer != "" {
+		payer = ledgerbook.Open(w, r.payer)
+	}
+	return own, payer
+}
+
+func writeBooks(w ledgerbook.Queue, books ...*ledgerbook.Book) error {
+	for _, book := range books {
+		if book == nil {
+			continue
+		}
+		if err := book.Write(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// queueDone notes that a part was made, under the storefront's reference.
+func queueDone(w ledgerbook.Queue, part *refundPart, reference string) {
+	w.Queue(`UPDATE refunds SET state = 'done', reference = $3, done_at = now() WHERE key IN ($1, $2) AND state = 'trying'`,
+		part.key, throughKey(part), reference)
+}
+
+// refunded posts money that went back to the customer, to the payer's book too when it went through there.
+func (p *settlement) refunded(payer *ledgerbook.Book, part *refundPart, amount money.Money) {
+	reason := ledger.RefundReason(part.reason)
+	if payer == nil {
+		p.post(ledger.Refunded(part.key, amount, reason))
+		return
+	}
+	p.post(ledger.ExchangeUndone(part.key, amount, reason))
+	theirs := &settlement{book: payer, currency: amount.Currency, err: p.err}
+	theirs.post(ledger.ExchangeRefunded(part.key, amount))
+	p.err = theirs.err
+}
