@@ -243,3 +243,28 @@ func TestCarrierCodeIsFoundByEveryName(t *testing.T) {
 		require.Equal(t, want != "", found)
 	}
 }
+
+func TestStorefrontMayHaveAPaymentProvider(t *testing.T) {
+	t.Parallel()
+	require.False(t, demo(t).Storefronts[0].HasPayments())
+	const payments = "payments: {provider: stripe, secret_env: DEMO_STRIPE_SECRET, webhook_secret_env: DEMO_STRIPE_WEBHOOK_SECRET}\n    policy:\n      capture: shipment"
+	file, err := change(t, "policy:\n      capture: order", payments)
+	require.NoError(t, err)
+	shop := file.Storefronts[0]
+	require.True(t, shop.HasPayments())
+	require.Equal(t, catalog.CaptureShipment, shop.Policy.Capture)
+	require.Equal(t, catalog.Payments{
+		Provider: catalog.PaymentStripe, URL: "https://api.stripe.com", SecretEnv: "DEMO_STRIPE_SECRET", WebhookSecretEnv: "DEMO_STRIPE_WEBHOOK_SECRET",
+	}, shop.Payments)
+	kept, err := json.Marshal(shop)
+	require.NoError(t, err)
+	var again catalog.Storefront
+	require.NoError(t, json.Unmarshal(kept, &again))
+	require.Equal(t, shop, again)
+}
+
+func TestStorefrontWithoutAProviderCannotCaptureAtShipment(t *testing.T) {
+	t.Parallel()
+	_, err := change(t, "capture: order", "capture: shipment")
+	require.ErrorContains(t, err, "storefronts[demo].policy.capture: shipment needs payments")
+}

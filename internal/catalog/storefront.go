@@ -25,13 +25,20 @@ func readStorefront(s *section) Storefront {
 	case PlatformShopify:
 		s.need("url")
 	}
-	readPolicy(s.sub("policy"), &shop.Policy, shop.Currencies)
+	if v, ok := s.take("payments"); ok {
+		shop.Payments = readPayments(v.section())
+	}
+	policy := s.sub("policy")
+	readPolicy(policy, &shop.Policy, shop.Currencies)
+	if shop.Policy.Capture == CaptureShipment && !s.has("payments") {
+		policy.at("capture").problem("shipment needs payments: without a provider of its own we cannot capture what the customer pays")
+	}
 	s.done()
 	return shop
 }
 
 func readPolicy(s *section, p *Policy, currencies []string) {
-	scan(s, "capture", oneOf(CaptureOrder), &p.Capture)
+	scan(s, "capture", oneOf(CaptureOrder, CaptureShipment), &p.Capture)
 	readBackorder(s.sub("backorder"), &p.Backorder)
 	readReview(s.sub("review"), &p.Review, currencies)
 	scanInOrder(s, "review_escalate_after", &p.ReviewEscalateAfter, "review_cancel_after", &p.ReviewCancelAfter)

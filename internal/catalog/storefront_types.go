@@ -31,7 +31,9 @@ type Storefront struct {
 	WebhookSecretEnv string `json:"webhook_secret_env"`
 	// Sender is the address that notifications to customers come from.
 	Sender string `json:"sender"`
-	Policy Policy `json:"policy"`
+	// Payments is zero for a storefront that keeps its customers' payments to itself: see HasPayments.
+	Payments Payments `json:"payments,omitzero"`
+	Policy   Policy   `json:"policy"`
 }
 
 // Policy is what a storefront wants done without being asked. Its terms are elapsed ones,
@@ -80,8 +82,11 @@ type ReturnPolicy struct {
 // Capture is when the customer's payment is captured.
 type Capture string
 
-// CaptureOrder captures when the order is placed.
-const CaptureOrder Capture = "order"
+// When the order is placed, or when its goods leave. The second needs a payment provider.
+const (
+	CaptureOrder    Capture = "order"
+	CaptureShipment Capture = "shipment"
+)
 
 // BackorderAction is what becomes of a backordered quantity.
 type BackorderAction string

@@ -132,6 +132,8 @@ const (
 	KindSupplier   = "supplier"
 	KindStorefront = "storefront"
 	KindCarrier    = "carrier"
+	// KindPayments is the payment provider of a storefront, and goes by the storefront's id.
+	KindPayments = "payments"
 )
 
 // WebhookSecrets are the secrets that prove a partner's webhooks; several while one replaces
@@ -155,6 +157,11 @@ func (d *Directory) webhookSecretEnv(ctx context.Context, kind, id string) (stri
 	case KindCarrier:
 		c, err := postgres.Carrier(ctx, d.pool, id)
 		return c.WebhookSecretEnv, err
+	case KindPayments:
+		s, err := postgres.Storefront(ctx, d.pool, id)
+		if err != nil || s.HasPayments() {
+			return s.Payments.WebhookSecretEnv, err
+		}
 	}
 	return "", fmt.Errorf("%s %s: %w", kind, id, postgres.ErrNoPartner)
 }
