@@ -101,7 +101,9 @@ type Movement struct {
 	Currency  string
 	Amount    int64 // what it adds to our balance: captures above zero, refunds below
 	Fee       int64 // what the provider keeps, zero or above
-	At        time.Time
+	// FeeCurrency is the account's, which need not be the payment's.
+	FeeCurrency string
+	At          time.Time
 }
 
 // MovementKind says what moved the money.
@@ -109,7 +111,10 @@ type MovementKind string
 
 // The kinds of movements that concern orders.
 const (
-	MovedCapture         MovementKind = "capture"
+	MovedCapture MovementKind = "capture"
+	// MovedCaptureReduced takes back a part of a capture that was booked: a provider may book the
+	// whole authorisation first, and then what was not captured of it, below zero.
+	MovedCaptureReduced  MovementKind = "capture_reduced"
 	MovedRefund          MovementKind = "refund"
 	MovedRefundFailed    MovementKind = "refund_failed"    // a refund came back
 	MovedDispute         MovementKind = "dispute"          // taken by the customer's bank
