@@ -11,16 +11,14 @@ import (
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/money"
-	"github.com/dropline/dropline/internal/notify"
 	"github.com/dropline/dropline/internal/order"
-	"github.com/dropline/dropline/internal/outbox"
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/storefront"
 	"github.com/dropline/dropline/workflows"
 )
 
-// RefundCustomer gives the price of units back through the storefront, once per refund number, and
-// posts it. Units and amount are fixed in Postgres before the first call and never change after;
+// RefundCustomer gives the price of units back, through the payment provider or the storefront, once per
+// refund number, and posts it. What was not captured yet is released instead. Units and amount are fixed in Postgres before the first call and never change after;
 // repeating the call under its key is how a lost answer is resolved. It returns what went back.
 //
 // A refund that could not be made for long may be asked for again with units that have come on
@@ -48,7 +46,8 @@ type refund struct {
 	in        workflows.RefundInput
 	document  storefront.Order
 	shop      catalog.Storefront
-	captured  int64
+	captured  int64        // or authorised, and not captured yet
+	payment   *paymentRow  // nil: the storefront keeps its customers' payments to itself
 	parts     []refundPart // of all refunds of the order
 	open      *refundPart  // what is to be paid now; nil when all is done
 	uncovered []order.ShippedLine
@@ -63,6 +62,7 @@ type refundPart struct {
 	kept                                      int64 // fees
 	rma                                       string
 	reason                                    string
+	route                                     refundRoute
 	done                                      bool
 }
 
@@ -102,17 +102,24 @@ func (o *Orders) openRefund(ctx context.Context, in workflows.RefundInput) (*ref
 func readRefund(ctx context.Context, w *postgres.Work, in workflows.RefundInput) (*refund, error) {
 	r := &refund{in: in, uncovered: in.Owed}
 	key := in.Key.String()
+	r.payment = queuePayment(w, key)
 	w.Queue(`SELECT o.document, o.captured_minor, s.document FROM orders o
-		JOIN storefronts s ON s.id = o.storefront WHERE o.key = $1 FOR NO KEY UPDATE OF o`, key).QueryRow(func(row pgx.Row) error {
-		return missing(row.Scan(&r.document, &r.captured, &r.shop), "order", key)
+		JOIN storefronts s ON s.id = o.storefront WHERE o.key = $1`, key).QueryRow(func(row pgx.Row) error {
+		err := missing(row.Scan(&r.document, &r.captured, &r.shop), "order", key)
+		if r.payment.reference == "" {
+			r.payment = nil
+		} else {
+			r.captured += r.payment.authorised
+		}
+		return err
 	})
 	w.Queue(`SELECT key, n, lines, amount_minor, goods_minor, tax_minor, shipping_minor, shipping_tax_minor, kept_minor,
-			coalesce(rma, ''), reason, state = 'done'
+			coalesce(rma, ''), reason, route, state = 'done'
 		FROM refunds WHERE order_key = $1 ORDER BY n, part`, key).Query(func(rows pgx.Rows) (err error) {
 		r.parts, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (refundPart, error) {
 			var p refundPart
 			err := row.Scan(&p.key, &p.n, &p.lines, &p.amount, &p.goods, &p.tax, &p.shipping, &p.shippingTax, &p.kept,
-				&p.rma, &p.reason, &p.done)
+				&p.rma, &p.reason, &p.route, &p.done)
 			return p, err
 		})
 		return err
@@ -143,6 +150,9 @@ func (r *refund) fix(w *postgres.Work, number int) error {
 		part.key += "." + strconv.Itoa(number)
 	}
 	if err := r.price(part); err != nil {
+		return err
+	}
+	if err := r.chooseRoute(part); err != nil {
 		return err
 	}
 	if err := insertPart(w, r.in.Key, part, number); err != nil {
@@ -196,53 +206,43 @@ func (r *refund) price(part *refundPart) error {
 // result is what the customer got back under this number.
 func (r *refund) result() workflows.RefundResult {
 	var minor int64
+	text := ""
 	for i := range r.parts {
-		if r.parts[i].n == r.in.N {
-			minor += r.parts[i].amount
+		if p := &r.parts[i]; p.n == r.in.N && p.amount > 0 {
+			minor += p.amount
+			text = p.route.words()
 		}
 	}
 	if minor == 0 {
 		return workflows.RefundResult{Text: "Nothing was captured for these units: nothing goes back"}
 	}
-	return workflows.RefundResult{Amount: minor, Text: "Refunded " + money.Money{Minor: minor, Currency: r.document.Currency}.String()}
+	return workflows.RefundResult{Amount: minor, Text: text + money.Money{Minor: minor, Currency: r.document.Currency}.String()}
 }
 
-// pay makes one part: the storefront is asked under its key, and the answer is posted.
+// pay makes one part: whoever holds the money is asked under its key, and the answer is posted.
 func (o *Orders) pay(ctx context.Context, r *refund) error {
-	part := r.open
-	reference := ""
-	if part.amount > 0 {
-		channel, err := o.Partners.Storefront(r.shop)
-		if err != nil {
-			return fmt.Errorf("refund %d of order %s: storefront as configured: %w", r.in.N, r.in.Key, err)
-		}
-		receipt, err := channel.Refund(ctx, storefront.Refund{
-			Key: part.key, Order: r.in.Key, Amount: part.amount, Currency: r.document.Currency, Reason: part.reason, Lines: part.lines,
-		})
-		if err != nil {
-			return partnerFailure(err)
-		}
-		reference = receipt.Reference
+	made, err := o.giveBack(ctx, r)
+	if err != nil {
+		return err
 	}
-	if err := o.paid(ctx, r, reference); err != nil {
+	if err := o.paid(ctx, r, made); err != nil {
 		return fmt.Errorf("record refund %d of order %s: %w", r.in.N, r.in.Key, err)
 	}
 	return nil
 }
 
 // paid records that the money went back, posts it and tells the customer.
-func (o *Orders) paid(ctx context.Context, r *refund, reference string) error {
+func (o *Orders) paid(ctx context.Context, r *refund, made refundMade) error {
 	ctx, cancel := background(ctx)
 	defer cancel()
 	key, part := r.in.Key.String(), r.open
 	return postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
 		book := ledgerbook.Open(w, key)
-		w.Queue(`UPDATE refunds SET state = 'done', reference = $2, done_at = now() WHERE key = $1 AND state = 'trying'`, part.key, reference)
+		r.queueMade(w, made)
 		if part.amount == 0 {
 			return nil
 		}
-		amount := money.Money{Minor: part.amount, Currency: r.document.Currency}
-		posting, err := ledger.Refunded(part.key, amount, ledger.RefundReason(part.reason))
+		posting, err := part.posting(r.document.Currency)
 		if err != nil {
 			return err
 		}
@@ -252,12 +252,6 @@ func (o *Orders) paid(ctx context.Context, r *refund, reference string) error {
 		if err := book.Post(posting); err != nil {
 			return err
 		}
-		if err := book.Write(w); err != nil {
-			return err
-		}
-		return queueMessages(w, outbox.Message{
-			Key: "customer_mail/" + part.key, OrderKey: key, Channel: outbox.CustomerMail, Kind: string(notify.Refunded),
-			Payload: outbox.Payload{Lines: part.lines, Amount: part.amount, Currency: amount.Currency},
-		})
+		return r.close(w, book, made)
 	})
 }

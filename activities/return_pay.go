@@ -9,12 +9,9 @@ import (
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/money"
-	"github.com/dropline/dropline/internal/notify"
 	"github.com/dropline/dropline/internal/order"
-	"github.com/dropline/dropline/internal/outbox"
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/returns"
-	"github.com/dropline/dropline/internal/storefront"
 	"github.com/dropline/dropline/workflows"
 )
 
@@ -56,6 +53,9 @@ func (o *Orders) openReturnPayment(ctx context.Context, in workflows.PayReturnIn
 			}
 		}
 		if err := r.priceReturn(part, in.Payout); err != nil {
+			return err
+		}
+		if err := r.chooseRoute(part); err != nil {
 			return err
 		}
 		r.open = part
@@ -119,58 +119,41 @@ func insertPart(w ledgerbook.Queue, key order.Key, part *refundPart, number int)
 		return fmt.Errorf("encode the units of %s: %w", part.key, err)
 	}
 	w.Queue(`INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, goods_minor, tax_minor,
-			shipping_minor, shipping_tax_minor, kept_minor, rma, reason, state)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, nullif($12, ''), $13, 'trying')`, part.key, key.String(), part.n, number,
-		lines, part.amount, part.goods, part.tax, part.shipping, part.shippingTax, part.kept, part.rma, part.reason)
+			shipping_minor, shipping_tax_minor, kept_minor, rma, reason, route, state)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, nullif($12, ''), $13, $14, 'trying')`, part.key, key.String(), part.n, number,
+		lines, part.amount, part.goods, part.tax, part.shipping, part.shippingTax, part.kept, part.rma, part.reason, string(part.route))
 	return nil
 }
 
 func (o *Orders) payBack(ctx context.Context, r *refund) error {
-	part := r.open
-	reference := ""
-	if part.amount > 0 {
-		channel, err := o.Partners.Storefront(r.shop)
-		if err != nil {
-			return fmt.Errorf("payment %s: storefront as configured: %w", part.key, err)
-		}
-		receipt, err := channel.Refund(ctx, storefront.Refund{
-			Key: part.key, Order: r.document.Key, Amount: part.amount, Currency: r.document.Currency, Reason: part.reason, Lines: part.lines,
-		})
-		if err != nil {
-			return partnerFailure(err)
-		}
-		reference = receipt.Reference
+	made, err := o.giveBack(ctx, r)
+	if err != nil {
+		return err
 	}
-	if err := o.paidBackWith(ctx, r, reference); err != nil {
-		return fmt.Errorf("record payment %s: %w", part.key, err)
+	if err := o.paidBackWith(ctx, r, made); err != nil {
+		return fmt.Errorf("record payment %s: %w", r.open.key, err)
 	}
 	return nil
 }
 
 // paidBackWith records that the money went back, posts it and tells the customer.
-func (o *Orders) paidBackWith(ctx context.Context, r *refund, reference string) error {
+func (o *Orders) paidBackWith(ctx context.Context, r *refund, made refundMade) error {
 	ctx, cancel := background(ctx)
 	defer cancel()
 	key, part := r.document.Key.String(), r.open
 	return postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
 		book := ledgerbook.Open(w, key)
-		w.Queue(`UPDATE refunds SET state = 'done', reference = $2, done_at = now() WHERE key = $1 AND state = 'trying'`, part.key, reference)
+		r.queueMade(w, made)
 		if err := w.Flush(ctx); err != nil {
 			return err
 		}
 		if err := postReturn(book, part, r.document.Currency); err != nil {
 			return err
 		}
-		if err := book.Write(w); err != nil {
-			return err
-		}
 		if part.amount == 0 {
-			return nil
+			return book.Write(w)
 		}
-		return queueMessages(w, outbox.Message{
-			Key: "customer_mail/" + part.key, OrderKey: key, Channel: outbox.CustomerMail, Kind: string(notify.Refunded),
-			Payload: outbox.Payload{Lines: part.lines, Amount: part.amount, Currency: r.document.Currency},
-		})
+		return r.close(w, book, made)
 	})
 }
 
@@ -187,7 +170,7 @@ func postReturn(book *ledgerbook.Book, part *refundPart, currency string) error 
 	}
 	s.post(ledger.Unearned(part.key, sale))
 	s.post(ledger.FeeKept(part.key, ledger.FeeRestocking, money.Money{Minor: part.kept, Currency: currency}))
-	s.post(ledger.Refunded(part.key, money.Money{Minor: part.amount, Currency: currency}, ledger.RefundReason(part.reason)))
+	s.post(part.posting(currency))
 	return s.err
 }
 
@@ -195,7 +178,7 @@ func postReturn(book *ledgerbook.Book, part *refundPart, currency string) error 
 func (r *refund) paidBack() workflows.ReturnPaid {
 	part := r.open
 	amount := money.Money{Minor: part.amount, Currency: r.document.Currency}
-	paid := workflows.ReturnPaid{Amount: part.amount, Text: "Refunded " + amount.String()}
+	paid := workflows.ReturnPaid{Amount: part.amount, Text: part.route.words() + amount.String()}
 	if part.kept > 0 {
 		paid.Text += "; kept as fees: " + money.Money{Minor: part.kept, Currency: r.document.Currency}.String()
 	}

@@ -1,6 +1,7 @@
 package ledgerbook
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/dropline/dropline/internal/ledger"
@@ -45,6 +46,9 @@ func (b *Book) NamePayment(currency string) error {
 func (b *Book) PostPayment(currency string, posts []payments.Post) error {
 	for i := range posts {
 		t, err := postingOf(&posts[i], currency)
+		if errors.Is(err, ledger.ErrNothingToPost) {
+			continue
+		}
 		if err == nil {
 			err = b.Post(t)
 		}

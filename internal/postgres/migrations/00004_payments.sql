@@ -76,7 +76,7 @@ CREATE TABLE provider_refunds (
 CREATE TABLE disputes (
     order_key    text NOT NULL REFERENCES payments (order_key),
     reference    text NOT NULL,
-    amount_minor bigint NOT NULL CHECK (amount_minor > 0),
+    amount_minor bigint NOT NULL CHECK (amount_minor >= 0),
     opened       boolean NOT NULL DEFAULT false,              -- we were told that it was opened
     closed       boolean NOT NULL DEFAULT false,
     won          boolean,
