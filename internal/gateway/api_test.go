@@ -398,6 +398,7 @@ func (a *api) signatures(method, at string, op operation, body string) {
 		return []string{
 			"X-Hmac-Signature", "hmac-sha256-hex=" + hex.EncodeToString(mac(secret, body)),
 			"Dropline-Signature", webhook.Sign(secret, []byte(body), at),
+			"Stripe-Signature", webhook.Sign(secret, []byte(body), at),
 			"X-Shopify-Hmac-Sha256", base64.StdEncoding.EncodeToString(mac(secret, body)), "X-Shopify-Topic", "orders/create",
 		}
 	}

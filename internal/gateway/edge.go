@@ -77,7 +77,7 @@ func (g *gateway) pass(w *watched, r *http.Request) error {
 
 // signedByPartner is true for the routes that take a signature instead of a key.
 func signedByPartner(route string) bool {
-	for _, prefix := range []string{"/v1/shopify/", "/v1/suppliers/", "/v1/carriers/"} {
+	for _, prefix := range []string{"/v1/shopify/", "/v1/suppliers/", "/v1/carriers/", "/v1/webhooks/"} {
 		if strings.HasPrefix(route, prefix) {
 			return true
 		}

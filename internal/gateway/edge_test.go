@@ -229,6 +229,7 @@ func signatures(body string) []string {
 	return []string{
 		"X-Hmac-Signature", "hmac-sha256-hex=" + fmt.Sprintf("%x", mac(secret, body)),
 		"Dropline-Signature", webhook.Sign(secret, []byte(body), time.Now()),
+		"Stripe-Signature", webhook.Sign(secret, []byte(body), time.Now()),
 		"X-Shopify-Hmac-Sha256", base64.StdEncoding.EncodeToString(mac(secret, body)), "X-Shopify-Topic", "orders/create",
 	}
 }

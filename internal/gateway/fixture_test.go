@@ -70,6 +70,7 @@ func setup(t *testing.T, change ...func(*gateway.Config)) *fixture {
 		Intake: gateway.CommitTo(f.pool, &intake.Archive{Pool: f.pool}, placing),
 		Secrets: secrets{
 			"shopify/shop": {secret}, "shopify/other": {"other_secret"}, "supplier/acme": {"old", secret}, "carrier/easypost": {secret},
+			"payments/shop": {"old", secret}, "payments/other": {"other_secret"},
 		},
 		Nudge:      func() { f.nudged.Add(1) },
 		AnswerWait: time.Second,

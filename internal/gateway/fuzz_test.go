@@ -57,7 +57,7 @@ func small() (http.Handler, *kept, *safeLog) {
 	intake, log := &kept{}, &safeLog{}
 	return gateway.New(gateway.Config{
 		Keys: everybody{}, Intake: intake, Orders: &scripted{}, Log: zerolog.New(log),
-		Secrets: secrets{"shopify/shop": {secret}, "supplier/acme": {secret}, "carrier/easypost": {secret}},
+		Secrets: secrets{"shopify/shop": {secret}, "supplier/acme": {secret}, "carrier/easypost": {secret}, "payments/shop": {secret}},
 		KeyRate: gateway.Rate{PerSecond: 1 << 30, Burst: 1 << 30}, PartnerRate: gateway.Rate{PerSecond: 1 << 30, Burst: 1 << 30},
 	}), intake, log
 }
@@ -147,10 +147,11 @@ func FuzzDelivery(f *testing.F) {
 		f.Add(uint8(0), []byte(seed), "orders/create", "event-1", uint16(3))
 		f.Add(uint8(1), []byte(seed), "", "", uint16(0))
 		f.Add(uint8(2), []byte(seed), "customers/redact", "a b", uint16(9))
+		f.Add(uint8(3), []byte(seed), "", "", uint16(5))
 	}
 	handler, intake, log := small()
 	f.Fuzz(func(t *testing.T, which uint8, body []byte, topic, event string, bit uint16) {
-		path := []string{"/v1/shopify/shop/webhooks", "/v1/suppliers/acme/events", "/v1/carriers/easypost/events"}[which%3]
+		path := []string{"/v1/shopify/shop/webhooks", "/v1/suppliers/acme/events", "/v1/carriers/easypost/events", "/v1/webhooks/payments/shop"}[which%4]
 		intake.forget()
 		log.forget()
 		signed := func(body []byte) http.Header {
@@ -169,7 +170,7 @@ func FuzzDelivery(f *testing.F) {
 			require.Equal(t, http.StatusAccepted, w.Code)
 			require.Equal(t, body, d.Body, "the raw bytes are what was signed")
 			require.Regexp(t, `^[A-Za-z0-9_./:-]{1,210}$`, d.NaturalKey)
-			require.Regexp(t, `^(shopify/shop|supplier/acme|carrier/easypost)$`, d.Source)
+			require.Regexp(t, `^(shopify/shop|supplier/acme|carrier/easypost|payments/shop)$`, d.Source)
 			require.Regexp(t, `^[a-z_/]{1,81}$`, d.Kind)
 		}
 		stored := len(intake.documents)
@@ -181,15 +182,17 @@ func FuzzDelivery(f *testing.F) {
 		}
 		sound(t, send(handler, path, forged, signed(body)), 401, 413)
 		none := signed(body)
-		for _, name := range []string{"X-Shopify-Hmac-Sha256", "Dropline-Signature", "X-Hmac-Signature"} {
+		for _, name := range []string{"X-Shopify-Hmac-Sha256", "Dropline-Signature", "Stripe-Signature", "X-Hmac-Signature"} {
 			none.Del(name)
 		}
 		if len(body) > 0 { // without any body there is nothing to judge
 			sound(t, send(handler, path, body, none), 401, 413)
 		}
 		old := signed(body)
-		old.Set("Dropline-Signature", webhook.Sign(secret, body, time.Now().Add(-6*time.Minute)))
-		if which%3 == 1 && len(body) > 0 {
+		for _, timed := range []string{"Dropline-Signature", "Stripe-Signature"} {
+			old.Set(timed, webhook.Sign(secret, body, time.Now().Add(-6*time.Minute)))
+		}
+		if which%2 == 1 && len(body) > 0 {
 			sound(t, send(handler, path, body, old), 401, 413)
 		}
 		require.Len(t, intake.documents, stored)

@@ -24,8 +24,8 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, token string) (apikey.Key, error)
 }
 
-// Secrets are what partners sign their webhooks with. kind is PartnerShopify, PartnerSupplier or
-// PartnerCarrier; none for a partner that is unknown or sends no webhooks.
+// Secrets are what partners sign their webhooks with. kind is PartnerShopify, PartnerSupplier,
+// PartnerCarrier or PartnerPayments; none for a partner that is unknown or sends no webhooks.
 type Secrets interface {
 	Secrets(kind, id string) []string
 }
@@ -35,6 +35,8 @@ const (
 	PartnerShopify  = "shopify"
 	PartnerSupplier = "supplier"
 	PartnerCarrier  = "carrier"
+	// PartnerPayments is the payment provider of a storefront, and goes by the storefront's id.
+	PartnerPayments = "payments"
 )
 
 // Document is an inbound document as it came.
@@ -136,6 +138,7 @@ func New(c Config) http.Handler {
 	g.registerRequests()
 	g.registerReturns()
 	g.registerWebhooks()
+	g.registerPaymentWebhooks()
 	g.mux.HandleFunc("GET /healthz", g.health)
 	g.mux.HandleFunc("GET /readyz", g.ready)
 	g.mux.HandleFunc("GET /docs", g.docsPage())
@@ -152,7 +155,7 @@ func (g *gateway) description() huma.Config {
 	}
 	c.Tags = []*huma.Tag{
 		{Name: tagOrders, Description: "For storefronts, support and operators, with an API key."},
-		{Name: tagPartners, Description: "For Shopify, suppliers and carriers, signed with a shared secret."},
+		{Name: tagPartners, Description: "For Shopify, suppliers, carriers and payment providers, signed with a shared secret."},
 	}
 	c.Transformers = []huma.Transformer{func(ctx huma.Context, _ string, v any) (any, error) {
 		if p, ok := v.(*Problem); ok {

@@ -138,6 +138,8 @@ func (s *webhookSecrets) read(ctx context.Context) (map[string]string, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT 'supplier/' || id, coalesce(document -> 'contract' -> 'channel' ->> 'webhook_secret_env', '') FROM suppliers
 		UNION ALL SELECT 'shopify/' || id, coalesce(document ->> 'webhook_secret_env', '') FROM storefronts
+		UNION ALL SELECT 'payments/' || id, document -> 'payments' ->> 'webhook_secret_env' FROM storefronts
+			WHERE document -> 'payments' ? 'webhook_secret_env'
 		UNION ALL SELECT 'carrier/' || id, coalesce(document ->> 'webhook_secret_env', '') FROM carriers`)
 	if err != nil {
 		return nil, fmt.Errorf("read the partners: %w", err)
@@ -167,7 +169,8 @@ func (s *webhookSecrets) guard(next http.Handler) http.Handler {
 }
 
 func fromPartner(path string) bool {
-	return strings.HasPrefix(path, "/v1/shopify/") || strings.HasPrefix(path, "/v1/suppliers/") || strings.HasPrefix(path, "/v1/carriers/")
+	return strings.HasPrefix(path, "/v1/shopify/") || strings.HasPrefix(path, "/v1/suppliers/") || strings.HasPrefix(path, "/v1/carriers/") ||
+		strings.HasPrefix(path, "/v1/webhooks/")
 }
 
 func notYet(w http.ResponseWriter) {

@@ -37,3 +37,16 @@ func TestNamesThatNobodyHasAreNotWaitedForWithoutBound(t *testing.T) {
 	}
 	require.Nil(t, s.join())
 }
+
+func TestPaymentProviderHasASecretOfItsOwn(t *testing.T) {
+	t.Parallel()
+	pool := postgrestest.Pool(t)
+	_, err := pool.Exec(t.Context(), `INSERT INTO storefronts (id, document) VALUES
+		('shop', '{"webhook_secret_env": "SERVICE_TEST_OTHER", "payments": {"provider": "stripe", "webhook_secret_env": "SERVICE_TEST_SECRET"}}'),
+		('plain', '{"webhook_secret_env": "SERVICE_TEST_SECRET"}')`)
+	require.NoError(t, err)
+	s := &webhookSecrets{pool: pool, log: quiet}
+	require.Equal(t, []string{"shared"}, s.Secrets("payments", "shop"))
+	require.Empty(t, s.Secrets("payments", "plain"), "a storefront's own secret proves no payment")
+	require.Empty(t, s.Secrets("shopify", "shop"))
+}

@@ -75,6 +75,13 @@ func ParseEvent(body []byte) (*payment.Event, error) {
 	return told, nil
 }
 
+// Concerns says whether ParseEvent could have anything to tell of an event; true also for what is no
+// event at all.
+func Concerns(body []byte) bool {
+	var e event
+	return json.Unmarshal(body, &e) != nil || e.Type == "" || e.reader() != nil
+}
+
 func (e *event) reader() func(*event, *payment.Event) (bool, error) {
 	switch e.Type {
 	case "refund.updated", "refund.failed", "charge.refund.updated":
