@@ -1,17 +1,16 @@
 package activities_test
 
 import (
+	"log/slog"
+	"runtime"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/intake"
 	"github.com/dropline/dropline/internal/ledger"
-	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/partners"
 	"github.com/dropline/dropline/internal/payment"
@@ -124,15 +123,6 @@ func (c *till) square() {
 	require.Equal(c.t, c.sim.Balance()["USD"], c.balance(ledger.ProcessorClearing)+fees)
 }
 
-func (c *till) balance(account ledger.Account) int64 {
-	c.t.Helper()
-	booked, err := ledgerbook.Read(c.ctx, c.pool, c.key.String())
-	require.NoError(c.t, err)
-	balances, err := ledger.BalanceOf(booked)
-	require.NoError(c.t, err)
-	return balances.Of(account, "USD")
-}
-
 // give refunds units as the order does.
 func (c *till) give(n int, quantity int64) (workflows.RefundResult, error) {
 	lines := []order.ShippedLine{{Line: 1, Quantity: quantity}}
@@ -142,17 +132,34 @@ func (c *till) give(n int, quantity int64) (workflows.RefundResult, error) {
 // tells brings a webhook in, twice.
 func (c *till) tells() {
 	c.t.Helper()
-	orders, err := intake.NewOrders([]byte("sixteen bytes or more"))
-	require.NoError(c.t, err)
 	archive := &intake.Archive{Pool: c.pool}
 	for _, e := range c.sim.Events() {
 		_, err := archive.Store(c.ctx, intake.Document{Source: "payments/shop", Kind: "payment_event", NaturalKey: e.ID, ContentType: "application/json", Body: e.Body})
 		require.NoError(c.t, err)
 	}
-	p := &intake.Processor{Pool: c.pool, Orders: orders, Log: quietLog}
+	c.processes()
+	c.hears()
+}
+
+// until repeats a call whose answer is lost, as the engine does.
+func (c *till) until(call func() error) {
+	c.t.Helper()
+	for range 3 {
+		if call() == nil {
+			return
+		}
+	}
+	require.NoError(c.t, call())
+}
+
+// processes applies the documents that have come.
+func (c *till) processes() {
+	c.t.Helper()
+	orders, err := intake.NewOrders([]byte("sixteen bytes or more"))
+	require.NoError(c.t, err)
+	p := &intake.Processor{Pool: c.pool, Orders: orders, Log: slog.New(slog.DiscardHandler)}
 	_, err = p.Process(c.ctx)
 	require.NoError(c.t, err)
-	c.hears()
 }
 
 func TestAPaymentTakenWithTheOrderCostsNothing(t *testing.T) {
@@ -183,14 +190,18 @@ func TestWhatIsCancelledBeforeTheCaptureIsNotTaken(t *testing.T) {
 	c.hears()
 	require.EqualValues(t, 1620, c.state.Due())
 	c.ship()
+	c.sim.Script(paymentsim.Script{Operation: paymentsim.Capture, Fault: paymentsim.Broken, Times: 1})
 	c.sim.Script(paymentsim.Script{Operation: paymentsim.Capture, Fault: paymentsim.AnswerLost, Times: 1})
 	c.step(payments.StepCapture)
 	_, err = c.desk.CapturePayment(c.ctx, c.key)
 	require.Error(t, err)
 	_, err = c.give(1, 2)
 	require.ErrorContains(t, err, "being captured", "only the answer tells whether it is released or refunded")
-	taken, err := c.desk.CapturePayment(c.ctx, c.key)
-	require.NoError(t, err)
+	var taken payments.Taking
+	c.until(func() error {
+		taken, err = c.desk.CapturePayment(c.ctx, c.key)
+		return err
+	})
 	c.state.CapturedWith(taken, c.now)
 	require.EqualValues(t, 1620, taken.Amount)
 	require.EqualValues(t, 1620, c.sim.Payment(c.state.Reference).Captured)
@@ -225,11 +236,10 @@ func TestAllCancelledBeforeTheCaptureIsLetGo(t *testing.T) {
 	c.hears()
 	c.step(payments.StepVoid)
 	c.sim.Script(paymentsim.Script{Operation: paymentsim.Void, Fault: paymentsim.AnswerLost, Times: 1})
-	require.Error(t, c.desk.VoidPayment(c.ctx, c.key))
-	require.NoError(t, c.desk.VoidPayment(c.ctx, c.key))
+	c.until(func() error { return c.desk.VoidPayment(c.ctx, c.key) })
 	c.state.VoidedNow(c.now)
 	c.record(payments.StepClose)
-	require.Equal(t, payment.Voided, c.sim.Payment(c.state.Reference).Status)
+	require.Equal(t, "canceled", c.sim.Payment(c.state.Reference).Status)
 	require.Zero(t, c.balance(ledger.CustomerDeposits))
 	require.True(t, c.state.Finished())
 }
@@ -270,7 +280,7 @@ func TestARefundThatComesBackIsOwedUntilItIsPaid(t *testing.T) {
 	_, err := c.give(1, 1)
 	require.NoError(t, err)
 	refund := c.sim.Refunds(c.state.Reference)[0]
-	require.True(t, c.sim.FailRefund(refund.Reference, "expired_or_canceled_card"))
+	require.True(t, c.sim.SettleRefund(refund.Reference, "expired_or_canceled_card"))
 	c.tells()
 	c.tells()
 	require.Contains(t, c.state.Attention[0].Text, "came back (expired_or_canceled_card)")
@@ -282,14 +292,14 @@ func TestARefundThatComesBackIsOwedUntilItIsPaid(t *testing.T) {
 	c.step(payments.StepRefund)
 	in := workflows.RefundAgainInput{Key: c.key, Refund: next.Key, Try: next.Try + 1, Amount: next.Amount}
 	c.sim.Script(paymentsim.Script{Operation: paymentsim.Refunds, Fault: paymentsim.AnswerLost, Times: 1})
-	_, err = c.desk.RefundAgain(c.ctx, in)
-	require.Error(t, err)
 	for range 2 {
-		tried, err := c.desk.RefundAgain(c.ctx, in)
-		require.NoError(t, err)
-		require.Equal(t, payments.RefundDone, tried.Standing)
-		next.Reference = tried.Reference
+		c.until(func() error {
+			tried, err := c.desk.RefundAgain(c.ctx, in)
+			next.Reference = tried.Reference
+			return err
+		})
 	}
+	require.Len(t, c.sim.Refunds(c.state.Reference), 2, "the one that failed, and this one once")
 	c.state.RefundedAgain(payments.RefundTried{Key: next.Key, Try: in.Try, Reference: next.Reference, Standing: payments.RefundDone}, c.now)
 	c.record(payments.StepRecord)
 	c.record(payments.StepClose)
@@ -302,7 +312,7 @@ func TestNewsOfARefundThatOvertakeItsNoteWait(t *testing.T) {
 	c := setup(t).pays(catalog.CaptureOrder, true, sale("1", line(1, "MUG", 2)))
 	receipt, err := c.provider.Refund(c.ctx, payment.Refund{Key: "refund/shop/1/1", Reference: c.state.Reference, Amount: 1080, Currency: "USD"})
 	require.NoError(t, err)
-	require.True(t, c.sim.FailRefund(receipt.Reference, "lost_or_stolen_card"))
+	require.True(t, c.sim.SettleRefund(receipt.Reference, "lost_or_stolen_card"))
 	c.tells()
 	require.NotZero(t, c.number(`SELECT count(*) FROM documents WHERE status = 'received'`))
 	_, err = c.give(1, 1)
@@ -338,12 +348,12 @@ func TestAChargebackStopsTheOrderHoldsRefundsAndIsAnswered(t *testing.T) {
 			c.step(payments.StepEvidence)
 			in := workflows.EvidenceInput{Key: c.key, Dispute: dispute}
 			c.sim.Script(paymentsim.Script{Operation: paymentsim.Disputes, Fault: paymentsim.AnswerLost, Times: 1})
-			_, err = c.desk.SendEvidence(c.ctx, in)
-			require.Error(t, err)
-			refused, err := c.desk.SendEvidence(c.ctx, in)
-			require.NoError(t, err)
-			require.Empty(t, refused)
-			c.state.EvidenceSent(dispute, refused, c.now)
+			c.until(func() error {
+				refused, err := c.desk.SendEvidence(c.ctx, in)
+				require.Empty(t, refused)
+				return err
+			})
+			c.state.EvidenceSent(dispute, "", c.now)
 			require.True(t, c.sim.CloseDispute(dispute, won))
 			c.tells()
 			c.record(payments.StepRecord)
@@ -367,8 +377,10 @@ func TestAClosingThatComesBeforeItsOpeningCountsOnce(t *testing.T) {
 	events := c.sim.Events()
 	archive := &intake.Archive{Pool: c.pool}
 	last := events[len(events)-1]
+	require.Contains(t, last.Type, "closed")
 	_, err := archive.Store(c.ctx, intake.Document{Source: "payments/shop", Kind: "payment_event", NaturalKey: last.ID, ContentType: "application/json", Body: last.Body})
 	require.NoError(t, err)
+	c.processes()
 	c.tells()
 	c.record(payments.StepRecord)
 	require.EqualValues(t, 1, c.number(`SELECT count(*) FROM payment_facts`))
@@ -418,11 +430,10 @@ func TestACancellationThatRacesTheCaptureIsReleasedOrRefunded(t *testing.T) {
 			if _, err := c.give(1, 1); err == nil || !strings.Contains(err.Error(), "being captured") {
 				return err
 			}
-			time.Sleep(time.Millisecond)
+			runtime.Gosched()
 		}
 	})
 	p := c.sim.Payment(c.state.Reference)
 	require.EqualValues(t, 1620, p.Captured-p.Refunded)
 	c.square()
-	require.NoError(t, postgres.InTx(c.ctx, c.pool, func(pgx.Tx) error { return nil }))
 }

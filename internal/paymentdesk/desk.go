@@ -60,8 +60,8 @@ func Open(q Queue, o storefront.Order, opened func(authorised int64)) error {
 	}
 	q.Queue(`
 		INSERT INTO payments (order_key, storefront, reference, standing, authorised_minor, awaits_shipment, stage, state, deliver_at)
-		SELECT $1, s.id, $3, $4, $5, $5 > 0 AND at_shipment, $6, $7::jsonb || jsonb_build_object('atShipment', at_shipment),
-			CASE WHEN $5 > 0 THEN now() END
+		SELECT $1, s.id, $3, $4, $5::bigint, $5::bigint > 0 AND at_shipment, $6, $7::jsonb || jsonb_build_object('atShipment', at_shipment),
+			CASE WHEN $5::bigint > 0 THEN now() END
 		FROM storefronts s CROSS JOIN LATERAL (SELECT coalesce(s.document #>> '{policy,capture}' = $8, false) AS at_shipment) c
 		WHERE s.id = $2 AND s.document ? 'payments'
 		ON CONFLICT DO NOTHING RETURNING authorised_minor`,

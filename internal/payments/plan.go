@@ -40,7 +40,7 @@ func (s *State) Steps() []StepKind {
 	taking := s.busy(StepCapture) || s.busy(StepVoid) || s.busy(StepLookUp)
 	switch {
 	case taking:
-	case s.AtShipment && s.held() && !s.Looked && !s.wantsCapture() && s.Due() > 0:
+	case s.AtShipment && s.held() && !s.Looked && s.Capture.Refusals == 0 && !s.wantsCapture() && s.Due() > 0:
 		add(StepLookUp, true)
 	case s.wantsCapture():
 		add(StepCapture, true)
