@@ -160,7 +160,7 @@ func (r *paymentRun) perform(ctx workflow.Context, step payments.StepKind) error
 		}
 		s.CaughtUp(facts, workflow.Now(ctx))
 	default:
-		return r.record(step)
+		return r.record(ctx, step)
 	}
 	return nil
 }
@@ -185,13 +185,13 @@ func (r *paymentRun) refund(ctx workflow.Context, step payments.StepKind) error 
 	return nil
 }
 
-func (r *paymentRun) record(step payments.StepKind) error {
+func (r *paymentRun) record(ctx workflow.Context, step payments.StepKind) error {
 	activity, summary := ActivityRecordPayment, "Record the payment's progress"
 	if step == payments.StepClose {
 		activity, summary = ActivityClosePayment, "Close the payment"
 	}
 	snapshot := r.state.Clone()
-	if err := r.local(summary, activity, snapshot).Get(r.ctx, nil); err != nil {
+	if err := r.local(summary, activity, snapshot).Get(ctx, nil); err != nil {
 		return err
 	}
 	r.state.Recorded(step, &snapshot)

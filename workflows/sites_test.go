@@ -57,6 +57,16 @@ var sites = []site{
 	{"perform", "ActivityCloseReturn", workflows.ActivityCloseReturn, true, databaseTry, allTries, "return-stalled-close"},
 	{"perform", "ActivityReturnFacts", workflows.ActivityReturnFacts, true, databaseTry, allTries, "return-stalled-catch-up"},
 	{"load", "ActivityLoadReturn", workflows.ActivityLoadReturn, true, databaseTry, allTries, "return-stalled-load"},
+	{"perform", "ActivityLookUpPayment", workflows.ActivityLookUpPayment, false, partnerTry, allTries, "payment-stalled-look-up"},
+	{"perform", "ActivityCapturePayment", workflows.ActivityCapturePayment, false, partnerTry, allTries, "payment-stalled-capture"},
+	{"perform", "ActivityVoidPayment", workflows.ActivityVoidPayment, false, partnerTry, allTries, "payment-stalled-void"},
+	{"perform", "ActivitySendEvidence", workflows.ActivitySendEvidence, false, partnerTry, allTries, "payment-stalled-evidence"},
+	{"perform", "ActivityPaymentFacts", workflows.ActivityPaymentFacts, true, databaseTry, allTries, "payment-stalled-catch-up"},
+	{"refund", "ActivityRefundAgain", workflows.ActivityRefundAgain, false, partnerTry, allTries, "payment-stalled-refund"},
+	{"refund", "ActivityLookUpRefund", workflows.ActivityLookUpRefund, false, partnerTry, allTries, "payment-stalled-look-up-refund"},
+	{"record", "ActivityRecordPayment", workflows.ActivityRecordPayment, true, databaseTry, allTries, "payment-stalled-record"},
+	{"record", "ActivityClosePayment", workflows.ActivityClosePayment, true, databaseTry, allTries, "payment-stalled-close"},
+	{"load", "ActivityLoadPayment", workflows.ActivityLoadPayment, true, databaseTry, allTries, "payment-stalled-load"},
 	{"CarrierPoll", "ActivityPollCarrier", workflows.ActivityPollCarrier, false, 2 * time.Minute, 5 * time.Minute, "The pass fails, and the next makes up for it."},
 }
 
