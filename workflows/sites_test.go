@@ -142,8 +142,8 @@ func TestEveryCallOfAnActivityIsBounded(t *testing.T) {
 		require.Zero(t, o.RetryPolicy.MaximumAttempts, "%s: the time bounds it, not the number of tries", s.activity)
 		require.NotEmpty(t, o.Summary, s.activity)
 	}
-	require.Len(t, seen.remote, 8)
-	require.Len(t, seen.local, 11)
+	require.Len(t, seen.remote, 14)
+	require.Len(t, seen.local, 15)
 }
 
 func TestAPersonIsAskedWhenAStepFailsForGood(t *testing.T) {
@@ -153,7 +153,7 @@ func TestAPersonIsAskedWhenAStepFailsForGood(t *testing.T) {
 			continue
 		}
 		release := "v0.1"
-		if strings.HasPrefix(s.escalation, "return-") {
+		if strings.HasPrefix(s.escalation, "return-") || strings.HasPrefix(s.escalation, "payment-") {
 			release = "v0.2"
 		}
 		h, err := readHistory(filepath.Join(release, s.escalation+".json"))
