@@ -63,7 +63,7 @@ func (w *world) decides(t *testing.T, key order.Key, decision map[string]any) {
 
 func (w *world) cancels(t *testing.T, key order.Key, lines ...map[string]any) {
 	t.Helper()
-	body := map[string]any{"request_id": "c-1", "reason": "changed_mind"}
+	body := map[string]any{"request_id": "c-1", "reason": "customer"}
 	if len(lines) > 0 {
 		body["lines"] = lines
 	}
