@@ -177,7 +177,9 @@ func TestAPaymentTakenWithTheOrderCostsNothing(t *testing.T) {
 	c.square()
 }
 
-func (c *till) shopRefunds() int64 { return c.bundle.number(`SELECT count(*) FROM refunds WHERE route = ''`) }
+func (c *till) shopRefunds() int64 {
+	return c.bundle.number(`SELECT count(*) FROM refunds WHERE route = ''`)
+}
 
 func TestWhatIsCancelledBeforeTheCaptureIsNotTaken(t *testing.T) {
 	t.Parallel()

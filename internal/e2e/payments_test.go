@@ -3,6 +3,7 @@ package e2e
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -43,12 +44,7 @@ func (w *world) pays(t *testing.T, id string, captured bool, skus ...string) (or
 func (w *world) payment(t *testing.T, key order.Key, stages ...string) orderview.Payment {
 	t.Helper()
 	v, err := w.PaymentBecomes(patience(t), key, func(v *orderview.Payment) bool {
-		for _, s := range stages {
-			if v.Stage == s {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(stages, v.Stage)
 	})
 	require.NoError(t, err)
 	return v

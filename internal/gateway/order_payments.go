@@ -116,7 +116,7 @@ type decidePaymentInput struct {
 		RequestID string `json:"request_id,omitempty" doc:"An id of your own, which makes a repeat harmless." maxLength:"64" example:"decide-2"`
 		Decision  string `json:"decision" enum:"retry,paid_elsewhere,write_off,set_off"`
 		Matter    string `json:"matter,omitempty" doc:"capture, or refund/ with the refund's key; not needed while only one waits." maxLength:"200" example:"capture"`
-		Reference string `json:"reference,omitempty" doc:"With paid_elsewhere: the transfer's number, or the receipt's; no names." maxLength:"64" pattern:"^[A-Za-z0-9._:/#-]*$" example:"wire-2026-117"`
+		Reference string `json:"reference,omitempty" doc:"With paid_elsewhere: the transfer's number; no names." maxLength:"64" pattern:"^[A-Za-z0-9._:/#-]*$" example:"wire-2026-117"`
 		Reason    string `json:"reason,omitempty" doc:"With write_off: why, as a code." enum:"too_small,uncollectable,fraud,agreed,other"`
 	}
 }

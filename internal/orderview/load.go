@@ -83,7 +83,8 @@ func (s *Standing) queue(b *pgx.Batch, key order.Key) {
 	var started, closed *time.Time
 	var state []byte
 	b.Queue(`
-		SELECT coalesce(document->>'number', ''), currency, total_minor, captured_minor + coalesce((SELECT p.captured_minor FROM payments p WHERE p.order_key = key), 0), placed_at, received_at,
+		SELECT coalesce(document->>'number', ''), currency, total_minor,
+			captured_minor + coalesce((SELECT p.captured_minor FROM payments p WHERE p.order_key = key), 0), placed_at, received_at,
 			started_at, closed_at, state
 		FROM orders WHERE key = $1`, key.String()).QueryRow(func(row pgx.Row) error {
 		err := row.Scan(&s.Number, &s.Currency, &s.Total, &s.Captured, &s.PlacedAt, &s.ReceivedAt, &started, &closed, &state)

@@ -11,7 +11,7 @@ import (
 type Payment struct {
 	Order          string          `json:"order" example:"shop/1001"`
 	Reference      string          `json:"reference" doc:"The payment's id at the provider." example:"pi_3MtwBwLkdIwHu7ix28a3tqPa"`
-	Stage          string          `json:"stage" doc:"authorised, capturing, payment_due, refund_due, disputed, payment_done, payment_void, …; taken: nothing about it is open." example:"authorised"`
+	Stage          string          `json:"stage" doc:"authorised, payment_due, refund_due, disputed, payment_done, payment_void, …; taken: nothing is open." example:"authorised"`
 	NeedsAttention bool            `json:"needs_attention" doc:"A person has to decide something."`
 	Attention      []Attention     `json:"attention" doc:"What waits for a person."`
 	Currency       string          `json:"currency" example:"USD"`

@@ -373,6 +373,6 @@ func (s *State) gone(now time.Time) {
 	if s.Due() <= 0 {
 		return
 	}
-	s.raise(now, matterCapture, "the authorisation has ended without a capture, and %s is due: be paid by other means and say paid_elsewhere, or write it off; what has not left can be cancelled",
+	s.raise(now, matterCapture, "the authorisation has ended without a capture, and %s is due: be paid by other means and say paid_elsewhere, or write it off",
 		s.amount(s.Due()))
 }
