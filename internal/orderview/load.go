@@ -11,6 +11,7 @@ import (
 
 	"github.com/dropline/dropline/internal/facts"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/paymentdesk"
 )
 
 // ErrNoOrder: the order is not in the database.
@@ -156,6 +157,10 @@ func moment(t *time.Time) time.Time {
 // queue reads what stands beside the state: parcels as the carriers tell of them, refunds, messages.
 func (v *View) queue(b *pgx.Batch, key order.Key) {
 	v.Parcels, v.Refunds, v.Messages, v.Returns = []Parcel{}, []Refund{}, []Message{}, []Return{}
+	paymentdesk.QueueStand(b, key, func(p paymentdesk.Standing) {
+		payment := ViewPayment(&p)
+		v.Payment = &payment
+	})
 	queueEach(b, `SELECT `+returnColumns+` FROM returns r WHERE r.order_key = $1 ORDER BY r.opened_at, r.rma`, key,
 		func(row pgx.CollectableRow) error {
 			r, err := scanReturn(row)

@@ -183,23 +183,38 @@ func Waiting(ctx context.Context, q Querier, shop string) ([]Standing, error) {
 	return list, nil
 }
 
+// QueueStand queues the reading of an order's payment; stands is not called when it has none.
+func QueueStand(q Queue, key order.Key, stands func(Standing)) {
+	q.Queue(standingSQL+"p.order_key = $1", key.String()).Query(func(rows pgx.Rows) error {
+		list, err := pgx.CollectRows(rows, scanStanding)
+		for i := range list {
+			stands(list[i])
+		}
+		return err
+	})
+}
+
+const standingSQL = `
+	SELECT p.state, p.standing, o.captured_minor + p.captured_minor, p.opened_at,
+		coalesce(p.started_at, '0001-01-01 00:00:00Z'), coalesce(p.closed_at, '0001-01-01 00:00:00Z'),
+		coalesce((SELECT jsonb_agg(f.body ORDER BY f.seq) FROM payment_facts f
+			WHERE f.order_key = p.order_key AND f.seq > coalesce((p.state ->> 'lastFact')::bigint, 0)), '[]')
+	FROM payments p JOIN orders o ON o.key = p.order_key WHERE `
+
 func read(ctx context.Context, q Querier, which string, arg any) ([]Standing, error) {
-	rows, err := q.Query(ctx, `
-		SELECT p.state, p.standing, o.captured_minor + p.captured_minor, p.opened_at,
-			coalesce(p.started_at, '0001-01-01 00:00:00Z'), coalesce(p.closed_at, '0001-01-01 00:00:00Z'),
-			coalesce((SELECT jsonb_agg(f.body ORDER BY f.seq) FROM payment_facts f
-				WHERE f.order_key = p.order_key AND f.seq > coalesce((p.state ->> 'lastFact')::bigint, 0)), '[]')
-		FROM payments p JOIN orders o ON o.key = p.order_key WHERE `+which+` ORDER BY p.opened_at, p.order_key`, arg)
+	rows, err := q.Query(ctx, standingSQL+which+` ORDER BY p.opened_at, p.order_key`, arg)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (Standing, error) {
-		var s Standing
-		var facts []payments.Fact
-		err := row.Scan(&s.State, &s.Row, &s.Captured, &s.OpenedAt, &s.StartedAt, &s.ClosedAt, &facts)
-		for _, f := range facts {
-			s.State.Apply(f, s.OpenedAt)
-		}
-		return s, err
-	})
+	return pgx.CollectRows(rows, scanStanding)
+}
+
+func scanStanding(row pgx.CollectableRow) (Standing, error) {
+	var s Standing
+	var facts []payments.Fact
+	err := row.Scan(&s.State, &s.Row, &s.Captured, &s.OpenedAt, &s.StartedAt, &s.ClosedAt, &facts)
+	for _, f := range facts {
+		s.State.Apply(f, s.OpenedAt)
+	}
+	return s, err
 }
