@@ -344,6 +344,7 @@ func TestAChargebackStopsTheOrderHoldsRefundsAndIsAnswered(t *testing.T) {
 			require.Contains(t, result.Text, "held")
 			require.Empty(t, c.sim.Refunds(c.state.Reference), "a refund now would pay twice")
 			c.hears()
+			require.Empty(t, c.state.Refunds[0].Reason, "the provider was not even asked")
 			require.Error(t, c.state.CanDecide(payments.Decision{ID: "1", By: "operator", Kind: payments.DecideRetry}))
 			c.record(payments.StepRecord)
 			c.state.Tick(c.state.Disputes[0].SubmitAt)

@@ -174,6 +174,7 @@ func TestAStepThatDiesAnywhereLosesAndDoublesNothing(t *testing.T) {
 			once: func(l *life) {
 				require.EqualValues(t, 1620, l.backAtShop())
 				require.EqualValues(t, 1, l.number(`SELECT count(*) FROM ledger_transactions WHERE kind = 'refunded' AND order_key = $1`, l.key.String()))
+				require.EqualValues(t, 1, l.number(`SELECT count(*) FROM outbox WHERE kind = 'refunded' AND order_key = $1`, l.key.String()))
 			},
 		},
 		"settle": {
