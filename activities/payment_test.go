@@ -16,6 +16,7 @@ import (
 	"github.com/dropline/dropline/internal/payment"
 	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/internal/sim/paymentsim"
 	"github.com/dropline/dropline/internal/storefront"
 	"github.com/dropline/dropline/workflows"
@@ -439,4 +440,24 @@ func TestACancellationThatRacesTheCaptureIsReleasedOrRefunded(t *testing.T) {
 	p := c.sim.Payment(c.state.Reference)
 	require.EqualValues(t, 1620, p.Captured-p.Refunded)
 	c.square()
+}
+
+func TestAReturnDuringAChargebackIsNotPaidTwice(t *testing.T) {
+	t.Parallel()
+	c := setup(t).pays(catalog.CaptureOrder, true, sale("1", line(1, "MUG", 2)))
+	rma := c.back()
+	dispute := c.sim.OpenDispute(c.state.Reference, "product_not_received")
+	c.tells()
+	paid, err := c.payFor(rma, 1, returns.PayoutPart{Line: 1, Quantity: 1, Reason: returns.Damaged})
+	require.NoError(t, err)
+	require.Contains(t, paid.Text, "held")
+	require.Empty(t, c.sim.Refunds(c.state.Reference))
+	c.hears()
+	c.record(payments.StepRecord)
+	require.EqualValues(t, -1080, c.balance(ledger.RefundsPayable))
+	require.True(t, c.sim.CloseDispute(dispute, false))
+	c.tells()
+	c.record(payments.StepRecord)
+	require.Zero(t, c.balance(ledger.RefundsPayable), "the customer has it from the bank")
+	require.EqualValues(t, 2700-1080, c.balance(ledger.Losses))
 }
