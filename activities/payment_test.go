@@ -461,3 +461,28 @@ func TestAReturnDuringAChargebackIsNotPaidTwice(t *testing.T) {
 	require.Zero(t, c.balance(ledger.RefundsPayable), "the customer has it from the bank")
 	require.EqualValues(t, 2700-1080, c.balance(ledger.Losses))
 }
+
+func TestAnOrderThatCostsNothingWaitsForNoCapture(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.account(catalog.CaptureOrder)
+	free := sale("1", line(1, "MUG", 1))
+	free.Lines[0].UnitPrice, free.Lines[0].Tax, free.Shipping, free.ShippingTax, free.Total = 0, 0, 0, 0, 0
+	free.Payment = storefront.Payment{Status: storefront.PaymentAuthorized, Reference: "pi_free"}
+	l := b.place(free)
+	verdict, err := b.desk.ValidateOrder(b.ctx, l.key)
+	require.NoError(t, err)
+	require.Empty(t, verdict.Doubts)
+}
+
+func TestAnAuthorisedOrderIsNotJudgedBeforeItsCaptureAndDoubtedWhenThatFails(t *testing.T) {
+	t.Parallel()
+	c := setup(t).pays(catalog.CaptureOrder, false, sale("1", line(1, "MUG", 1)))
+	_, err := c.desk.ValidateOrder(c.ctx, c.key)
+	require.ErrorContains(t, err, "being captured")
+	c.sim.SetManner("pm_card", paymentsim.Manner{DeclineCapture: "insufficient_funds"})
+	require.True(t, c.capture().Refused)
+	verdict, err := c.desk.ValidateOrder(c.ctx, c.key)
+	require.NoError(t, err)
+	require.Equal(t, []string{"the payment could not be captured: see the order's payment"}, verdict.Doubts)
+}

@@ -50,7 +50,7 @@ func Open(q Queue, o storefront.Order, opened func(authorised int64)) error {
 	}
 	sale := payments.Sale{Key: o.Key, Reference: o.Payment.Reference, Currency: o.Currency}
 	standing := StandingCaptured
-	if o.Payment.Status == storefront.PaymentAuthorized && o.Payment.Captured == 0 {
+	if o.Payment.Status == storefront.PaymentAuthorized && o.Payment.Captured == 0 && o.Total > 0 {
 		sale.Authorised, standing = o.Total, StandingAuthorised
 	}
 	fresh := payments.New(sale)
