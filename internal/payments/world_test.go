@@ -118,6 +118,7 @@ func (w *world) record() {
 
 // perform carries out every due step, or lets it fail.
 func (w *world) perform(quiet bool) {
+	patience := 10 // no outage lasts for ever
 	for range 60 {
 		w.s.Tick(w.now)
 		steps := w.s.Steps()
@@ -126,7 +127,8 @@ func (w *world) perform(quiet bool) {
 		}
 		for _, k := range steps {
 			w.s.Begin(k)
-			if !quiet && w.chance(10) {
+			if !quiet && patience > 0 && w.chance(10) {
+				patience--
 				w.s.Stalled(k, "no answer", w.now)
 				w.s.Again(k)
 				w.seen["stalled"]++
