@@ -19,13 +19,16 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/dropline/dropline/internal/catalog"
+	"github.com/dropline/dropline/internal/payment"
 	"github.com/dropline/dropline/internal/storefront"
 	"github.com/dropline/dropline/internal/supplier"
 	"github.com/dropline/dropline/workflows"
 )
 
-// Partners reaches suppliers and storefronts over their channels.
+// Partners reaches suppliers, storefronts and payment providers over their channels.
 type Partners interface {
+	// Payments answers false for a storefront that keeps its customers' payments to itself.
+	Payments(s catalog.Storefront) (provider payment.Provider, has bool, err error)
 	Supplier(s catalog.Supplier) (supplier.Channel, error)
 	Storefront(s catalog.Storefront) (storefront.Channel, error)
 }
@@ -60,6 +63,17 @@ func (o *Orders) Register(r worker.ActivityRegistry) {
 		workflows.ActivityCloseReturn:     o.CloseReturn,
 		workflows.ActivityLoadReturn:      o.LoadReturn,
 		workflows.ActivityReturnFacts:     o.ReadReturnFacts,
+
+		workflows.ActivityLookUpPayment:  o.LookUpPayment,
+		workflows.ActivityCapturePayment: o.CapturePayment,
+		workflows.ActivityVoidPayment:    o.VoidPayment,
+		workflows.ActivityRefundAgain:    o.RefundAgain,
+		workflows.ActivityLookUpRefund:   o.LookUpRefund,
+		workflows.ActivitySendEvidence:   o.SendEvidence,
+		workflows.ActivityRecordPayment:  o.RecordPayment,
+		workflows.ActivityClosePayment:   o.ClosePayment,
+		workflows.ActivityLoadPayment:    o.LoadPayment,
+		workflows.ActivityPaymentFacts:   o.ReadPaymentFacts,
 	} {
 		r.RegisterActivityWithOptions(step, activity.RegisterOptions{Name: name})
 	}
@@ -71,18 +85,22 @@ func partnerFailure(err error) error {
 	var wait time.Duration
 	var fromSupplier *supplier.Error
 	var fromStorefront *storefront.Error
+	var fromProvider *payment.Error
 	switch {
 	case errors.As(err, &fromSupplier):
 		wait = fromSupplier.RetryAfter
 	case errors.As(err, &fromStorefront):
 		wait = fromStorefront.RetryAfter
+	case errors.As(err, &fromProvider):
+		wait = fromProvider.RetryAfter
 	default:
 		return err
 	}
 	return temporal.NewApplicationErrorWithOptions(err.Error(), "Partner", temporal.ApplicationErrorOptions{
 		NextRetryDelay: wait,
-		// What a storefront refuses it refuses again: the order asks for a person, and tries now and then.
-		NonRetryable: errors.Is(err, storefront.ErrRefused),
+		// What a storefront or a payment provider refuses it refuses again: a person is asked, and it is
+		// tried now and then.
+		NonRetryable: errors.Is(err, storefront.ErrRefused) || errors.Is(err, payment.ErrRefused),
 	})
 }
 

@@ -18,8 +18,8 @@ import (
 	"github.com/dropline/dropline/workflows"
 )
 
-// RefundCustomer gives the price of units back through the storefront, once per refund number, and
-// posts it. Units and amount are fixed in Postgres before the first call and never change after;
+// RefundCustomer gives the price of units back, through the payment provider or the storefront, once per
+// refund number, and posts it. What was not captured yet is released instead. Units and amount are fixed in Postgres before the first call and never change after;
 // repeating the call under its key is how a lost answer is resolved. It returns what went back.
 //
 // A refund that could not be made for long may be asked for again with units that have come on
@@ -47,8 +47,9 @@ type refund struct {
 	in        workflows.RefundInput
 	document  storefront.Order
 	shop      catalog.Storefront
-	captured  int64        // or moved here by an exchange
+	captured  int64        // or authorised and not captured yet, or moved here by an exchange
 	payer     string       // the order whose payment refunds go through; empty: this one's own
+	payment   *paymentRow  // nil: the storefront keeps its customers' payments to itself
 	parts     []refundPart // of all refunds of the order
 	open      *refundPart  // what is to be paid now; nil when all is done
 	uncovered []order.ShippedLine
@@ -66,6 +67,7 @@ type refundPart struct {
 	exchange                                  string
 	rma                                       string
 	reason                                    string
+	route                                     refundRoute
 	done                                      bool
 }
 
@@ -112,18 +114,25 @@ func (o *Orders) openRefund(ctx context.Context, in workflows.RefundInput) (*ref
 func readRefund(ctx context.Context, w *postgres.Work, in workflows.RefundInput) (*refund, error) {
 	r := &refund{in: in, uncovered: in.Owed}
 	key := in.Key.String()
+	r.payment = queuePayment(w, key)
 	w.Queue(`SELECT o.document, o.captured_minor + o.exchange_minor, coalesce(o.exchange_of, ''), s.document FROM orders o
-		JOIN storefronts s ON s.id = o.storefront WHERE o.key = $1 FOR NO KEY UPDATE OF o`, key).QueryRow(func(row pgx.Row) error {
-		return missing(row.Scan(&r.document, &r.captured, &r.payer, &r.shop), "order", key)
+		JOIN storefronts s ON s.id = o.storefront WHERE o.key = $1`, key).QueryRow(func(row pgx.Row) error {
+		err := missing(row.Scan(&r.document, &r.captured, &r.payer, &r.shop), "order", key)
+		if r.payment.reference == "" {
+			r.payment = nil
+		} else {
+			r.captured += r.payment.authorised
+		}
+		return err
 	})
 	w.Queue(`SELECT key, n, lines, amount_minor + through_minor, goods_minor, tax_minor, shipping_minor, shipping_tax_minor, kept_minor, label_minor,
 			credit_minor, coalesce((SELECT bonus_minor FROM store_credits c WHERE c.refund = key), 0), moved_minor, supplement_minor,
-			coalesce(exchange_order, ''), coalesce(rma, ''), reason, state = 'done'
+			coalesce(exchange_order, ''), coalesce(rma, ''), reason, route, state = 'done'
 		FROM refunds WHERE order_key = $1 ORDER BY n, part`, key).Query(func(rows pgx.Rows) (err error) {
 		r.parts, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (refundPart, error) {
 			var p refundPart
 			err := row.Scan(&p.key, &p.n, &p.lines, &p.amount, &p.goods, &p.tax, &p.shipping, &p.shippingTax, &p.kept, &p.label,
-				&p.credit, &p.bonus, &p.moved, &p.supplement, &p.exchange, &p.rma, &p.reason, &p.done)
+				&p.credit, &p.bonus, &p.moved, &p.supplement, &p.exchange, &p.rma, &p.reason, &p.route, &p.done)
 			return p, err
 		})
 		return err
@@ -154,6 +163,9 @@ func (r *refund) fix(w *postgres.Work, number int) error {
 		part.key += "." + strconv.Itoa(number)
 	}
 	if err := r.price(part); err != nil {
+		return err
+	}
+	if err := r.chooseRoute(part); err != nil {
 		return err
 	}
 	if err := r.insert(w, part, number); err != nil {
@@ -207,64 +219,56 @@ func (r *refund) price(part *refundPart) error {
 // result is what the customer got back under this number.
 func (r *refund) result() workflows.RefundResult {
 	var minor int64
+	text := ""
 	for i := range r.parts {
-		if r.parts[i].n == r.in.N {
-			minor += r.parts[i].amount
+		if p := &r.parts[i]; p.n == r.in.N && p.amount > 0 {
+			minor += p.amount
+			text = p.route.words()
 		}
 	}
 	if minor == 0 {
 		return workflows.RefundResult{Text: "Nothing was captured for these units: nothing goes back"}
 	}
-	return workflows.RefundResult{Amount: minor, Text: "Refunded " + money.Money{Minor: minor, Currency: r.document.Currency}.String()}
+	return workflows.RefundResult{Amount: minor, Text: text + money.Money{Minor: minor, Currency: r.document.Currency}.String()}
 }
 
-// pay makes one part: the storefront is asked under its key, and the answer is posted.
+// pay makes one part: whoever holds the money is asked under its key, and the answer is posted.
 func (o *Orders) pay(ctx context.Context, r *refund) error {
-	part := r.open
-	reference := ""
-	if part.amount > 0 {
-		channel, err := o.Partners.Storefront(r.shop)
-		if err != nil {
-			return fmt.Errorf("refund %d of order %s: storefront as configured: %w", r.in.N, r.in.Key, err)
-		}
-		receipt, err := channel.Refund(ctx, r.ask(part))
-		if err != nil {
-			return partnerFailure(err)
-		}
-		reference = receipt.Reference
+	made, err := o.giveBack(ctx, r)
+	if err != nil {
+		return err
 	}
-	if err := o.paid(ctx, r, reference); err != nil {
+	if err := o.paid(ctx, r, made); err != nil {
 		return fmt.Errorf("record refund %d of order %s: %w", r.in.N, r.in.Key, err)
 	}
 	return nil
 }
 
 // paid records that the money went back, posts it and tells the customer.
-func (o *Orders) paid(ctx context.Context, r *refund, reference string) error {
+func (o *Orders) paid(ctx context.Context, r *refund, made refundMade) error {
 	ctx, cancel := background(ctx)
 	defer cancel()
 	key, part := r.in.Key.String(), r.open
 	return postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
 		book, payer := r.openBooks(w)
-		queueDone(w, part, reference)
+		r.queueMade(w, made)
 		if part.amount == 0 {
 			return nil
 		}
-		amount := money.Money{Minor: part.amount, Currency: r.document.Currency}
 		if err := w.Flush(ctx); err != nil {
 			return err
 		}
-		s := &settlement{book: book, currency: amount.Currency}
-		s.refunded(payer, part, amount)
+		s := &settlement{book: book, currency: r.document.Currency}
+		s.refunded(payer, part, money.Money{Minor: part.amount, Currency: r.document.Currency})
 		if s.err != nil {
 			return s.err
 		}
-		if err := writeBooks(w, book, payer); err != nil {
+		if err := r.close(w, made, book, payer); err != nil || !r.wentBack(made) {
 			return err
 		}
 		return queueMessages(w, outbox.Message{
 			Key: "customer_mail/" + part.key, OrderKey: key, Channel: outbox.CustomerMail, Kind: string(notify.Refunded),
-			Payload: outbox.Payload{Lines: part.lines, Amount: part.amount, Currency: amount.Currency},
+			Payload: outbox.Payload{Lines: part.lines, Amount: part.amount, Currency: r.document.Currency},
 		})
 	})
 }

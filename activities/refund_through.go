@@ -30,10 +30,10 @@ func (r *refund) insert(w ledgerbook.Queue, part *refundPart, number int) error 
 		own, through = 0, part.amount
 	}
 	w.Queue(`INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, through_minor, goods_minor, tax_minor,
-			shipping_minor, shipping_tax_minor, kept_minor, label_minor, credit_minor, moved_minor, supplement_minor, exchange_order, rma, reason, state)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, nullif($17, ''), nullif($18, ''), $19, 'trying')`,
+			shipping_minor, shipping_tax_minor, kept_minor, label_minor, credit_minor, moved_minor, supplement_minor, exchange_order, rma, reason, route, state)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, nullif($17, ''), nullif($18, ''), $19, $20, 'trying')`,
 		part.key, r.in.Key.String(), part.n, number, string(lines), own, through, part.goods, part.tax, part.shipping, part.shippingTax,
-		part.kept, part.label, part.credit, part.moved, part.supplement, part.exchange, part.rma, part.reason)
+		part.kept, part.label, part.credit, part.moved, part.supplement, part.exchange, part.rma, part.reason, string(part.route))
 	if through > 0 {
 		w.Queue(`INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, goods_minor, tax_minor, shipping_minor, moved_minor, reason, state)
 			SELECT $1, $2, -1, 1 + (SELECT count(*) FROM refunds WHERE order_key = $2 AND n = -1), '[]', $3::bigint, 0, 0, 0, -$3::bigint, $4, 'trying'
@@ -75,20 +75,13 @@ func writeBooks(w ledgerbook.Queue, books ...*ledgerbook.Book) error {
 	return nil
 }
 
-// queueDone notes that a part was made, under the storefront's reference.
-func queueDone(w ledgerbook.Queue, part *refundPart, reference string) {
-	w.Queue(`UPDATE refunds SET state = 'done', reference = $3, done_at = now() WHERE key IN ($1, $2) AND state = 'trying'`,
-		part.key, throughKey(part), reference)
-}
-
 // refunded posts money that went back to the customer, to the payer's book too when it went through there.
 func (p *settlement) refunded(payer *ledgerbook.Book, part *refundPart, amount money.Money) {
-	reason := ledger.RefundReason(part.reason)
 	if payer == nil {
-		p.post(ledger.Refunded(part.key, amount, reason))
+		p.post(part.posting(amount))
 		return
 	}
-	p.post(ledger.ExchangeUndone(part.key, amount, reason))
+	p.post(ledger.ExchangeUndone(part.key, amount, ledger.RefundReason(part.reason)))
 	theirs := &settlement{book: payer, currency: amount.Currency, err: p.err}
 	theirs.post(ledger.ExchangeRefunded(part.key, amount))
 	p.err = theirs.err

@@ -89,6 +89,9 @@ func (o *Orders) fixReturn(ctx context.Context, w *postgres.Work, r *refund, s *
 		part.credit, part.amount = part.amount-part.excess(), part.excess()
 		part.bonus = money.Portion(part.credit, wholeBP, 0, p.BonusBP)
 	}
+	if err := r.chooseRoute(part); err != nil {
+		return err
+	}
 	if err := r.insert(w, part, number); err != nil || part.credit == 0 {
 		return err
 	}
@@ -157,42 +160,33 @@ func addUnits(lines []order.ShippedLine, l order.ShippedLine) []order.ShippedLin
 }
 
 func (o *Orders) payBack(ctx context.Context, r *refund) error {
-	part := r.open
-	reference := ""
-	if part.amount > 0 {
-		channel, err := o.Partners.Storefront(r.shop)
-		if err != nil {
-			return fmt.Errorf("payment %s: storefront as configured: %w", part.key, err)
-		}
-		receipt, err := channel.Refund(ctx, r.ask(part))
-		if err != nil {
-			return partnerFailure(err)
-		}
-		reference = receipt.Reference
+	made, err := o.giveBack(ctx, r)
+	if err != nil {
+		return err
 	}
-	if part.credit > 0 {
+	if r.open.credit > 0 {
 		receipt, err := o.creditStore(ctx, r)
 		if err != nil {
 			return err
 		}
-		reference = receipt.Reference
+		made.reference = receipt.Reference
 	}
-	if err := o.paidBackWith(ctx, r, reference); err != nil {
-		return fmt.Errorf("record payment %s: %w", part.key, err)
+	if err := o.paidBackWith(ctx, r, made); err != nil {
+		return fmt.Errorf("record payment %s: %w", r.open.key, err)
 	}
 	return nil
 }
 
 // paidBackWith records that the money went back, posts it and tells the customer.
-func (o *Orders) paidBackWith(ctx context.Context, r *refund, reference string) error {
+func (o *Orders) paidBackWith(ctx context.Context, r *refund, made refundMade) error {
 	ctx, cancel := background(ctx)
 	defer cancel()
 	key, part := r.document.Key.String(), r.open
 	return postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
 		book, payer := r.openBooks(w)
-		queueDone(w, part, reference)
+		r.queueMade(w, made)
 		if part.credit > 0 {
-			w.Queue(`UPDATE store_credits SET reference = $2, issued_at = coalesce(issued_at, now()) WHERE refund = $1`, part.key, reference)
+			w.Queue(`UPDATE store_credits SET reference = $2, issued_at = coalesce(issued_at, now()) WHERE refund = $1`, part.key, made.reference)
 		}
 		if err := w.Flush(ctx); err != nil {
 			return err
@@ -200,7 +194,7 @@ func (o *Orders) paidBackWith(ctx context.Context, r *refund, reference string) 
 		if err := postReturn(book, payer, part, r.document.Currency); err != nil {
 			return err
 		}
-		if err := writeBooks(w, book, payer); err != nil {
+		if err := r.close(w, made, book, payer); err != nil {
 			return err
 		}
 		var messages []outbox.Message
@@ -212,7 +206,9 @@ func (o *Orders) paidBackWith(ctx context.Context, r *refund, reference string) 
 				})
 			}
 		}
-		tell(notify.Refunded, part.amount)
+		if r.wentBack(made) {
+			tell(notify.Refunded, part.amount)
+		}
 		tell(notify.StoreCredited, part.credit+part.bonus)
 		return queueMessages(w, messages...)
 	})
@@ -256,7 +252,7 @@ func (r *refund) paidBack() workflows.ReturnPaid {
 		done = append(done, "Store credit of "+in(paid.Credit))
 	}
 	if part.amount > 0 {
-		done = append(done, "Refunded "+in(part.amount))
+		done = append(done, part.route.words()+in(part.amount))
 	}
 	if len(done) == 0 {
 		paid.Text = "Nothing goes back for these units"

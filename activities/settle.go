@@ -15,6 +15,7 @@ import (
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/paymentdesk"
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/storefront"
 )
@@ -40,6 +41,11 @@ func (o *Orders) SettleOrder(ctx context.Context, s order.State) (string, error)
 		if err := c.book.Write(w); err != nil {
 			return err
 		}
+		if c.payment.reference != "" {
+			if err := paymentdesk.Ended(w, s.Key.String(), o.Now()); err != nil {
+				return err
+			}
+		}
 		return record(w, &s, s.Notices)
 	})
 	if err != nil {
@@ -54,12 +60,13 @@ type closing struct {
 	document storefront.Order
 	shop     catalog.Storefront
 	captured int64
+	payment  *paymentRow // reference is empty when the money is not at a provider
 	refunded ledger.Sale // goods and tax of what never came, as it was refunded
 	book     *ledgerbook.Book
 }
 
 func readClosing(ctx context.Context, w *postgres.Work, s *order.State) (*closing, error) {
-	c := &closing{state: s, book: ledgerbook.Open(w, s.Key.String())}
+	c := &closing{state: s, book: ledgerbook.Open(w, s.Key.String()), payment: queuePayment(w, s.Key.String())}
 	w.Queue(`SELECT o.document, o.captured_minor, s.document FROM orders o
 		JOIN storefronts s ON s.id = o.storefront WHERE o.key = $1`, s.Key.String()).QueryRow(func(row pgx.Row) error {
 		return missing(row.Scan(&c.document, &c.captured, &c.shop), "order", s.Key.String())
@@ -92,6 +99,11 @@ func (c *closing) close(now time.Time) (string, error) {
 	if err := c.book.MatchInvoices(); err != nil {
 		return "", err
 	}
+	if c.payment.reference != "" {
+		if err := c.book.NamePayment(c.document.Currency); err != nil {
+			return "", err
+		}
+	}
 	return c.prove()
 }
 
@@ -106,7 +118,7 @@ func (c *closing) prove() (string, error) {
 	}
 	currency := c.document.Currency
 	kept := money.Money{Minor: balances.Of(ledger.ProcessorClearing, currency), Currency: currency}
-	paid := money.Money{Minor: c.captured, Currency: currency}
+	paid := money.Money{Minor: c.captured + c.payment.captured, Currency: currency}
 	text := fmt.Sprintf("Settled: %s captured, %s kept", paid, kept)
 	if len(claims) > 0 {
 		text += fmt.Sprintf(", claims open: %d", len(claims))

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/paymentdesk"
 	"github.com/dropline/dropline/internal/storefront"
 	"github.com/dropline/dropline/internal/supplier"
 )
@@ -23,11 +25,14 @@ func (o *Orders) ValidateOrder(ctx context.Context, key order.Key) (order.Verdic
 		return order.Verdict{}, fmt.Errorf("validate order %s: %w", key, err)
 	}
 	document := &facts.document
+	if facts.beingCaptured() {
+		return order.Verdict{}, fmt.Errorf("validate order %s: %w", key, captureUnderWay(key.String()))
+	}
 	verdict := order.Verdict{
 		Currency: document.Currency,
 		Country:  document.ShipTo.Country,
 		Policy:   policyFor(facts.shop.Policy, document.Currency),
-		Captured: document.Paid(),
+		Captured: document.Paid() + facts.payment.authorised,
 	}
 	for i := range document.Lines {
 		l := &document.Lines[i]
@@ -41,12 +46,13 @@ func (o *Orders) ValidateOrder(ctx context.Context, key order.Key) (order.Verdic
 type judged struct {
 	document storefront.Order
 	shop     catalog.Storefront
+	payment  *paymentRow
 	known    []string        // SKUs that somebody offers
 	ages     []time.Duration // how much older the customer's newest orders are, this one (0) included
 }
 
 func (o *Orders) readForValidation(ctx context.Context, key order.Key) (judged, error) {
-	var j judged
+	j := judged{payment: &paymentRow{}}
 	var people supplier.Address
 	var email string
 	batch := &pgx.Batch{}
@@ -63,6 +69,13 @@ func (o *Orders) readForValidation(ctx context.Context, key order.Key) (judged, 
 		WHERE o.key = $1 ORDER BY earlier.received_at DESC LIMIT $2`, key.String(), velocityLook).Query(func(rows pgx.Rows) error {
 		ages, err := pgx.CollectRows(rows, pgx.RowTo[time.Duration])
 		j.ages = ages
+		return err
+	})
+	batch.Queue(`SELECT reference, standing, authorised_minor, capture_try FROM payments WHERE order_key = $1`, key.String()).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(&j.payment.reference, &j.payment.standing, &j.payment.authorised, &j.payment.try)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
 		return err
 	})
 	if err := o.Pool.SendBatch(ctx, batch).Close(); err != nil {
@@ -87,6 +100,31 @@ func (j *judged) within(term time.Duration) int {
 	return n
 }
 
+// beingCaptured: the payment is ours to capture when the order is placed, and nobody has said no or done
+// it yet. The verdict waits for that.
+func (j *judged) beingCaptured() bool {
+	if j.shop.Policy.Capture == catalog.CaptureShipment {
+		return false
+	}
+	return j.payment.standing == paymentdesk.StandingCapturing || j.payment.standing == paymentdesk.StandingAuthorised && j.payment.try == 0
+}
+
+// doubtPayment says what is wrong with the payment; empty: nothing.
+func (j *judged) doubtPayment() string {
+	p, atShipment := &j.document.Payment, j.shop.Policy.Capture == catalog.CaptureShipment
+	switch {
+	case j.shop.HasPayments() && p.Reference != "" && j.payment.reference == "":
+		return "the payment belongs to another order"
+	case p.Status != storefront.PaymentAuthorized || p.Captured >= j.document.Total || j.payment.standing == paymentdesk.StandingCaptured:
+		return ""
+	case j.payment.reference == "":
+		return "the payment is authorized but not captured"
+	case atShipment:
+		return ""
+	}
+	return "the payment could not be captured: see the order's payment"
+}
+
 func doubts(j *judged) []string {
 	var found []string
 	review := &j.shop.Policy.Review
@@ -96,8 +134,8 @@ func doubts(j *judged) []string {
 		}
 		found = append(found, d.Detail)
 	}
-	if p := &j.document.Payment; p.Status == storefront.PaymentAuthorized && p.Captured < j.document.Total {
-		found = append(found, "the payment is authorized but not captured")
+	if doubt := j.doubtPayment(); doubt != "" {
+		found = append(found, doubt)
 	}
 	for i := range j.document.Lines {
 		if sku := j.document.Lines[i].SKU; sku != "" && !slices.Contains(j.known, sku) {

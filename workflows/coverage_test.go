@@ -37,6 +37,11 @@ var notReplayed = map[string]string{
 	`return.go: workflow.GetLogger(r.ctx).Error("search attributes were refused", "error", err)`: theSDK,
 	`return.go: panic("workflows: no such step: " + string(step))`:                               "there is no such step",
 	`return.go: { return r.state, nil },`:                                                        "a query leaves no event",
+
+	`payment.go: return PaymentResult{}, err`:                                                     theSDK,
+	`payment.go: workflow.GetLogger(r.ctx).Error("search attributes were refused", "error", err)`: theSDK,
+	`payment.go: { return r.state, nil },`:                                                        "a query leaves no event",
+	`payment.go: return judged(r.ready, r.facts, r.state.CanDecide(d))`:                           aValidator,
 }
 
 const (

@@ -57,6 +57,16 @@ var sites = []site{
 	{"perform", "ActivityCloseReturn", workflows.ActivityCloseReturn, true, databaseTry, allTries, "return-stalled-close"},
 	{"perform", "ActivityReturnFacts", workflows.ActivityReturnFacts, true, databaseTry, allTries, "return-stalled-catch-up"},
 	{"load", "ActivityLoadReturn", workflows.ActivityLoadReturn, true, databaseTry, allTries, "return-stalled-load"},
+	{"perform", "ActivityLookUpPayment", workflows.ActivityLookUpPayment, false, partnerTry, allTries, "payment-stalled-look-up"},
+	{"perform", "ActivityCapturePayment", workflows.ActivityCapturePayment, false, partnerTry, allTries, "payment-stalled-capture"},
+	{"perform", "ActivityVoidPayment", workflows.ActivityVoidPayment, false, partnerTry, allTries, "payment-stalled-void"},
+	{"perform", "ActivitySendEvidence", workflows.ActivitySendEvidence, false, partnerTry, allTries, "payment-stalled-evidence"},
+	{"perform", "ActivityPaymentFacts", workflows.ActivityPaymentFacts, true, databaseTry, allTries, "payment-stalled-catch-up"},
+	{"refund", "ActivityRefundAgain", workflows.ActivityRefundAgain, false, partnerTry, allTries, "payment-stalled-refund"},
+	{"refund", "ActivityLookUpRefund", workflows.ActivityLookUpRefund, false, partnerTry, allTries, "payment-stalled-look-up-refund"},
+	{"record", "ActivityRecordPayment", workflows.ActivityRecordPayment, true, databaseTry, allTries, "payment-stalled-record"},
+	{"record", "ActivityClosePayment", workflows.ActivityClosePayment, true, databaseTry, allTries, "payment-stalled-close"},
+	{"load", "ActivityLoadPayment", workflows.ActivityLoadPayment, true, databaseTry, allTries, "payment-stalled-load"},
 	{"CarrierPoll", "ActivityPollCarrier", workflows.ActivityPollCarrier, false, 2 * time.Minute, 5 * time.Minute, "The pass fails, and the next makes up for it."},
 	{"Reconcile", "ActivityReconcile", workflows.ActivityReconcile, false, 10 * time.Minute, allTries, "The night fails, and the next makes up for it."},
 }
@@ -133,8 +143,8 @@ func TestEveryCallOfAnActivityIsBounded(t *testing.T) {
 		require.Zero(t, o.RetryPolicy.MaximumAttempts, "%s: the time bounds it, not the number of tries", s.activity)
 		require.NotEmpty(t, o.Summary, s.activity)
 	}
-	require.Len(t, seen.remote, 9)
-	require.Len(t, seen.local, 11)
+	require.Len(t, seen.remote, 15)
+	require.Len(t, seen.local, 15)
 }
 
 func TestAPersonIsAskedWhenAStepFailsForGood(t *testing.T) {
@@ -144,7 +154,7 @@ func TestAPersonIsAskedWhenAStepFailsForGood(t *testing.T) {
 			continue
 		}
 		release := "v0.1"
-		if strings.HasPrefix(s.escalation, "return-") {
+		if strings.HasPrefix(s.escalation, "return-") || strings.HasPrefix(s.escalation, "payment-") {
 			release = "v0.2"
 		}
 		h, err := readHistory(filepath.Join(release, s.escalation+".json"))

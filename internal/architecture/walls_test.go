@@ -35,6 +35,7 @@ var technology = []string{
 	"internal/outbox",
 	"internal/partners",
 	"internal/payment",
+	"internal/paymentdesk",
 	"internal/postgres",
 	"internal/reconcile",
 	"internal/returndesk",

@@ -147,11 +147,17 @@ var breakages = map[string]string{
 	"the open claims of returns are what suppliers still owe for them": comeback + `UPDATE returns SET state = jsonb_set(state, '{claim}', '{"expected": 5}')`,
 	"each credit memo reached its return once": comeback + `INSERT INTO credit_memos (supplier, number, rma, order_key, currency, minor, given_at)
 		SELECT supplier, 'CM-1', rma, order_key, 'USD', 5, now() FROM returns`,
-	"facts about returns are numbered without gaps":         comeback + `UPDATE returns SET fact_seq = 1`,
-	"what a return must know reaches its workflow":          comeback + `UPDATE returns SET started_at = NULL`,
-	"what is recorded of a return is what its tables say":   comeback + `UPDATE return_lines SET quantity = 1`,
-	"what a return paid is what was refunded for it":        comeback + `UPDATE returns SET state = jsonb_set(state, '{paidMinor}', '5')`,
-	"nobody keeps a return waiting for a week":              comeback + `UPDATE returns SET needs_attention = true, state = jsonb_set(state, '{attention}', '[{"since": "2020-01-01T00:00:00Z", "text": "x"}]')`,
+	"facts about returns are numbered without gaps":                           comeback + `UPDATE returns SET fact_seq = 1`,
+	"what a return must know reaches its workflow":                            comeback + `UPDATE returns SET started_at = NULL`,
+	"what is recorded of a return is what its tables say":                     comeback + `UPDATE return_lines SET quantity = 1`,
+	"what a return paid is what was refunded for it":                          comeback + `UPDATE returns SET state = jsonb_set(state, '{paidMinor}', '5')`,
+	"nobody keeps a return waiting for a week":                                comeback + `UPDATE returns SET needs_attention = true, state = jsonb_set(state, '{attention}', '[{"since": "2020-01-01T00:00:00Z", "text": "x"}]')`,
+	"what was captured of authorisations is in the ledger, each once":         till + `UPDATE payments SET authorised_minor = 9, captured_minor = 9`,
+	"a payment that is closed is captured or let go, and leaves nothing open": till + `UPDATE payments SET closed_at = now(), standing = 'authorised'`,
+	"facts about payments are numbered without gaps":                          till + `UPDATE payments SET fact_seq = 1`,
+	"what a payment must know reaches its workflow":                           till + `UPDATE payments SET deliver_at = now() - interval '1 hour'`,
+	"nobody keeps a payment waiting for a week": till + `UPDATE payments SET needs_attention = true,
+		state = '{"attention": [{"since": "2020-01-01T00:00:00Z", "text": "x"}]}'`,
 	"facts are numbered without gaps":                       `DELETE FROM facts WHERE order_key = 'demo/smooth' AND seq = 1`,
 	"a delivered parcel stays delivered":                    `UPDATE parcels SET milestone = 'in_transit' WHERE order_key = 'demo/smooth'`,
 	"orders and purchase orders are in declared states":     `UPDATE purchase_orders SET status = 'lost'`,
@@ -179,10 +185,15 @@ var breakages = map[string]string{
 const invoice = `INSERT INTO supplier_invoices (supplier, invoice, po_number, order_key, currency, total, document, invoiced_at)
 	SELECT supplier, 'I-1', number, order_key, currency, 840, '{"Lines": [{"Line": 1}]}', now() FROM purchase_orders WHERE order_key = 'demo/smooth';`
 
+// till gives the settled order a payment at a provider.
+const till = `INSERT INTO payments (order_key, storefront, reference, standing, stage, state)
+	SELECT key, storefront, 'pi_1', 'captured', 'payment_books', '{}' FROM orders WHERE key = 'demo/smooth';`
+
 // misled break what only the workflows can tell.
 var misled = map[string]func(l *lives){
-	"every open return has a running workflow that keeps its units": func(l *lives) { l.broken(comeback + `UPDATE returns SET closed_at = NULL`) },
-	"the workflows keep every unit":                                 func(l *lives) { l.states[open].Lines[0].Unassigned = 5 },
+	"every open return has a running workflow that keeps its units":      func(l *lives) { l.broken(comeback + `UPDATE returns SET closed_at = NULL`) },
+	"every open payment has a running workflow that waits for something": func(l *lives) { l.broken(till + `UPDATE payments SET started_at = now()`) },
+	"the workflows keep every unit":                                      func(l *lives) { l.states[open].Lines[0].Unassigned = 5 },
 	"every open order waits for something, or for a person": func(l *lives) {
 		l.states[open].POs[0].ShipDueAt = time.Time{}
 	},

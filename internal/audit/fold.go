@@ -24,6 +24,7 @@ const (
 	tablesAgree    = "the recorded state is what its tables say"
 	refundsAgree   = "the refunds that the state counts are the refunds that were made"
 	oneWorkflow    = "every open order has a running workflow, and no other has one"
+	paymentsRun    = "every open payment has a running workflow that waits for something"
 	returnsRun     = "every open return has a running workflow that keeps its units"
 	workflowAgrees = "what is recorded is what the workflow knows"
 )
@@ -44,6 +45,7 @@ var inGo = []struct {
 	{16, refundsAgree},
 	{16, oneWorkflow},
 	{16, returnsRun},
+	{16, paymentsRun},
 	{16, workflowAgrees},
 }
 

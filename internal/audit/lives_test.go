@@ -19,6 +19,8 @@ import (
 	"github.com/dropline/dropline/internal/gateway"
 	"github.com/dropline/dropline/internal/intake"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/payment"
+	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/postgres/postgrestest"
 	"github.com/dropline/dropline/internal/returns"
@@ -257,6 +259,11 @@ func (l *lives) Return(context.Context, order.Key, string) (returns.State, strin
 	return returns.State{}, audit.Missing, nil
 }
 
+// Payment: nor is a payment's.
+func (l *lives) Payment(context.Context, order.Key) (payments.State, string, error) {
+	return payments.State{}, audit.Missing, nil
+}
+
 func (l *lives) Running(_ context.Context, visit func(id string) error) error {
 	for key, s := range l.states {
 		if !s.Finished() && l.ended[key] == "" {
@@ -274,6 +281,8 @@ type obliging struct{}
 func (obliging) Supplier(catalog.Supplier) (supplier.Channel, error) { return obliging{}, nil }
 
 func (obliging) Storefront(catalog.Storefront) (storefront.Channel, error) { return refunding{}, nil }
+
+func (obliging) Payments(catalog.Storefront) (payment.Provider, bool, error) { return nil, false, nil }
 
 func (obliging) Submit(_ context.Context, po supplier.PurchaseOrder) (supplier.Receipt, error) {
 	return supplier.Receipt{Reference: "R-" + po.Number, ReceivedAt: time.Now()}, nil

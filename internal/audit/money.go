@@ -24,20 +24,23 @@ var money = []statement{
 	{
 		invariant: 8, name: "refunds never exceed what was captured",
 		of: "orders",
-		find: `SELECT o.key, format('%s captured, %s refunded (minor units)', o.captured_minor, r.sum)
+		find: `SELECT o.key, format('%s captured or authorised, %s refunded (minor units)', o.captured_minor + coalesce(p.authorised_minor, 0), r.sum)
 			FROM orders o JOIN (SELECT order_key, sum(amount_minor) AS sum FROM refunds GROUP BY 1) r ON r.order_key = o.key
-			WHERE r.sum > o.captured_minor`,
+			LEFT JOIN payments p ON p.order_key = o.key
+			WHERE r.sum > o.captured_minor + coalesce(p.authorised_minor, 0)`,
 		do: "Stop refunds of this order; compare with the storefront's own list of refunds.",
 	},
 	{
 		invariant: 8, name: "the ledger holds what was captured less what was refunded",
 		of: "orders",
-		find: `SELECT o.key, format('%s captured less %s refunded, the ledger holds %s (minor units)', o.captured_minor, coalesce(r.sum, 0), coalesce(l.sum, 0))
-			FROM orders o
-			LEFT JOIN (SELECT order_key, sum(amount_minor) AS sum FROM refunds WHERE state = 'done' GROUP BY 1) r ON r.order_key = o.key
+		find: `SELECT o.key, format('%s captured less %s refunded, the ledger holds %s (minor units)', c.captured, coalesce(r.sum, 0), coalesce(l.sum, 0))
+			FROM orders o LEFT JOIN payments p ON p.order_key = o.key
+			CROSS JOIN LATERAL (SELECT o.captured_minor + coalesce(p.captured_minor + p.moved_minor, 0) AS captured) c
+			LEFT JOIN (SELECT order_key, sum(amount_minor) AS sum FROM refunds WHERE state = 'done' AND route IN ('', 'provider') GROUP BY 1) r
+				ON r.order_key = o.key
 			LEFT JOIN (SELECT t.order_key, sum(e.minor) AS sum FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
 				WHERE e.account = 'processor_clearing' GROUP BY 1) l ON l.order_key = o.key
-			WHERE o.captured_minor - coalesce(r.sum, 0) <> coalesce(l.sum, 0)`,
+			WHERE c.captured - coalesce(r.sum, 0) <> coalesce(l.sum, 0)`,
 		do: "A capture or a refund was not posted, or posted twice: compare starter ledger with the storefront's payments.",
 	},
 	{
@@ -100,13 +103,13 @@ var money = []statement{
 	},
 	{
 		invariant: 12, name: "each refund that was made is in the ledger once",
-		of: "refunds WHERE state = 'done' AND amount_minor > 0",
+		of: "refunds WHERE state = 'done' AND amount_minor > 0 AND route IN ('', 'provider')",
 		find: `SELECT r.order_key, format('refund %s of %s minor units has %s postings of %s', r.n, r.amount_minor, coalesce(p.n, 0), coalesce(p.sum, 0))
 			FROM refunds r LEFT JOIN LATERAL (
 				SELECT count(DISTINCT t.id) AS n, -sum(e.minor) AS sum FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
 				WHERE t.order_key = r.order_key AND e.account = 'processor_clearing' AND t.key IN ('refunded|' || r.key,
 					'exchange_refunded|' || r.key || '/supplement', 'exchange_refunded|' || substr(r.key, length('through/') + 1))) p ON true
-			WHERE r.state = 'done' AND r.amount_minor > 0 AND p.sum IS DISTINCT FROM r.amount_minor`,
+			WHERE r.state = 'done' AND r.amount_minor > 0 AND r.route IN ('', 'provider') AND p.sum IS DISTINCT FROM r.amount_minor`,
 		do: "Compare with the storefront's refunds, and post or reverse what differs.",
 	},
 	{
@@ -122,4 +125,5 @@ var money = []statement{
 const guards = `('orders', 'snapshots_move_forward'), ('purchase_order_lines', 'one_live_purchase_order'), ('order_lines', 'one_live_purchase_order'),
 	('refunds', 'refunds_within_capture'), ('ledger_entries', 'ledger_balances'), ('ledger_transactions', 'ledger_balances'),
 	('ledger_entries', 'ledger_is_append_only'), ('ledger_transactions', 'ledger_is_append_only'),
+	('payments', 'captured_within_authorised'), ('payments', 'payment_snapshots_move_forward'),
 	('ledger_entries', 'ledger_is_append_only_truncate'), ('ledger_transactions', 'ledger_is_append_only_truncate')`

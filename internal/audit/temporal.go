@@ -13,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/workflows"
 )
@@ -34,6 +35,10 @@ func (t temporalWorkflows) State(ctx context.Context, key order.Key) (order.Stat
 
 func (t temporalWorkflows) Return(ctx context.Context, key order.Key, rma string) (returns.State, string, error) {
 	return stateOf[returns.State](ctx, t.client, returns.WorkflowID(key, rma))
+}
+
+func (t temporalWorkflows) Payment(ctx context.Context, key order.Key) (payments.State, string, error) {
+	return stateOf[payments.State](ctx, t.client, payments.WorkflowID(key))
 }
 
 func stateOf[S any](ctx context.Context, c client.Client, workflow string) (state S, status string, err error) {

@@ -33,6 +33,9 @@ func readStorefront(s *section) Storefront {
 	if shop.Policy.Capture == CaptureShipment && !s.has("payments") {
 		policy.at("capture").problem("shipment needs payments: without a provider of its own we cannot capture what the customer pays")
 	}
+	if s.has("payments") && (slices.Contains(shop.Policy.Returns.Outcomes, OutcomeStoreCredit) || slices.Contains(shop.Policy.Returns.Outcomes, OutcomeExchange)) {
+		s.problem("its policy offers exchange or store_credit, which is not possible yet where a payment provider holds the payments: offer refund alone")
+	}
 	if slices.Contains(shop.Policy.Returns.Outcomes, OutcomeStoreCredit) && shop.RefundURL == "" {
 		s.problem("its policy offers store_credit, which is given through refund_url: name one, or do not offer it")
 	}

@@ -77,3 +77,27 @@ func kind(f order.Fact) string {
 	}
 	return "unknown"
 }
+
+// Queue takes statements for the next round trip: a *pgx.Batch or a *postgres.Work.
+type Queue interface {
+	Queue(sql string, args ...any) *pgx.QueuedQuery
+}
+
+// QueueCancel queues a cancellation as a fact of an order that is not settled, once per request id. The
+// caller holds the order's row.
+func QueueCancel(q Queue, orderKey string, r order.CancelRequest) error {
+	fact := order.Fact{Cancel: &r}
+	body, err := json.Marshal(fact)
+	if err != nil {
+		return fmt.Errorf("encode a fact of order %s: %w", orderKey, err)
+	}
+	q.Queue(`
+		WITH numbered AS (
+			UPDATE orders SET fact_seq = fact_seq + 1, deliver_at = least(coalesce(deliver_at, now()), now())
+			WHERE key = $1 AND closed_at IS NULL
+				AND NOT EXISTS (SELECT FROM facts WHERE order_key = $1 AND kind = $2 AND body #>> '{cancel,id}' = $4)
+			RETURNING fact_seq)
+		INSERT INTO facts (order_key, seq, kind, body, urgent)
+		SELECT $1, fact_seq, $2, jsonb_set($3, '{seq}', to_jsonb(fact_seq)), true FROM numbered`, orderKey, kind(fact), body, r.ID)
+	return nil
+}

@@ -21,6 +21,7 @@ import (
 	"github.com/dropline/dropline/internal/gateway"
 	"github.com/dropline/dropline/internal/intake"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/postgres/postgrestest"
 	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/workflows"
@@ -207,6 +208,10 @@ func (s *scripted) CancelReturn(ctx context.Context, _ order.Key, _, id string, 
 
 func (s *scripted) DecideReturn(ctx context.Context, _ order.Key, _, id string, d returns.Decision) (workflows.ReturnAnswer, error) {
 	return workflows.ReturnAnswer{Message: "Noted.", Stage: returns.StageSettling}, s.take(ctx, id, d)
+}
+
+func (s *scripted) DecidePayment(ctx context.Context, _ order.Key, id string, d payments.Decision) (workflows.PaymentAnswer, error) {
+	return workflows.PaymentAnswer{Message: "Noted.", Stage: payments.StageSettling}, s.take(ctx, id, d)
 }
 
 func (s *scripted) Reachable(context.Context) error { return s.err }

@@ -137,6 +137,7 @@ func New(c Config) http.Handler {
 	g.registerOrders()
 	g.registerRequests()
 	g.registerReturns()
+	g.registerOrderPayments()
 	g.registerWebhooks()
 	g.registerPaymentWebhooks()
 	g.mux.HandleFunc("GET /healthz", g.health)

@@ -14,6 +14,8 @@ import (
 	"github.com/dropline/dropline/internal/facts"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/orderview"
+	"github.com/dropline/dropline/internal/paymentdesk"
+	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/returndesk"
 	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/internal/tracking"
@@ -133,15 +135,17 @@ func (d *Deliverer) Deliver(ctx context.Context) (found bool, err error) {
 // due is a claimed order, or a claimed return of one.
 type due struct {
 	key          order.Key
-	rma          string // of a return; empty: the order itself
+	rma          string // of a return; empty: the order itself, or its payment
+	payment      bool
 	supplier     string // of a return
 	country      string
 	lines, units int64
 	factSeq      int64
 	deliveredSeq int64 // moves on as batches are delivered
 	started      bool
-	recorded     bool           // the workflow left a state to go on from
-	granted      *returns.State // of a return that begins: as the desk granted it
+	recorded     bool            // the workflow left a state to go on from
+	granted      *returns.State  // of a return that begins: as the desk granted it
+	opened       *payments.State // of a payment that begins: as the order was placed
 	tries        int
 	lease        time.Time // identifies the claim
 }
@@ -166,7 +170,15 @@ const claimReturnSQL = `
 		(SELECT coalesce(sum(quantity), 0)::bigint FROM return_lines l WHERE l.rma = r.rma), r.rma, r.supplier,
 		CASE WHEN r.started_at IS NULL THEN r.state END`
 
-// claim takes what has waited longest: an order, or when none waits a return.
+// claimPaymentSQL does the same for payments.
+const claimPaymentSQL = `
+	UPDATE payments p SET deliver_at = now() + $1::interval
+	FROM orders o
+	WHERE order_key = (SELECT order_key FROM payments WHERE deliver_at <= now() ORDER BY deliver_at LIMIT 1 FOR UPDATE SKIP LOCKED) AND o.key = p.order_key
+	RETURNING o.storefront, o.order_id, o.country, p.fact_seq, p.delivered_seq, p.started_at IS NOT NULL, true, p.deliver_tries, p.deliver_at,
+		0::bigint, 0::bigint, CASE WHEN p.started_at IS NULL THEN p.state END`
+
+// claim takes what has waited longest: an order, or when none waits a return or a payment.
 func (d *Deliverer) claim(ctx context.Context) (*due, error) {
 	var o due
 	fields := []any{
@@ -176,21 +188,31 @@ func (d *Deliverer) claim(ctx context.Context) (*due, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = d.Pool.QueryRow(ctx, claimReturnSQL, deliveryLease).Scan(append(fields, &o.rma, &o.supplier, &o.granted)...)
 	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		o.payment = true
+		err = d.Pool.QueryRow(ctx, claimPaymentSQL, deliveryLease).Scan(append(fields, &o.opened)...)
+	}
 	return &o, err
 }
 
 // name is how people know it.
 func (o *due) name() string {
-	if o.rma != "" {
+	switch {
+	case o.rma != "":
 		return o.rma
+	case o.payment:
+		return payments.WorkflowID(o.key)
 	}
 	return o.key.String()
 }
 
 // row is where it stands: its table, the column of its key, and the key.
 func (o *due) row() (table, column, key string) {
-	if o.rma != "" {
+	switch {
+	case o.rma != "":
 		return "returns", "rma", o.rma
+	case o.payment:
+		return "payments", "order_key", o.key.String()
 	}
 	return "orders", "key", o.key.String()
 }
@@ -215,6 +237,14 @@ func (d *Deliverer) deliver(ctx context.Context, o *due) error {
 		}
 		return deliverAll(ctx, d, o, list, func(f returns.Fact) int64 { return f.Seq },
 			func(batch []returns.Fact) any { return workflows.ReturnFactsSignal{Facts: batch} })
+	}
+	if o.payment {
+		list, err := paymentdesk.After(ctx, d.Pool, o.key.String(), o.deliveredSeq)
+		if err != nil {
+			return err
+		}
+		return deliverAll(ctx, d, o, list, func(f payments.Fact) int64 { return f.Seq },
+			func(batch []payments.Fact) any { return workflows.PaymentFactsSignal{Facts: batch} })
 	}
 	list, err := facts.After(ctx, d.Pool, o.key.String(), o.deliveredSeq)
 	if err != nil {
@@ -289,13 +319,14 @@ func pauseAfter(tries int) time.Duration { return min(firstPause<<min(tries, 20)
 // are not urgent get a time of their own, so that none waits for ever. The stage that lists filter by
 // follows the facts, unless the workflow has recorded a newer one meanwhile.
 func (d *Deliverer) complete(ctx context.Context, o *due) error {
-	if o.rma != "" {
+	if o.rma != "" || o.payment {
+		table, column, key := o.row()
 		_, err := d.Pool.Exec(ctx, `
-			UPDATE returns SET started_at = coalesce(started_at, now()), deliver_tries = 0, delivered_seq = greatest(delivered_seq, $2),
+			UPDATE `+table+` SET started_at = coalesce(started_at, now()), deliver_tries = 0, delivered_seq = greatest(delivered_seq, $2),
 				deliver_at = CASE
 					WHEN deliver_at IS DISTINCT FROM $3 THEN deliver_at
 					WHEN fact_seq > greatest(delivered_seq, $2) THEN now() + $4::interval END
-			WHERE rma = $1`, o.rma, o.deliveredSeq, o.lease, tracking.RoutineWait)
+			WHERE `+column+` = $1`, key, o.deliveredSeq, o.lease, tracking.RoutineWait)
 		return err
 	}
 	now, err := orderview.Stand(ctx, d.Pool, o.key)

@@ -16,6 +16,7 @@ import (
 	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/notify"
 	"github.com/dropline/dropline/internal/outbox"
+	"github.com/dropline/dropline/internal/paymentdesk"
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/storefront"
 	"github.com/dropline/dropline/internal/supplier"
@@ -67,8 +68,14 @@ func (p *Orders) place(ctx context.Context, tx pgx.Tx, o storefront.Order, bodyH
 	if err != nil || placed != Created {
 		return placed, err
 	}
-	if err := insertParts(ctx, tx, o, documentID); err != nil {
+	held, err := insertParts(ctx, tx, o, documentID)
+	if err != nil {
 		return "", err
+	}
+	if held > 0 {
+		if err := postAuthorised(ctx, tx, o, held); err != nil {
+			return "", err
+		}
 	}
 	if o.Payment.Captured > 0 {
 		capture, err := ledger.Captured(o.Key.Order, money.Money{Minor: o.Payment.Captured, Currency: o.Currency})
@@ -116,11 +123,26 @@ func (p *Orders) insertOrder(ctx context.Context, tx pgx.Tx, o storefront.Order,
 	return Conflicting, nil
 }
 
-// insertParts also wakes the documents that waited for the order.
-func insertParts(ctx context.Context, tx pgx.Tx, o storefront.Order, documentID int64) error {
+// postAuthorised books a sale whose money the customer's bank holds for us.
+func postAuthorised(ctx context.Context, tx pgx.Tx, o storefront.Order, held int64) error {
+	return ledgerbook.Change(ctx, tx, o.Key.String(), func(book *ledgerbook.Book) error {
+		posting, err := ledger.Authorised(o.Key.Order, money.Money{Minor: held, Currency: o.Currency})
+		if err == nil {
+			err = book.Post(posting)
+		}
+		if err == nil {
+			err = book.NamePayment(o.Currency)
+		}
+		return err
+	})
+}
+
+// insertParts also wakes the documents that waited for the order. It returns what the customer's bank
+// holds and we have to capture.
+func insertParts(ctx context.Context, tx pgx.Tx, o storefront.Order, documentID int64) (held int64, err error) {
 	shipTo, err := json.Marshal(o.ShipTo)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var numbers []int32
 	var skus []string
@@ -136,7 +158,10 @@ func insertParts(ctx context.Context, tx pgx.Tx, o storefront.Order, documentID 
 		SELECT $1, l.* FROM unnest($2::int[], $3::text[], $4::bigint[]) AS l`, key, numbers, skus, quantities)
 	batch.Queue(`UPDATE documents SET next_attempt_at = now() WHERE order_key = $1 AND status = 'received'`, key)
 	batch.Queue(`UPDATE documents SET order_key = $2 WHERE id = $1`, documentID, key)
-	return tx.SendBatch(ctx, batch).Close()
+	if err := paymentdesk.Open(batch, o, func(authorised int64) { held = authorised }); err != nil {
+		return 0, err
+	}
+	return held, tx.SendBatch(ctx, batch).Close()
 }
 
 // withoutPeople is the order as it may be read by everyone who works on it.

@@ -225,6 +225,8 @@ func (p *Processor) safely(ctx context.Context, tx pgx.Tx, d received) (v verdic
 		return p.applyShopify(ctx, tx, d)
 	case "carrier":
 		return p.applyCarrier(ctx, tx, d)
+	case "payments":
+		return p.applyPayment(ctx, tx, d)
 	}
 	if read, known := p.Readers[d.source]; known {
 		return p.applyOrder(ctx, tx, d, read)

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/internal/visibility"
@@ -41,6 +42,17 @@ func (o *due) options() client.StartWorkflowOptions {
 			TypedSearchAttributes:                    visibility.InitialReturn(o.key, o.country, o.supplier),
 			StaticSummary:                            fmt.Sprintf("Return · %s · %s", count(o.lines, "line"), count(o.units, "unit")),
 			StaticDetails:                            fmt.Sprintf("Return **%s** of order **%s**.", o.rma, o.key),
+		}
+	}
+	if o.payment {
+		return client.StartWorkflowOptions{
+			ID:                                       payments.WorkflowID(o.key),
+			TaskQueue:                                workflows.TaskQueue,
+			WorkflowIDReusePolicy:                    enums.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+			WorkflowExecutionErrorWhenAlreadyStarted: true,
+			TypedSearchAttributes:                    visibility.InitialPayment(o.key, o.country),
+			StaticSummary:                            "Payment",
+			StaticDetails:                            fmt.Sprintf("Payment of order **%s**.", o.key),
 		}
 	}
 	return client.StartWorkflowOptions{
@@ -81,6 +93,13 @@ func (o *due) begin(again bool) (name string, input any) {
 			in.State = o.granted
 		}
 		return workflows.ReturnWorkflow, in
+	}
+	if o.payment {
+		in := workflows.PaymentInput{Key: o.key}
+		if !again {
+			in.State = o.opened
+		}
+		return workflows.PaymentWorkflow, in
 	}
 	return workflows.OrderWorkflow, workflows.OrderInput{Key: o.key, Reopen: again}
 }

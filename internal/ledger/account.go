@@ -55,6 +55,14 @@ const (
 	FeesRetained Account = "fees_retained"
 	// CostOfGoods is what suppliers charge for what they shipped, less their credits.
 	CostOfGoods Account = "cost_of_goods"
+	// CustomerReceivable is what was sold on an authorisation and has not been captured.
+	CustomerReceivable Account = "customer_receivable"
+	// RefundsPayable is what customers are owed whose refund came back, or is held.
+	RefundsPayable Account = "refunds_payable"
+	// Chargebacks is what customers' banks have taken and not decided about.
+	Chargebacks Account = "chargebacks"
+	// PaymentFees is what the payment provider keeps.
+	PaymentFees Account = "payment_fees"
 	// Losses is what nobody will make good: absorbed shipments, written-off claims, chargebacks.
 	Losses Account = "losses"
 	// Goodwill is what a customer got back while keeping the goods.
@@ -120,6 +128,14 @@ func chart(name string) (description, bool) {
 		return description{kind: Income, title: "Fees retained"}, true
 	case string(CostOfGoods):
 		return description{kind: Expense, title: "Cost of goods"}, true
+	case string(CustomerReceivable):
+		return description{kind: Asset, title: "Customer receivable", claimed: true}, true
+	case string(RefundsPayable):
+		return description{kind: Liability, title: "Refunds payable", claimed: true}, true
+	case string(Chargebacks):
+		return description{kind: Asset, title: "Chargebacks", claimed: true}, true
+	case string(PaymentFees):
+		return description{kind: Expense, title: "Payment fees"}, true
 	case string(Losses):
 		return description{kind: Expense, title: "Losses"}, true
 	case string(Goodwill):
@@ -177,7 +193,7 @@ func (a Account) NeedsClaim() bool {
 }
 
 // IsClaims reports whether the account holds what a supplier or carrier owes us.
-func (a Account) IsClaims() bool { return a.NeedsClaim() && a.Type() == Asset }
+func (a Account) IsClaims() bool { return a.NeedsClaim() && a.Type() == Asset && a.Partner() != "" }
 
 // maxToken bounds ids so that a derived key stays within an index entry.
 const maxToken = 120

@@ -14,8 +14,8 @@ var ErrClaim = errors.New("claim is not well formed")
 // ClaimKind names why a balance may stay open when an order closes.
 type ClaimKind string
 
-// Kinds of claims. All but the last three are owed to us and are opened by a posting; the
-// last three name what part of a supplier's payable is still open and why.
+// Kinds of claims. Those up to the invoice dispute are owed to us by suppliers and carriers and are opened
+// by a posting; the others name what part of an account is still open and why.
 const (
 	ClaimReturnCredit      ClaimKind = "return_credit"
 	ClaimShortShipment     ClaimKind = "short_shipment"
@@ -27,6 +27,10 @@ const (
 	ClaimInvoiceDue        ClaimKind = "invoice_due"     // invoiced, not yet paid
 	ClaimInvoiceMissing    ClaimKind = "invoice_missing" // accrued, not yet invoiced
 	ClaimCreditMemo        ClaimKind = "credit_memo"     // given, not yet set off against a payment
+
+	ClaimPaymentDue ClaimKind = "payment_due" // sold, and not captured yet
+	ClaimRefundDue  ClaimKind = "refund_due"  // the customer's refund came back, or is held
+	ClaimChargeback ClaimKind = "chargeback"  // the customer's bank has not decided
 )
 
 // Claim is a named balance that an order may leave open: on what account, how much (minor
@@ -73,6 +77,12 @@ func (c Claim) fitsAccount() bool {
 		return c.Account == SupplierPayable(c.Account.Partner())
 	case ClaimCreditMemo:
 		return c.Account == SupplierPayable(c.Account.Partner()) && c.Minor > 0
+	case ClaimPaymentDue:
+		return c.Account == CustomerReceivable
+	case ClaimRefundDue:
+		return c.Account == RefundsPayable
+	case ClaimChargeback:
+		return c.Account == Chargebacks
 	}
 	if c.Kind == ClaimInvoiceDispute && c.Account != SupplierClaims(c.Account.Partner()) {
 		return false
@@ -162,7 +172,7 @@ func Closed(balances Balances, claims []Claim) (ok bool, problems []string) {
 		switch {
 		case b.Account == CustomerDeposits && b.Minor != 0:
 			problems = append(problems, fmt.Sprintf("%s is not zero but %s", b.Account.Title(), amount))
-		case b.Account == ProcessorClearing && b.Minor < 0:
+		case b.Account == ProcessorClearing && b.Minor+takenBack(balances, b.Currency) < 0:
 			problems = append(problems, fmt.Sprintf("more was refunded than captured: %s is %s",
 				b.Account.Title(), amount))
 		}
@@ -170,6 +180,11 @@ func Closed(balances Balances, claims []Claim) (ok bool, problems []string) {
 	problems = append(problems, malformed(claims)...)
 	problems = append(problems, uncovered(balances, claims)...)
 	return len(problems) == 0, problems
+}
+
+// takenBack is at most what customers' banks and the provider took of the money there, besides refunds.
+func takenBack(balances Balances, currency string) int64 {
+	return balances.Of(Chargebacks, currency) + balances.Of(PaymentFees, currency) + max(balances.Of(Losses, currency), 0)
 }
 
 func malformed(claims []Claim) (problems []string) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dropline/dropline/internal/facts"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/paymentdesk"
 )
 
 // ErrNoOrder: the order is not in the database.
@@ -83,7 +84,8 @@ func (s *Standing) queue(b *pgx.Batch, key order.Key) {
 	var started, closed *time.Time
 	var state []byte
 	b.Queue(`
-		SELECT coalesce(document->>'number', ''), currency, total_minor, captured_minor, placed_at, received_at,
+		SELECT coalesce(document->>'number', ''), currency, total_minor,
+			captured_minor + coalesce((SELECT p.captured_minor FROM payments p WHERE p.order_key = key), 0), placed_at, received_at,
 			started_at, closed_at, state
 		FROM orders WHERE key = $1`, key.String()).QueryRow(func(row pgx.Row) error {
 		err := row.Scan(&s.Number, &s.Currency, &s.Total, &s.Captured, &s.PlacedAt, &s.ReceivedAt, &started, &closed, &state)
@@ -155,6 +157,10 @@ func moment(t *time.Time) time.Time {
 // queue reads what stands beside the state: parcels as the carriers tell of them, refunds, messages.
 func (v *View) queue(b *pgx.Batch, key order.Key) {
 	v.Parcels, v.Refunds, v.Messages, v.Returns = []Parcel{}, []Refund{}, []Message{}, []Return{}
+	paymentdesk.QueueStand(b, key, func(p paymentdesk.Standing) {
+		payment := ViewPayment(&p)
+		v.Payment = &payment
+	})
 	queueEach(b, `SELECT `+returnColumns+` FROM returns r WHERE r.order_key = $1 ORDER BY r.opened_at, r.rma`, key,
 		func(row pgx.CollectableRow) error {
 			r, err := scanReturn(row)
@@ -187,7 +193,7 @@ func (v *View) queue(b *pgx.Batch, key order.Key) {
 		})
 	b.Queue(`
 		SELECT o.currency, coalesce(sum(r.amount_minor), 0)::bigint FROM orders o
-		LEFT JOIN refunds r ON r.order_key = o.key WHERE o.key = $1 GROUP BY o.currency`, key.String()).
+		LEFT JOIN refunds r ON r.order_key = o.key AND r.route NOT IN ('released', 'forgiven') WHERE o.key = $1 GROUP BY o.currency`, key.String()).
 		QueryRow(func(row pgx.Row) error {
 			var currency string
 			var minor int64

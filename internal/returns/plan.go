@@ -82,7 +82,9 @@ func (s *State) Begin(k StepKind) {
 	case StepClose:
 		// Nothing else is under way: what stalled is done, or not needed any more. What is recorded is how it
 		// is once this has gone through.
-		s.Attention = slices.DeleteFunc(s.Attention, func(a order.Attention) bool { return strings.HasPrefix(a.Key, "stalled/") })
+		s.Attention = slices.DeleteFunc(s.Attention, func(a order.Attention) bool {
+			return strings.HasPrefix(a.Key, "stalled/") || a.Key == goesBack // nobody waits for the parcel any more
+		})
 		s.Unrecorded, s.Closed = false, true
 		s.Revision++
 	}

@@ -19,6 +19,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/dropline/dropline/internal/apikey"
+	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/config"
 	"github.com/dropline/dropline/internal/engine/enginetest"
 	"github.com/dropline/dropline/internal/postgres"
@@ -26,6 +27,7 @@ import (
 	"github.com/dropline/dropline/internal/service"
 	"github.com/dropline/dropline/internal/sim/carriersim"
 	"github.com/dropline/dropline/internal/sim/mailsim"
+	"github.com/dropline/dropline/internal/sim/paymentsim"
 	"github.com/dropline/dropline/internal/sim/storefrontsim"
 	"github.com/dropline/dropline/internal/sim/suppliersim"
 )
@@ -57,6 +59,8 @@ type Options struct {
 	Connections int32
 	// SendWithin and InspectWithin are the storefront's policy for returns; empty: 14d and 3d.
 	SendWithin, InspectWithin string
+	// Capture gives the storefront a payment provider, and says when it captures; empty: it has none.
+	Capture catalog.Capture
 	// Adjust changes the settings of gateway and workers before they start; nil: they stay.
 	Adjust func(*config.Settings)
 	// StartGateway starts the gateway elsewhere, such as in a process of its own, and returns its base
@@ -103,7 +107,8 @@ type Stage struct {
 	Suppliers  *suppliersim.Server
 	Carrier    *carriersim.Server
 	Storefront *storefrontsim.Server
-	Mail       *mailsim.Server // nil without Options.Mail
+	Mail       *mailsim.Server    // nil without Options.Mail
+	Payments   *paymentsim.Server // nil without Options.Capture
 	// Gateway is the base URL of the API, Key an operator's key to it.
 	Gateway, Key string
 
@@ -246,7 +251,7 @@ func (s *Stage) startGateway(ctx context.Context, o *Options) error {
 	}
 	s.Suppliers.SetGateway(seen)
 	s.webhooks = seen
-	return nil
+	return s.startPayments(o)
 }
 
 // startHere runs the gateway in this process.

@@ -13,6 +13,7 @@ import (
 	"github.com/dropline/dropline/internal/notify"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/outbox"
+	"github.com/dropline/dropline/internal/paymentdesk"
 	"github.com/dropline/dropline/internal/sla"
 )
 
@@ -126,6 +127,11 @@ func (p *parcel) save(ctx context.Context, tx pgx.Tx, s carrier.Standing, o carr
 	if !s.FirstScanAt.IsZero() {
 		batch.Queue(`UPDATE purchase_orders SET first_scan_at = least(first_scan_at, $2) WHERE number = $1
 			AND first_scan_at IS DISTINCT FROM least(first_scan_at, $2)`, p.po, s.FirstScanAt)
+	}
+	if p.wanted && p.firstScan.IsZero() && !s.FirstScanAt.IsZero() {
+		if err := paymentdesk.Shipped(batch, p.order, s.FirstScanAt); err != nil {
+			return err
+		}
 	}
 	if err := outbox.Queue(batch, p.messages(s, o)...); err != nil {
 		return err

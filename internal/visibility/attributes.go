@@ -48,6 +48,13 @@ func InitialReturn(key order.Key, country, supplier string) temporal.SearchAttri
 		Country.ValueSet(country), Breached.ValueSet(false), NeedsAttention.ValueSet(false))
 }
 
+// InitialPayment is what a payment's workflow is found by from its start.
+func InitialPayment(key order.Key, country string) temporal.SearchAttributes {
+	return temporal.NewSearchAttributes(
+		Stage.ValueSet("authorised"), Storefront.ValueSet(key.Storefront), Country.ValueSet(country),
+		Breached.ValueSet(false), NeedsAttention.ValueSet(false))
+}
+
 // SameFilters is true when an update would change nothing that is worth its price: every upsert is a
 // billable action. The suppliers follow with the next change.
 func (a Attributes) SameFilters(b Attributes) bool {

@@ -27,6 +27,7 @@ DECLARE
     gone bigint;
 BEGIN
     SELECT captured_minor + exchange_minor INTO paid FROM orders WHERE key = NEW.order_key FOR NO KEY UPDATE;
+    paid := paid + coalesce((SELECT authorised_minor FROM payments WHERE order_key = NEW.order_key), 0);
     SELECT coalesce(sum(amount_minor + credit_minor + moved_minor + through_minor), 0) INTO gone FROM refunds WHERE order_key = NEW.order_key;
     IF gone > paid THEN
         RAISE EXCEPTION 'order %: refunds of % exceed the % captured', NEW.order_key, gone, paid
@@ -87,6 +88,7 @@ DECLARE
     refunded bigint;
 BEGIN
     SELECT captured_minor INTO captured FROM orders WHERE key = NEW.order_key FOR NO KEY UPDATE;
+    captured := captured + coalesce((SELECT authorised_minor FROM payments WHERE order_key = NEW.order_key), 0);
     SELECT coalesce(sum(amount_minor), 0) INTO refunded FROM refunds WHERE order_key = NEW.order_key;
     IF refunded > captured THEN
         RAISE EXCEPTION 'order %: refunds of % exceed the % captured', NEW.order_key, refunded, captured

@@ -1,0 +1,87 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/dropline/dropline/internal/payment"
+	"github.com/dropline/dropline/internal/payments"
+	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/workflows"
+)
+
+// RefundAgain makes a refund once more that came back or was held, because a person decided so. Amount
+// and key were fixed with the refund; each try has a key of its own. What the provider refuses, or must
+// not be asked for while the customer's bank disputes the payment, comes back without a reference.
+func (o *Orders) RefundAgain(ctx context.Context, in workflows.RefundAgainInput) (payments.RefundTried, error) {
+	tried := payments.RefundTried{Key: in.Refund, Try: in.Try, Standing: payments.RefundFailed}
+	c, err := o.openPayment(ctx, in.Key, nil)
+	if err != nil {
+		return tried, err
+	}
+	if c.disputed {
+		tried.Reason = "disputed"
+		return tried, nil
+	}
+	receipt, err := c.provider.Refund(ctx, payment.Refund{
+		Key: in.Refund + "#" + strconv.Itoa(in.Try), Reference: c.reference, Amount: in.Amount, Currency: c.currency,
+	})
+	if errors.Is(err, payment.ErrRefused) {
+		tried.Reason = codeOf(err)
+		return tried, nil
+	}
+	if err != nil {
+		return tried, partnerFailure(err)
+	}
+	done, cancel := background(ctx)
+	defer cancel()
+	err = postgres.Do(done, o.Pool, func(_ context.Context, w *postgres.Work) error {
+		w.Queue(`SELECT FROM orders WHERE key = $1 FOR NO KEY UPDATE`, in.Key.String())
+		queueProviderRefund(w, in.Key.String(), receipt.Reference, in.Refund, in.Try, in.Amount, receipt.Status)
+		return nil
+	})
+	if err != nil {
+		return tried, fmt.Errorf("record try %d of refund %s: %w", in.Try, in.Refund, err)
+	}
+	tried.Reference, tried.Standing, tried.Reason = receipt.Reference, refundStanding(receipt.Status), receipt.Reason
+	return tried, nil
+}
+
+func refundStanding(s payment.RefundStatus) payments.RefundStanding {
+	switch s {
+	case payment.RefundSucceeded:
+		return payments.RefundDone
+	case payment.RefundFailed:
+		return payments.RefundFailed
+	default:
+		return payments.RefundPending
+	}
+}
+
+// LookUpRefund asks the provider where a pending refund stands.
+func (o *Orders) LookUpRefund(ctx context.Context, in workflows.RefundAgainInput) (payments.RefundTried, error) {
+	tried := payments.RefundTried{Key: in.Refund, Try: in.Try, Reference: in.Reference, Standing: payments.RefundPending}
+	c, err := o.openPayment(ctx, in.Key, nil)
+	if err != nil {
+		return tried, err
+	}
+	receipt, err := c.provider.LookUpRefund(ctx, in.Reference)
+	if errors.Is(err, payment.ErrRefused) {
+		tried.Reason = codeOf(err)
+		return tried, nil
+	}
+	if err != nil {
+		return tried, partnerFailure(err)
+	}
+	done, cancel := background(ctx)
+	defer cancel()
+	_, err = o.Pool.Exec(done, `UPDATE provider_refunds SET status = $3 WHERE order_key = $1 AND reference = $2 AND status <> 'failed'`,
+		in.Key.String(), in.Reference, string(receipt.Status))
+	if err != nil {
+		return tried, fmt.Errorf("record where refund %s stands: %w", in.Refund, err)
+	}
+	tried.Standing, tried.Reason = refundStanding(receipt.Status), receipt.Reason
+	return tried, nil
+}

@@ -1,0 +1,156 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dropline/dropline/internal/order"
+)
+
+// tills are the invariants of payments at a provider.
+var tills = []statement{
+	{
+		invariant: 9, name: "what was captured of authorisations is in the ledger, each once",
+		of: "payments WHERE authorised_minor > 0",
+		find: `SELECT p.order_key, format('%s captured of an authorisation, the ledger took %s (minor units)', p.captured_minor, coalesce(l.sum, 0))
+			FROM payments p LEFT JOIN LATERAL (
+				SELECT sum(e.minor) AS sum FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
+				WHERE t.order_key = p.order_key AND t.kind = 'authorisation_captured' AND e.account = 'processor_clearing') l ON true
+			WHERE p.captured_minor <> coalesce(l.sum, 0)`,
+		do: "Compare starter ledger with the provider's list of captures, and post or reverse what differs.",
+	},
+	{
+		invariant: 9, name: "a payment that is closed is captured or let go, and leaves nothing open",
+		of: "payments WHERE closed_at IS NOT NULL",
+		find: `SELECT p.order_key, format('the payment is closed and its authorisation is %s', p.standing)
+			FROM payments p WHERE p.closed_at IS NOT NULL AND p.standing IN ('authorised', 'capturing')
+			UNION ALL
+			SELECT p.order_key, format('the payment is closed and %s holds %s (minor units)', e.account, sum(e.minor))
+			FROM payments p JOIN ledger_transactions t ON t.order_key = p.order_key JOIN ledger_entries e ON e.transaction_id = t.id
+			WHERE p.closed_at IS NOT NULL AND p.fact_seq = p.delivered_seq AND e.account IN ('customer_receivable', 'refunds_payable', 'chargebacks')
+			GROUP BY p.order_key, e.account HAVING sum(e.minor) <> 0`,
+		do: "See starter payment show and starter ledger: decide what is open, or report it as a defect.",
+	},
+	{
+		invariant: 12, name: "facts about payments are numbered without gaps",
+		of: "payments",
+		find: `SELECT p.order_key, format('%s facts of its payment, the newest is number %s', coalesce(f.n, 0), p.fact_seq)
+			FROM payments p LEFT JOIN (SELECT order_key, count(*) AS n, max(seq) AS newest FROM payment_facts GROUP BY 1) f ON f.order_key = p.order_key
+			WHERE coalesce(f.n, 0) <> p.fact_seq OR coalesce(f.newest, 0) <> p.fact_seq`,
+		do: "A fact was lost or added by hand. Restore payment_facts from the backup.",
+	},
+	{
+		invariant: 15, name: "what a payment must know reaches its workflow",
+		of: "payments",
+		find: `SELECT order_key, format('its payment has %s facts, its workflow was given %s', fact_seq, delivered_seq)
+			FROM payments WHERE deliver_at IS NULL AND (fact_seq <> delivered_seq OR fact_seq > 0 AND started_at IS NULL)
+			UNION ALL
+			SELECT order_key, 'its payment''s news waits since ' || to_char(deliver_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')
+			FROM payments WHERE deliver_at < now() - @grace::interval - interval '1 minute'`,
+		do: "Is Temporal up, and a worker? See the worker's log for why it is not delivered.",
+	},
+	{
+		invariant: 15, name: "nobody keeps a payment waiting for a week", warning: true,
+		of: "payments WHERE needs_attention",
+		find: `SELECT p.order_key, format('its payment waits for a person since %s: %s', left(a ->> 'since', 10), left(a ->> 'text', 160))
+			FROM payments p CROSS JOIN jsonb_array_elements(coalesce(nullif(p.state -> 'attention', 'null'), '[]')) a
+			WHERE p.needs_attention AND (a ->> 'since')::timestamptz < now() - interval '7 days'`,
+		do: "starter payment list, then starter payment decide: docs/operating.md says how.",
+	},
+}
+
+// openPaymentsSQL are the payments whose workflows should run.
+const openPaymentsSQL = `SELECT order_key, needs_attention, delivered_seq FROM payments WHERE started_at IS NOT NULL AND closed_at IS NULL ORDER BY order_key`
+
+// checkPayments asks the workflow of every open payment, until nothing is wrong or the grace is over.
+func checkPayments(ctx context.Context, o Options) (*Outcome, error) {
+	f := newFound(paymentsRun, "See in the Temporal UI how its workflow ended; the next fact starts it again.", o)
+	if o.Workflows == nil {
+		f.Skipped = "offline: only the workflows can tell"
+		return &f.Outcome, nil
+	}
+	end := time.Now().Add(o.Grace)
+	for {
+		problems, checked, err := lookAtPayments(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		left := time.Until(end)
+		if len(problems) == 0 || left <= 0 {
+			f.Checked = int64(checked)
+			for _, p := range problems {
+				f.add(p.order, "%s", p.what)
+			}
+			return &f.Outcome, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(min(left, max(o.Grace/5, 10*time.Millisecond))):
+		}
+	}
+}
+
+// openPayment is an open payment as the tables hold it.
+type openPayment struct {
+	order     string
+	attention bool
+	delivered int64
+}
+
+func lookAtPayments(ctx context.Context, o Options) (problems []problem, checked int, err error) {
+	rows, err := o.Pool.Query(ctx, openPaymentsSQL)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer rows.Close()
+	var list []openPayment
+	for rows.Next() {
+		var p openPayment
+		if err := rows.Scan(&p.order, &p.attention, &p.delivered); err != nil {
+			return nil, 0, err
+		}
+		list = append(list, p)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, 0, err
+	}
+	for _, p := range list {
+		what, err := askPayment(ctx, o.Workflows, p)
+		if err != nil {
+			return nil, 0, fmt.Errorf("payment of order %s: %w", p.order, err)
+		}
+		if what != "" {
+			problems = append(problems, problem{paymentsRun, p.order, "its payment: " + what})
+		}
+	}
+	return problems, len(list), nil
+}
+
+// askPayment says what is wrong with an open payment; empty: nothing.
+func askPayment(ctx context.Context, workflows Workflows, p openPayment) (string, error) {
+	key, err := order.ParseKey(p.order)
+	if err != nil {
+		return "", err
+	}
+	state, status, err := workflows.Payment(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	if status != Running {
+		return "its workflow is " + status, nil
+	}
+	broken := state.Check()
+	switch {
+	case broken != nil:
+		return fmt.Sprint(broken), nil
+	case state.LastFact < p.delivered:
+		return fmt.Sprintf("%d facts count as delivered, the workflow knows %d", p.delivered, state.LastFact), nil
+	case len(state.Attention) > 0 && !p.attention:
+		return "the workflow asks for a person, and the payment is not marked", nil
+	case !state.Finished() && len(state.Steps())+len(state.Busy)+len(state.Attention)+len(state.Waiting()) == 0:
+		return fmt.Sprintf("it is %s and waits for nothing", state.Stage()), nil
+	}
+	return "", nil
+}
