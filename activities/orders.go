@@ -60,6 +60,10 @@ func (o *Orders) Register(r worker.ActivityRegistry) {
 		workflows.ActivityCloseReturn:     o.CloseReturn,
 		workflows.ActivityLoadReturn:      o.LoadReturn,
 		workflows.ActivityReturnFacts:     o.ReadReturnFacts,
+
+		workflows.ActivityLoadClaim:   o.LoadClaim,
+		workflows.ActivityPursueClaim: o.PursueClaim,
+		workflows.ActivitySettleClaim: o.SettleClaim,
 	} {
 		r.RegisterActivityWithOptions(step, activity.RegisterOptions{Name: name})
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/facts"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/orderview"
@@ -132,7 +133,9 @@ func (d *Deliverer) Deliver(ctx context.Context) (found bool, err error) {
 type due struct {
 	key          order.Key
 	rma          string // of a return; empty: the order itself
-	supplier     string // of a return
+	claim        string // id of a claim that is pursued; empty: the order itself, or the return
+	settled      bool   // of a claim: its workflow has ended, and nothing of it is open
+	supplier     string // of a return or a claim
 	country      string
 	lines, units int64
 	factSeq      int64
@@ -164,7 +167,16 @@ const claimReturnSQL = `
 		(SELECT coalesce(sum(quantity), 0)::bigint FROM return_lines l WHERE l.rma = r.rma), r.rma, r.supplier,
 		CASE WHEN r.started_at IS NULL THEN r.state END`
 
-// claim takes what has waited longest: an order, or when none waits a return.
+// claimClaimSQL does the same for the claims that are pursued.
+const claimClaimSQL = `
+	UPDATE pursuits p SET deliver_at = now() + $1::interval
+	FROM orders o
+	WHERE id = (SELECT id FROM pursuits WHERE deliver_at <= now() ORDER BY deliver_at LIMIT 1 FOR UPDATE SKIP LOCKED) AND o.key = p.order_key
+	RETURNING o.storefront, o.order_id, o.country, p.fact_seq, p.delivered_seq, p.started_at IS NOT NULL, true, p.deliver_tries, p.deliver_at,
+		0::bigint, 0::bigint, p.id, p.supplier,
+		p.closed_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.pursuit = p.id AND c.closed_at IS NULL)`
+
+// claim takes what has waited longest: an order, or when none waits a return, or else a claim.
 func (d *Deliverer) claim(ctx context.Context) (*due, error) {
 	var o due
 	fields := []any{
@@ -174,6 +186,9 @@ func (d *Deliverer) claim(ctx context.Context) (*due, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = d.Pool.QueryRow(ctx, claimReturnSQL, deliveryLease).Scan(append(fields, &o.rma, &o.supplier, &o.granted)...)
 	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = d.Pool.QueryRow(ctx, claimClaimSQL, deliveryLease).Scan(append(fields, &o.claim, &o.supplier, &o.settled)...)
+	}
 	return &o, err
 }
 
@@ -181,6 +196,9 @@ func (d *Deliverer) claim(ctx context.Context) (*due, error) {
 func (o *due) name() string {
 	if o.rma != "" {
 		return o.rma
+	}
+	if o.claim != "" {
+		return claims.WorkflowID(o.claim)
 	}
 	return o.key.String()
 }
@@ -190,6 +208,9 @@ func (o *due) row() (table, column, key string) {
 	if o.rma != "" {
 		return "returns", "rma", o.rma
 	}
+	if o.claim != "" {
+		return "pursuits", "id", o.claim
+	}
 	return "orders", "key", o.key.String()
 }
 
@@ -197,6 +218,10 @@ func (o *due) row() (table, column, key string) {
 func (d *Deliverer) deliver(ctx context.Context, o *due) error {
 	ctx, cancel := context.WithTimeout(ctx, deliverWithin)
 	defer cancel()
+	if o.claim != "" && o.settled {
+		o.deliveredSeq = o.factSeq // nobody is left to be told
+		return nil
+	}
 	if !o.started {
 		if err := d.start(ctx, o); err != nil {
 			return err
@@ -205,6 +230,9 @@ func (d *Deliverer) deliver(ctx context.Context, o *due) error {
 	}
 	if o.factSeq == o.deliveredSeq {
 		return nil
+	}
+	if o.claim != "" {
+		return d.tellClaim(ctx, o)
 	}
 	if o.rma != "" {
 		list, err := returndesk.After(ctx, d.Pool, o.rma, o.deliveredSeq)
@@ -287,6 +315,9 @@ func pauseAfter(tries int) time.Duration { return min(firstPause<<min(tries, 20)
 // are not urgent get a time of their own, so that none waits for ever. The stage that lists filter by
 // follows the facts, unless the workflow has recorded a newer one meanwhile.
 func (d *Deliverer) complete(ctx context.Context, o *due) error {
+	if o.claim != "" {
+		return d.completeClaim(ctx, o)
+	}
 	if o.rma != "" {
 		_, err := d.Pool.Exec(ctx, `
 			UPDATE returns SET started_at = coalesce(started_at, now()), deliver_tries = 0, delivered_seq = greatest(delivered_seq, $2),

@@ -179,6 +179,7 @@ func (w *Worker) tasks(temporal client.Client, fatal chan<- error) worker.Worker
 	})
 	tasks.RegisterWorkflowWithOptions(workflows.Order, workflow.RegisterOptions{Name: workflows.OrderWorkflow})
 	tasks.RegisterWorkflowWithOptions(workflows.Return, workflow.RegisterOptions{Name: workflows.ReturnWorkflow})
+	tasks.RegisterWorkflowWithOptions(workflows.Claim, workflow.RegisterOptions{Name: workflows.ClaimWorkflow})
 	tasks.RegisterWorkflowWithOptions(workflows.CarrierPoll, workflow.RegisterOptions{Name: workflows.CarrierPollWorkflow})
 	(&activities.Orders{Pool: w.pool, Partners: w.directory, Now: time.Now}).Register(tasks)
 	(&activities.Carriers{Pool: w.pool, Tracker: w.directory.Tracker}).Register(tasks)
