@@ -54,7 +54,8 @@ type closing struct {
 	document storefront.Order
 	shop     catalog.Storefront
 	captured int64
-	refunded ledger.Sale // goods and tax of what never came, as it was refunded
+	refunded ledger.Sale                  // goods and tax of what never came, as it was refunded
+	late     map[string]catalog.Penalties // of the suppliers that broke their SLA
 	book     *ledgerbook.Book
 }
 
@@ -68,6 +69,7 @@ func readClosing(ctx context.Context, w *postgres.Work, s *order.State) (*closin
 		WHERE order_key = $1 AND rma IS NULL`, s.Key.String()).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&c.refunded.Goods, &c.refunded.Tax)
 	})
+	c.queuePenalties(w)
 	return c, w.Flush(ctx)
 }
 
@@ -82,6 +84,7 @@ func (c *closing) close(now time.Time) (string, error) {
 	p.post(ledger.Earned("order", sale))
 	for i := range c.state.POs {
 		p.purchaseOrder(&c.state.POs[i])
+		p.penalties(&c.state.POs[i], c.late[c.state.POs[i].Supplier], now)
 	}
 	for i := range c.state.Cases {
 		p.absorbed(c.state, &c.state.Cases[i])

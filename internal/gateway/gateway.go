@@ -135,6 +135,7 @@ func New(c Config) http.Handler {
 	g.registerOrders()
 	g.registerRequests()
 	g.registerReturns()
+	g.registerClaims()
 	g.registerWebhooks()
 	g.mux.HandleFunc("GET /healthz", g.health)
 	g.mux.HandleFunc("GET /readyz", g.ready)

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/workflows"
@@ -25,6 +26,8 @@ type Orders interface {
 	// CancelReturn and DecideReturn ask a return's workflow.
 	CancelReturn(ctx context.Context, key order.Key, rma, id string, r returns.CancelRequest) (workflows.ReturnAnswer, error)
 	DecideReturn(ctx context.Context, key order.Key, rma, id string, d returns.Decision) (workflows.ReturnAnswer, error)
+	// SettleClaim asks a claim's workflow.
+	SettleClaim(ctx context.Context, claim, id string, d claims.Settlement) (workflows.ClaimAnswer, error)
 	// Reachable is nil when orders can be asked at all.
 	Reachable(ctx context.Context) error
 }
@@ -68,6 +71,10 @@ func (t temporalOrders) CancelReturn(
 
 func (t temporalOrders) DecideReturn(ctx context.Context, key order.Key, rma, id string, d returns.Decision) (workflows.ReturnAnswer, error) {
 	return ask[workflows.ReturnAnswer](ctx, t.client, returns.WorkflowID(key, rma), workflows.UpdateDecide, id, d)
+}
+
+func (t temporalOrders) SettleClaim(ctx context.Context, claim, id string, d claims.Settlement) (workflows.ClaimAnswer, error) {
+	return ask[workflows.ClaimAnswer](ctx, t.client, claims.WorkflowID(claim), workflows.UpdateSettle, id, d)
 }
 
 func (t temporalOrders) Reachable(ctx context.Context) error {

@@ -34,6 +34,7 @@ const (
 	CodeUnknownOrder        = "unknown_order"
 	CodeUnknownPO           = "unknown_purchase_order"
 	CodeUnknownReturn       = "unknown_return"
+	CodeUnknownClaim        = "unknown_claim"
 	CodeUnknownSource       = "unknown_source"
 	CodeUnknownStorefront   = "unknown_storefront"
 	CodeUnknownType         = "unknown_type"

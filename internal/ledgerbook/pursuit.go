@@ -194,3 +194,17 @@ func (b *Book) writeCredits(q Queue) {
 
 // Matter is what pursues the disputes of an invoice, without the order.
 func Matter(supplierID, invoice string) string { return supplierID + "/" + invoiceToken(invoice) }
+
+// OpenClaimIn is OpenClaim for a claim that is pursued together with others of one matter.
+func (b *Book) OpenClaimIn(matter string, claim ledger.Claim) error {
+	return b.openAs(claimRow{Claim: claim, matter: matter})
+}
+
+// ClaimedFor is what was claimed under a key when it was opened, minor units; known is false when it never
+// was.
+func (b *Book) ClaimedFor(key string) (minor int64, known bool) {
+	if row := b.claim(key); row != nil {
+		return row.Minor, true
+	}
+	return 0, false
+}

@@ -30,6 +30,7 @@ type View struct {
 	Cases          []Case          `json:"cases" doc:"Shipments that nobody waits for."`
 	Refunds        []Refund        `json:"refunds"`
 	Returns        []Return        `json:"returns" doc:"Goods that come back, the oldest return first."`
+	Claims         []Claim         `json:"claims,omitempty" doc:"What is or was open with suppliers and carriers: what, who pursues it, until when."`
 	Messages       []Message       `json:"messages" doc:"What was or will be told to the customer, the storefront and suppliers."`
 	WaitsFor       []Wait          `json:"waits_for" doc:"What has to happen next, and until when."`
 }
