@@ -72,6 +72,7 @@ func (c code) replay(h *history.History) error {
 	}
 	replayer.RegisterWorkflowWithOptions(c.order, c.options)
 	replayer.RegisterWorkflowWithOptions(workflows.Return, workflow.RegisterOptions{Name: workflows.ReturnWorkflow})
+	replayer.RegisterWorkflowWithOptions(workflows.Claim, workflow.RegisterOptions{Name: workflows.ClaimWorkflow})
 	replayer.RegisterWorkflowWithOptions(workflows.CarrierPoll, workflow.RegisterOptions{Name: workflows.CarrierPollWorkflow})
 	return replayer.ReplayWorkflowHistory(log.NewStructuredLogger(quiet), h)
 }

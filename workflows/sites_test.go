@@ -57,6 +57,9 @@ var sites = []site{
 	{"perform", "ActivityCloseReturn", workflows.ActivityCloseReturn, true, databaseTry, allTries, "return-stalled-close"},
 	{"perform", "ActivityReturnFacts", workflows.ActivityReturnFacts, true, databaseTry, allTries, "return-stalled-catch-up"},
 	{"load", "ActivityLoadReturn", workflows.ActivityLoadReturn, true, databaseTry, allTries, "return-stalled-load"},
+	{"load", "ActivityLoadClaim", workflows.ActivityLoadClaim, true, databaseTry, allTries, "claim-stalled-load"},
+	{"take", "ActivityPursueClaim", workflows.ActivityPursueClaim, true, databaseTry, allTries, "claim-stalled-pursue"},
+	{"onSettle", "ActivitySettleClaim", workflows.ActivitySettleClaim, true, databaseTry, allTries, "Whoever settles gets the error as the answer."},
 	{"CarrierPoll", "ActivityPollCarrier", workflows.ActivityPollCarrier, false, 2 * time.Minute, 5 * time.Minute, "The pass fails, and the next makes up for it."},
 }
 
@@ -133,7 +136,7 @@ func TestEveryCallOfAnActivityIsBounded(t *testing.T) {
 		require.NotEmpty(t, o.Summary, s.activity)
 	}
 	require.Len(t, seen.remote, 8)
-	require.Len(t, seen.local, 11)
+	require.Len(t, seen.local, 14)
 }
 
 func TestAPersonIsAskedWhenAStepFailsForGood(t *testing.T) {
@@ -143,7 +146,7 @@ func TestAPersonIsAskedWhenAStepFailsForGood(t *testing.T) {
 			continue
 		}
 		release := "v0.1"
-		if strings.HasPrefix(s.escalation, "return-") {
+		if strings.HasPrefix(s.escalation, "return-") || strings.HasPrefix(s.escalation, "claim-") {
 			release = "v0.2"
 		}
 		h, err := readHistory(filepath.Join(release, s.escalation+".json"))
