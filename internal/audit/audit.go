@@ -110,7 +110,11 @@ func Run(ctx context.Context, options Options) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("audit the returns' workflows: %w", err)
 	}
-	keep(outcomes, append(running, returns))
+	claims, err := checkClaims(ctx, o)
+	if err != nil {
+		return Report{}, fmt.Errorf("audit the claims' workflows: %w", err)
+	}
+	keep(outcomes, append(running, returns, claims))
 	report := Report{At: began.UTC(), Took: time.Since(began)}
 	for _, name := range Checks() {
 		report.Outcomes = append(report.Outcomes, *outcomes[name])
@@ -190,7 +194,7 @@ func Checks() []string {
 }
 
 // statements are all checks that the database makes by itself.
-var statements = joined(goods, money, comebacks, messages, progress, private)
+var statements = joined(goods, money, owed, comebacks, messages, progress, private)
 
 func joined(tables ...[]statement) []statement {
 	var all []statement

@@ -44,6 +44,7 @@ var inGo = []struct {
 	{16, refundsAgree},
 	{16, oneWorkflow},
 	{16, returnsRun},
+	{16, claimsRun},
 	{16, workflowAgrees},
 }
 

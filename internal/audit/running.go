@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/returns"
 )
@@ -17,6 +18,8 @@ type Workflows interface {
 	State(ctx context.Context, key order.Key) (state order.State, status string, err error)
 	// Return asks a return's workflow in the same way.
 	Return(ctx context.Context, key order.Key, rma string) (state returns.State, status string, err error)
+	// Claim asks a claim's workflow in the same way.
+	Claim(ctx context.Context, id string) (state claims.State, status string, err error)
 	// Running calls visit with the workflow id of each running order, perhaps a moment late.
 	Running(ctx context.Context, visit func(id string) error) error
 }

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/workflows"
@@ -34,6 +35,10 @@ func (t temporalWorkflows) State(ctx context.Context, key order.Key) (order.Stat
 
 func (t temporalWorkflows) Return(ctx context.Context, key order.Key, rma string) (returns.State, string, error) {
 	return stateOf[returns.State](ctx, t.client, returns.WorkflowID(key, rma))
+}
+
+func (t temporalWorkflows) Claim(ctx context.Context, id string) (claims.State, string, error) {
+	return stateOf[claims.State](ctx, t.client, claims.WorkflowID(id))
 }
 
 func stateOf[S any](ctx context.Context, c client.Client, workflow string) (state S, status string, err error) {
