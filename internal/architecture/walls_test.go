@@ -37,6 +37,7 @@ var technology = []string{
 	"internal/payment",
 	"internal/postgres",
 	"internal/returndesk",
+	"internal/claimdesk",
 	"internal/service",
 	"internal/sim",
 	"internal/storefront/*",

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"regexp"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -33,8 +32,8 @@ func (g *gateway) registerClaims() {
 }
 
 type listClaimsInput struct {
-	Supplier string `query:"supplier" maxLength:"32" example:"acme"`
-	Kind     string `query:"kind" maxLength:"40" example:"invoice_dispute"`
+	Supplier string `query:"supplier" pattern:"^[a-z0-9-]{0,32}$" example:"acme"`
+	Kind     string `query:"kind" pattern:"^[a-z_]{0,40}$" example:"invoice_dispute"`
 	Open     string `query:"open" enum:"true,false" doc:"true: only claims that are not ended."`
 	Overdue  string `query:"overdue" enum:"true,false" doc:"true: only open claims whose deadline has passed."`
 	Limit    int    `query:"limit" minimum:"1" maximum:"500" default:"50"`
@@ -63,8 +62,6 @@ type ClaimPath struct {
 	Reference string `path:"reference" maxLength:"64" doc:"What the claim is pursued as." example:"C0A1B2C3D4E5F6A"`
 }
 
-var claimReference = regexp.MustCompile(`^C[0-9A-F]{14}$`)
-
 type shownClaim struct{ Body orderview.Pursuit }
 
 func (g *gateway) showClaim(ctx context.Context, in *ClaimPath) (*shownClaim, error) {
@@ -77,7 +74,7 @@ func (g *gateway) showClaim(ctx context.Context, in *ClaimPath) (*shownClaim, er
 
 // findClaim reads a claim; one of another storefront is answered as none.
 func (g *gateway) findClaim(ctx context.Context, reference string) (orderview.Pursuit, error) {
-	if !claimReference.MatchString(reference) {
+	if !requestShape.MatchString(reference) {
 		return orderview.Pursuit{}, problem(notFound, "")
 	}
 	ctx, cancel := context.WithTimeout(ctx, readTime)
