@@ -24,6 +24,9 @@ type purchaseOrder struct {
 }
 
 func (p *Processor) applySupplier(ctx context.Context, tx pgx.Tx, d received) (verdict, error) {
+	if d.kind == KindInvoicesCSV {
+		return applyInvoices(ctx, tx, d)
+	}
 	document, err := restapi.ParseWebhook(d.body)
 	if err != nil {
 		return unreadable(err), nil
