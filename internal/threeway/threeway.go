@@ -149,7 +149,7 @@ func (m *match) allowed(reason Reason, charged, allowed int64) {
 
 // extra is what the total asks for beyond its parts.
 func (m *match) extra(total int64) {
-	if more := m.add(total, -max(m.sum, 0)); more > m.share(m.covers, m.po.Terms.PriceBP) {
+	if more := m.add(total, -max(m.sum, 0)); more > m.share(m.goods, m.po.Terms.PriceBP) {
 		m.dispute(Arithmetic, more)
 	}
 }
