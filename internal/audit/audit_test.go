@@ -88,7 +88,7 @@ const comeback = `INSERT INTO return_requests (order_key, id, body_hash, answer)
 
 // pursued is a claim that was settled and posted, sound until something more is done to it.
 const pursued = `INSERT INTO pursuits (id, reference, order_key, kind, supplier, currency, stage, fact_seq, delivered_seq, started_at, closed_at, deliver_at)
-		SELECT order_key || '/x', 'C0', order_key, 'sla_penalty', supplier, currency, 'settled', 1, 1, now(), now(), NULL
+		SELECT order_key || '/x', 'C0', order_key, 'sla_penalty', supplier, currency, 'settled', 1, 1, created_at, now(), NULL
 		FROM purchase_orders WHERE order_key = 'demo/smooth' LIMIT 1;
 	INSERT INTO claims (order_key, key, kind, account, currency, minor, owner, due_at, closed_at, resolution, pursuit)
 		SELECT order_key, 'x', kind, 'supplier_claims:' || supplier, currency, 5, 'purchasing', now(), now(), 'paid', id FROM pursuits; `

@@ -28,8 +28,7 @@ type billed struct {
 // keys, so that two files never wait for each other.
 func applyInvoices(ctx context.Context, tx pgx.Tx, d received) (verdict, error) {
 	list, err := csvinvoice.Parse(d.body, "csv:"+strconv.FormatInt(d.id, 10))
-	var where *csvinvoice.Error
-	if errors.As(err, &where) {
+	if where, broken := errors.AsType[*csvinvoice.Error](err); broken {
 		return quarantine(CodeMalformed, "The file cannot be read: %s. Ask the sender for a corrected file.", where), nil
 	}
 	if err != nil {

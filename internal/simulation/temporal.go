@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/workflows"
 )
 
@@ -53,6 +54,9 @@ func (c *temporalClient) hurt(do func() error) error {
 func (c *temporalClient) ExecuteWorkflow(_ context.Context, _ client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
 	l := c.world.life
 	return nil, c.hurt(func() error {
+		if _, claim := args[0].(workflows.ClaimInput); claim {
+			return nil // a claim's workflow decides nothing about the order, and is not played
+		}
 		if l.started {
 			return serviceerror.NewWorkflowExecutionAlreadyStarted("exists", "", "")
 		}
@@ -64,6 +68,9 @@ func (c *temporalClient) ExecuteWorkflow(_ context.Context, _ client.StartWorkfl
 func (c *temporalClient) SignalWorkflow(_ context.Context, _, _, name string, arg any) error {
 	l := c.world.life
 	return c.hurt(func() error {
+		if _, claim := arg.(claims.Standing); claim {
+			return nil
+		}
 		if !l.running() {
 			return serviceerror.NewNotFound("closed")
 		}

@@ -30,7 +30,7 @@ func examples(t *testing.T) map[string]string {
 	for _, found := range regexp.MustCompile("(?s)```json ([a-z-]+)\n(.*?)```").FindAllSubmatch(page, -1) {
 		blocks[string(found[1])] = string(found[2])
 	}
-	require.Len(t, blocks, 16)
+	require.Len(t, blocks, 18)
 	return blocks
 }
 
