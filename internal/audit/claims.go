@@ -70,7 +70,7 @@ const claimsRun = "every open claim on a supplier has a running workflow"
 
 // checkClaims asks the workflow of every claim that is pursued, until nothing is wrong or the grace is over.
 func checkClaims(ctx context.Context, o Options) (*Outcome, error) {
-	f := newFound(claimsRun, "See in the Temporal UI how its workflow ended; the next news of the claim, such as a credit, starts it again.", o)
+	f := newFound(claimsRun, "See in the Temporal UI how its workflow ended; the next news of the claim, such as a credit, starts it again, and so does starter claim settle.", o)
 	if o.Workflows == nil {
 		f.Skipped = "offline: only the workflows can tell"
 		return &f.Outcome, nil

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dropline/dropline/internal/claims"
+	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/orderview"
 	"github.com/dropline/dropline/internal/sim/suppliersim"
 	"github.com/dropline/dropline/internal/stage"
@@ -37,6 +38,13 @@ func (w *world) pursuitBecomes(t *testing.T, reference string, stage claims.Stag
 		return err == nil && status == http.StatusOK && v.Stage == string(stage)
 	}, 2*time.Minute, 50*time.Millisecond, "waiting until claim %s is %s", reference, stage)
 	return v
+}
+
+// invoiceOf is the number of the order's one invoice.
+func (w *world) invoiceOf(t *testing.T, key order.Key) (number string) {
+	t.Helper()
+	require.NoError(t, w.Pool.QueryRow(t.Context(), `SELECT invoice FROM supplier_invoices WHERE order_key = $1`, key.String()).Scan(&number))
+	return number
 }
 
 // supplierSays posts an event as the supplier would.
@@ -67,6 +75,14 @@ func TestAnInvoiceTooDearIsChasedEscalatedAndSettledInParts(t *testing.T) {
 	w.settled(t, key)
 	c := w.claim(t, "invoice_dispute")
 	require.Equal(t, []string{"price", "1.20", "acme", "purchasing"}, []string{c.Reason, c.Amount, c.Partner, c.Owner})
+	w.pursuitBecomes(t, c.Reference, claims.StageChased)
+	// Somebody ends its workflow by hand: the next request brings it back, with what was done before.
+	require.NoError(t, w.Temporal.TerminateWorkflow(t.Context(), claims.WorkflowID(c.Order+"/acme/"+w.invoiceOf(t, key)), "", "by hand"))
+	require.Eventually(t, func() bool {
+		status, err := w.Call(t.Context(), http.MethodPost, "/v1/claims/"+c.Reference+"/settle",
+			map[string]any{"request_id": "s-0", "outcome": "paid", "amount": "99.00", "reason": "agreed"}, nil)
+		return err == nil && status == http.StatusConflict // more than is open: its workflow says so
+	}, time.Minute, 100*time.Millisecond)
 	v := w.pursuitBecomes(t, c.Reference, claims.StageEscalated)
 	require.True(t, v.NeedsAttention)
 	require.Len(t, v.Letters, 2, "told, and reminded once")

@@ -160,10 +160,20 @@ func (g *gateway) putSettlement(ctx context.Context, found orderview.Pursuit, d 
 	asking, cancel := context.WithTimeout(ctx, g.AnswerWait)
 	defer cancel()
 	answer, err := g.Orders.SettleClaim(asking, id, update, d)
+	if errors.Is(err, ErrNotRunning) {
+		return nil, errors.Join(err, g.awaken(ctx, id))
+	}
 	if err != nil {
 		return nil, err
 	}
 	return tellSettled(answer.Settled, answer.Standing.Open, found.Currency, d.Outcome, name), nil
+}
+
+// awaken lets the deliverer start the workflow of an open claim again that was ended by hand.
+func (g *gateway) awaken(ctx context.Context, id string) error {
+	_, err := g.Database.Exec(ctx, `UPDATE pursuits SET fact_seq = fact_seq + 1, deliver_at = least(deliver_at, now()) WHERE id = $1 AND closed_at IS NULL`, id)
+	g.Nudge()
+	return err
 }
 
 func tellSettled(minor, open int64, currency string, outcome ledger.ClaimOutcome, name string) *settledClaim {

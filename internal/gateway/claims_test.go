@@ -63,6 +63,7 @@ func TestAClaimIsSettledByItsWorkflowAndOnceForItsRequest(t *testing.T) {
 
 	f.orders.err = gateway.ErrNotRunning
 	require.Equal(t, http.StatusServiceUnavailable, f.post(settle, f.operator, body).StatusCode, "nothing was settled: ask again")
+	require.Equal(t, 1, f.count(`SELECT count(*) FROM pursuits WHERE deliver_at <= now() AND fact_seq = 2`), "its workflow is started again")
 	f.exec(`INSERT INTO claim_settlements (pursuit, request, outcome, asked, minor, reason, by) VALUES ($1, 'api/s-1', 'conceded', 300, 300, 'agreed', $2)`,
 		claimID, asked.By)
 	f.exec(`UPDATE claims SET closed_at = now() WHERE pursuit IS NOT NULL`)

@@ -97,6 +97,10 @@ func (d *Deliverer) signal(ctx context.Context, o *due, signal any) error {
 	if _, ok := errors.AsType[*serviceerror.NotFound](err); !ok {
 		return err
 	}
+	if o.claim != "" {
+		// Postgres holds all of a claim: however its workflow ended, another one goes on from there.
+		return d.reopen(ctx, o, true, signal)
+	}
 	again, err := d.mayReopen(ctx, o)
 	if err != nil {
 		return err
