@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/dropline/dropline/internal/gateway"
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/orderview"
+	"github.com/dropline/dropline/internal/webhook"
 )
 
 const claimID = "shop/1001/sla/P-1"
@@ -83,4 +85,11 @@ func TestInvoicesMayComeAsASignedFile(t *testing.T) {
 	require.Equal(t, http.StatusUnsupportedMediaType, f.do(http.MethodPost, "/v1/orders", f.shop, "a,b", "Content-Type", "text/csv").StatusCode)
 	require.Equal(t, http.StatusUnauthorized,
 		f.do(http.MethodPost, "/v1/suppliers/acme/events", "", "po,invoice\n", "Content-Type", "text/csv").StatusCode, "a file without a signature")
+	file := "po,invoice\n"
+	for _, result := range []string{"stored", "repeat"} {
+		got := f.do(http.MethodPost, "/v1/suppliers/acme/events", "", file, "Content-Type", "text/csv", webhook.Header, webhook.Sign(secret, []byte(file), time.Now()))
+		require.Equal(t, http.StatusAccepted, got.StatusCode, got.body)
+		require.Contains(t, got.body, result)
+	}
+	require.Equal(t, 1, f.count(`SELECT count(*) FROM documents WHERE kind = 'invoices_csv' AND content_type = 'text/csv'`))
 }
