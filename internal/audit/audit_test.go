@@ -91,7 +91,7 @@ const pursued = `INSERT INTO pursuits (id, reference, order_key, kind, supplier,
 		SELECT order_key || '/x', 'C0', order_key, 'sla_penalty', supplier, currency, 'settled', 1, 1, created_at, now(), NULL
 		FROM purchase_orders WHERE order_key = 'demo/smooth' LIMIT 1;
 	INSERT INTO claims (order_key, key, kind, account, currency, minor, owner, due_at, closed_at, resolution, pursuit)
-		SELECT order_key, 'x', kind, 'supplier_claims:' || supplier, currency, 5, 'purchasing', now(), now(), 'paid', id FROM pursuits; `
+		SELECT order_key, 'x', kind, 'supplier_claims:' || supplier, currency, 5, 'purchasing', opened_at, now(), 'paid', id FROM pursuits; `
 
 // breakages break a well-run database behind its guards, one for each check.
 var breakages = map[string]string{
