@@ -74,6 +74,9 @@ func (o *Orders) Register(r worker.ActivityRegistry) {
 		workflows.ActivityClosePayment:   o.ClosePayment,
 		workflows.ActivityLoadPayment:    o.LoadPayment,
 		workflows.ActivityPaymentFacts:   o.ReadPaymentFacts,
+		workflows.ActivityLoadClaim:      o.LoadClaim,
+		workflows.ActivityPursueClaim:    o.PursueClaim,
+		workflows.ActivitySettleClaim:    o.SettleClaim,
 	} {
 		r.RegisterActivityWithOptions(step, activity.RegisterOptions{Name: name})
 	}

@@ -60,8 +60,9 @@ type closing struct {
 	document storefront.Order
 	shop     catalog.Storefront
 	captured int64
-	payment  *paymentRow // reference is empty when the money is not at a provider
-	refunded ledger.Sale // goods and tax of what never came, as it was refunded
+	payment  *paymentRow                  // reference is empty when the money is not at a provider
+	refunded ledger.Sale                  // goods and tax of what never came, as it was refunded
+	late     map[string]catalog.Penalties // of the suppliers that broke their SLA
 	book     *ledgerbook.Book
 }
 
@@ -75,6 +76,7 @@ func readClosing(ctx context.Context, w *postgres.Work, s *order.State) (*closin
 		WHERE order_key = $1 AND rma IS NULL`, s.Key.String()).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&c.refunded.Goods, &c.refunded.Tax)
 	})
+	c.queuePenalties(w)
 	return c, w.Flush(ctx)
 }
 
@@ -89,6 +91,7 @@ func (c *closing) close(now time.Time) (string, error) {
 	p.post(ledger.Earned("order", sale))
 	for i := range c.state.POs {
 		p.purchaseOrder(&c.state.POs[i])
+		p.penalties(&c.state.POs[i], c.late[c.state.POs[i].Supplier], now)
 	}
 	for i := range c.state.Cases {
 		p.absorbed(c.state, &c.state.Cases[i])

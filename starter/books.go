@@ -33,6 +33,8 @@ type claim struct {
 	DueAt      time.Time  `json:"due_at"`
 	ClosedAt   *time.Time `json:"closed_at,omitempty"`
 	Resolution string     `json:"resolution,omitempty"`
+	Reason     string     `json:"reason,omitempty"`    // of a dispute
+	Reference  string     `json:"reference,omitempty"` // of what is pursued
 }
 
 func (p *program) ledger() *cobra.Command {
@@ -84,8 +86,9 @@ func readBooks(ctx context.Context, pool *pgxpool.Pool, key string) (*books, err
 	if b.Balances, err = ledger.BalanceOf(posted); err != nil {
 		return nil, fmt.Errorf("add up the ledger of order %s: %w", key, err)
 	}
-	rows, err := pool.Query(ctx, `SELECT key, kind, account, currency, minor, owner, due_at, closed_at, resolution
-		FROM claims WHERE order_key = $1 ORDER BY opened_at, key`, key)
+	rows, err := pool.Query(ctx, `SELECT key, kind, account, currency, minor, owner, due_at, closed_at, resolution, reason,
+			coalesce((SELECT reference FROM pursuits p WHERE p.id = c.pursuit), '')
+		FROM claims c WHERE order_key = $1 ORDER BY opened_at, key`, key)
 	if err != nil {
 		return nil, fmt.Errorf("read the claims of order %s: %w", key, err)
 	}
@@ -122,9 +125,9 @@ func (p *program) tellBooks(b *books) {
 		if c.ClosedAt != nil {
 			standing = words(c.Resolution) + " " + c.ClosedAt.UTC().Format(time.DateOnly)
 		}
-		rows = append(rows, []string{c.Key, words(c.Kind), ledger.Account(c.Account).Title(), amount(c.Minor, c.Currency), c.Owner, standing})
+		rows = append(rows, []string{c.Key, words(c.Kind), ledger.Account(c.Account).Title(), amount(c.Minor, c.Currency), c.Owner, standing, c.Reference})
 	}
-	p.table([]string{"CLAIM", "KIND", "ACCOUNT", "DEBIT", "OWNER", ""}, rows)
+	p.table([]string{"CLAIM", "KIND", "ACCOUNT", "DEBIT", "OWNER", "", "PURSUED AS"}, rows)
 }
 
 func amount(minor int64, currency string) string {

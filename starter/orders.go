@@ -204,6 +204,10 @@ func (p *program) tellOrder(v *orderview.View) {
 	p.table([]string{"LINE", "SKU", "ORDERED", "WHERE THE UNITS ARE"}, rows)
 	p.tellPurchaseOrders(v)
 	p.tellParcels(v)
+	if len(v.Claims) > 0 {
+		p.heading("Claims")
+		p.tellClaims(v.Claims)
+	}
 	if len(v.Returns) > 0 {
 		p.heading("Returns")
 		p.table([]string{"RMA", "ORDER", "STAGE", "GRANTED", "REFUNDED", ""}, returnRows(v.Returns))

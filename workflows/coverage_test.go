@@ -33,6 +33,11 @@ var notReplayed = map[string]string{
 	`requests.go: if request.Decision == order.ReviewAmend && request.AddressChange == "" {`:                              aValidator,
 	`requests.go: return refused(&order.Refusal{Reason: "amend needs the corrected address"})`:                            aValidator,
 
+	`claim.go: return ClaimResult{}, err`:                                                       theSDK,
+	`claim.go: workflow.GetLogger(r.ctx).Error("search attributes were refused", "error", err)`: theSDK,
+	`claim.go: { return r.state, nil },`:                                                        "a query leaves no event",
+	`claim.go: return judged(r.ready, r.news, r.state.CanSettle(d))`:                            aValidator,
+
 	`return.go: return ReturnResult{}, err`:                                                      theSDK,
 	`return.go: workflow.GetLogger(r.ctx).Error("search attributes were refused", "error", err)`: theSDK,
 	`return.go: panic("workflows: no such step: " + string(step))`:                               "there is no such step",

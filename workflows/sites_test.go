@@ -67,6 +67,9 @@ var sites = []site{
 	{"record", "ActivityRecordPayment", workflows.ActivityRecordPayment, true, databaseTry, allTries, "payment-stalled-record"},
 	{"record", "ActivityClosePayment", workflows.ActivityClosePayment, true, databaseTry, allTries, "payment-stalled-close"},
 	{"load", "ActivityLoadPayment", workflows.ActivityLoadPayment, true, databaseTry, allTries, "payment-stalled-load"},
+	{"load", "ActivityLoadClaim", workflows.ActivityLoadClaim, true, databaseTry, allTries, "claim-stalled-load"},
+	{"take", "ActivityPursueClaim", workflows.ActivityPursueClaim, true, databaseTry, allTries, "claim-stalled-pursue"},
+	{"onSettle", "ActivitySettleClaim", workflows.ActivitySettleClaim, true, databaseTry, allTries, "Whoever settles gets the error as the answer."},
 	{"CarrierPoll", "ActivityPollCarrier", workflows.ActivityPollCarrier, false, 2 * time.Minute, 5 * time.Minute, "The pass fails, and the next makes up for it."},
 	{"Reconcile", "ActivityReconcile", workflows.ActivityReconcile, false, 10 * time.Minute, allTries, "The night fails, and the next makes up for it."},
 }
@@ -144,7 +147,7 @@ func TestEveryCallOfAnActivityIsBounded(t *testing.T) {
 		require.NotEmpty(t, o.Summary, s.activity)
 	}
 	require.Len(t, seen.remote, 15)
-	require.Len(t, seen.local, 15)
+	require.Len(t, seen.local, 18)
 }
 
 func TestAPersonIsAskedWhenAStepFailsForGood(t *testing.T) {
@@ -154,7 +157,7 @@ func TestAPersonIsAskedWhenAStepFailsForGood(t *testing.T) {
 			continue
 		}
 		release := "v0.1"
-		if strings.HasPrefix(s.escalation, "return-") || strings.HasPrefix(s.escalation, "payment-") {
+		if strings.HasPrefix(s.escalation, "return-") || strings.HasPrefix(s.escalation, "payment-") || strings.HasPrefix(s.escalation, "claim-") {
 			release = "v0.2"
 		}
 		h, err := readHistory(filepath.Join(release, s.escalation+".json"))

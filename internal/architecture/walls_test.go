@@ -39,6 +39,7 @@ var technology = []string{
 	"internal/postgres",
 	"internal/reconcile",
 	"internal/returndesk",
+	"internal/claimdesk",
 	"internal/service",
 	"internal/sim",
 	"internal/storefront/*",

@@ -114,7 +114,11 @@ func Run(ctx context.Context, options Options) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("audit the returns' workflows: %w", err)
 	}
-	keep(outcomes, append(running, returns, tills))
+	claims, err := checkClaims(ctx, o)
+	if err != nil {
+		return Report{}, fmt.Errorf("audit the claims' workflows: %w", err)
+	}
+	keep(outcomes, append(running, returns, tills, claims))
 	report := Report{At: began.UTC(), Took: time.Since(began)}
 	for _, name := range Checks() {
 		report.Outcomes = append(report.Outcomes, *outcomes[name])
@@ -194,7 +198,7 @@ func Checks() []string {
 }
 
 // statements are all checks that the database makes by itself.
-var statements = joined(goods, money, comebacks, tills, messages, progress, private)
+var statements = joined(goods, money, owed, comebacks, tills, messages, progress, private)
 
 func joined(tables ...[]statement) []statement {
 	var all []statement

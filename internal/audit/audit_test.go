@@ -96,6 +96,13 @@ const exchanged = comeback + `UPDATE orders SET exchange_of = 'demo/smooth', exc
 		SELECT id, 1, 'exchange_credit', 'USD', CASE kind WHEN 'exchange_moved' THEN -500 ELSE 500 END FROM t
 		UNION ALL SELECT id, 2, 'customer_deposits', 'USD', CASE kind WHEN 'exchange_moved' THEN 500 ELSE -500 END FROM t; `
 
+// pursued is a claim that was settled and posted, sound until something more is done to it.
+const pursued = `INSERT INTO pursuits (id, reference, order_key, kind, supplier, currency, stage, fact_seq, delivered_seq, started_at, closed_at, deliver_at)
+		SELECT order_key || '/x', 'C0', order_key, 'sla_penalty', supplier, currency, 'settled', 1, 1, created_at, now(), NULL
+		FROM purchase_orders WHERE order_key = 'demo/smooth' LIMIT 1;
+	INSERT INTO claims (order_key, key, kind, account, currency, minor, owner, due_at, closed_at, resolution, pursuit)
+		SELECT order_key, 'x', kind, 'supplier_claims:' || supplier, currency, 5, 'purchasing', opened_at, now(), 'paid', id FROM pursuits; `
+
 // breakages break a well-run database behind its guards, one for each check.
 var breakages = map[string]string{
 	"the units of each purchase-order line add up":            `UPDATE purchase_order_lines SET units = '{"accepted": 1}' WHERE order_key = 'demo/open'`,
@@ -128,6 +135,11 @@ var breakages = map[string]string{
 	"every invoice line matches a line of its purchase order, or is disputed": invoice + `UPDATE supplier_invoices SET standing = 'matched', document = '{"Lines": [{"Line": 8}]}'`,
 	"every invoice of a closed order is matched or disputed by name": invoice + `UPDATE supplier_invoices SET standing = 'received';
 		UPDATE orders SET closed_at = now() - interval '1 minute' WHERE closed_at IS NOT NULL`,
+	"the postings of each claim sum up to what is open of it":   pursued + `UPDATE claims SET closed_at = NULL WHERE key = 'x'`,
+	"each settlement and each credit of a claim is posted once": pursued + `INSERT INTO claim_settlements SELECT id, 'r', 'paid', 0, 5, 'agreed', 'k' FROM pursuits`,
+	"every claim on a supplier is pursued":                      pursued + `UPDATE claims SET closed_at = NULL, pursuit = NULL WHERE key = 'x'`,
+	"no credit is more than what it was given for": pursued + `INSERT INTO claim_credits (supplier, number, order_key, pursuit, currency, minor, given_at)
+		SELECT supplier, 'CM', order_key, id, currency, 5, '2020-01-01' FROM pursuits`,
 	"no claim is overdue": `UPDATE claims SET due_at = now() - interval '1 day'`,
 	"the accounts of closed orders are zero or covered by named claims": `DELETE FROM claims WHERE order_key = 'demo/smooth'`,
 	"our books and those of partners agree": `WITH r AS (INSERT INTO reconciliation_runs (from_day, until_day) VALUES ('2026-03-01', '2026-03-02') RETURNING id)
@@ -191,6 +203,7 @@ const till = `INSERT INTO payments (order_key, storefront, reference, standing, 
 
 // misled break what only the workflows can tell.
 var misled = map[string]func(l *lives){
+	"every open claim on a supplier has a running workflow":              func(l *lives) { l.broken(pursued + `UPDATE pursuits SET closed_at = NULL`) },
 	"every open return has a running workflow that keeps its units":      func(l *lives) { l.broken(comeback + `UPDATE returns SET closed_at = NULL`) },
 	"every open payment has a running workflow that waits for something": func(l *lives) { l.broken(till + `UPDATE payments SET started_at = now()`) },
 	"the workflows keep every unit":                                      func(l *lives) { l.states[open].Lines[0].Unassigned = 5 },

@@ -46,6 +46,7 @@ var inGo = []struct {
 	{16, oneWorkflow},
 	{16, returnsRun},
 	{16, paymentsRun},
+	{16, claimsRun},
 	{16, workflowAgrees},
 }
 

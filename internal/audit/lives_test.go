@@ -15,6 +15,7 @@ import (
 	"github.com/dropline/dropline/internal/audit"
 	"github.com/dropline/dropline/internal/carrier"
 	"github.com/dropline/dropline/internal/catalog"
+	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/facts"
 	"github.com/dropline/dropline/internal/gateway"
 	"github.com/dropline/dropline/internal/intake"
@@ -255,6 +256,10 @@ func (l *lives) State(_ context.Context, key order.Key) (order.State, string, er
 }
 
 // Return: a return's life is not led here; one that is open has lost its workflow.
+func (l *lives) Claim(context.Context, string) (claims.State, string, error) {
+	return claims.State{}, audit.Missing, nil
+}
+
 func (l *lives) Return(context.Context, order.Key, string) (returns.State, string, error) {
 	return returns.State{}, audit.Missing, nil
 }

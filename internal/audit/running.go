@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/returns"
@@ -20,6 +21,8 @@ type Workflows interface {
 	Return(ctx context.Context, key order.Key, rma string) (state returns.State, status string, err error)
 	// Payment asks a payment's workflow in the same way.
 	Payment(ctx context.Context, key order.Key) (state payments.State, status string, err error)
+	// Claim asks a claim's workflow in the same way.
+	Claim(ctx context.Context, id string) (state claims.State, status string, err error)
 	// Running calls visit with the workflow id of each running order, perhaps a moment late.
 	Running(ctx context.Context, visit func(id string) error) error
 }

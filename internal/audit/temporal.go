@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
+	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/returns"
@@ -39,6 +40,10 @@ func (t temporalWorkflows) Return(ctx context.Context, key order.Key, rma string
 
 func (t temporalWorkflows) Payment(ctx context.Context, key order.Key) (payments.State, string, error) {
 	return stateOf[payments.State](ctx, t.client, payments.WorkflowID(key))
+}
+
+func (t temporalWorkflows) Claim(ctx context.Context, id string) (claims.State, string, error) {
+	return stateOf[claims.State](ctx, t.client, claims.WorkflowID(id))
 }
 
 func stateOf[S any](ctx context.Context, c client.Client, workflow string) (state S, status string, err error) {

@@ -50,6 +50,7 @@ func readContract(s *section, c *Contract) {
 	}
 	readCancel(s.sub("cancel"), &c.Cancel)
 	readTerms(s, c)
+	readClaimTerms(s, c)
 	s.done()
 }
 

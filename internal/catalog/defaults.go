@@ -25,6 +25,7 @@ func defaultContract() Contract {
 		// trusted blindly nor shut out.
 		Risk:         Risk{LateBP: 500, RejectBP: 200},
 		Substitution: SubstitutionAsk,
+		Claims:       defaultChasing(),
 	}
 }
 

@@ -39,20 +39,24 @@ type Contract struct {
 	ValidUntil sla.Date `json:"valid_until,omitzero"`
 	Currency   string   `json:"currency"`
 	// Contact is the e-mail address that reminders go to; empty: none are sent.
-	Contact      string       `json:"contact,omitempty"`
-	Channel      Channel      `json:"channel"`
-	Calendar     sla.Calendar `json:"calendar"`
-	SLA          SLA          `json:"sla"`
-	Cancel       Cancel       `json:"cancel"`
-	ShipsTo      ShipsTo      `json:"ships_to"`
-	Shipping     []Method     `json:"shipping"`
-	Returns      Returns      `json:"returns"`
-	Handling     money.Money  `json:"handling"`
-	Split        Split        `json:"split"`
-	Risk         Risk         `json:"risk"`
-	Tolerances   Tolerances   `json:"tolerances"`
-	Substitution Substitution `json:"substitution"`
-	PriceChange  PriceChange  `json:"price_change"`
+	Contact    string       `json:"contact,omitempty"`
+	Channel    Channel      `json:"channel"`
+	Calendar   sla.Calendar `json:"calendar"`
+	SLA        SLA          `json:"sla"`
+	Cancel     Cancel       `json:"cancel"`
+	ShipsTo    ShipsTo      `json:"ships_to"`
+	Shipping   []Method     `json:"shipping"`
+	Returns    Returns      `json:"returns"`
+	Handling   money.Money  `json:"handling"`
+	Split      Split        `json:"split"`
+	Risk       Risk         `json:"risk"`
+	Tolerances Tolerances   `json:"tolerances"`
+	// Invoices, Claims and Penalties are read in claims.go.
+	Invoices     InvoiceCharges `json:"invoices"`
+	Claims       Chasing        `json:"claims"`
+	Penalties    Penalties      `json:"penalties"`
+	Substitution Substitution   `json:"substitution"`
+	PriceChange  PriceChange    `json:"price_change"`
 }
 
 // ChannelKind is the form in which a supplier takes purchase orders.

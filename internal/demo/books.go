@@ -148,7 +148,7 @@ func plain(v any) string {
 
 // outbox lists the messages that every telling has: what the story leaves open may be overtaken.
 func (b *ledgers) outbox(ctx context.Context) error {
-	rows, err := b.play.world.pool.Query(ctx, `SELECT channel, kind, state FROM outbox WHERE order_key = $1`, b.play.story.key.String())
+	rows, err := b.play.world.pool.Query(ctx, `SELECT channel, kind, state FROM outbox WHERE order_key = $1 AND kind <> 'claim_asked'`, b.play.story.key.String())
 	if err != nil {
 		return fmt.Errorf("read the outbox: %w", err)
 	}

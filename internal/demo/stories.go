@@ -12,7 +12,7 @@ import (
 
 // allStories are told side by side, in the order of this list.
 func allStories() []*story {
-	return slices.Concat(supplierStories(), lateStories(), customerStories(), returnStories())
+	return slices.Concat(supplierStories(), lateStories(), customerStories(), returnStories(), claimStories())
 }
 
 // A parcel's way as its customer hears of it. What is overtaken is not told: a customer whose parcel
@@ -78,6 +78,7 @@ func supplierStories() []*story {
 	idle.want = ending{
 		stage: order.StageSettled, lines: []fate{{delivered: 1}}, breached: true, mails: "placed" + parcelMails,
 		orders: []bought{{supplier: "swift", cancelled: true, asked: 1}, {supplier: "kogane", live: 1, sent: 1}},
+		claims: []string{"sla_penalty"},
 	}
 
 	dearer := storyOf("corner", "price-change", "A price outside the contract").buys("PEN-GOLD", "Gold pen", 1, 12900).
@@ -98,7 +99,7 @@ func supplierStories() []*story {
 		with("acme", "HEADSET-PRO", suppliersim.Manner{Ship: suppliersim.ShipManner{Parcel: vanishes}})
 	lost.want = ending{
 		stage: order.StageSettled, lines: []fate{{lost: 1}}, refunded: lost.total(), mails: "placed shipped delayed? lost refunded",
-		orders: []bought{{supplier: "acme", live: 1, sent: 1}},
+		orders: []bought{{supplier: "acme", live: 1, sent: 1}}, claims: []string{"lost_parcel"},
 	}
 	return []*story{smooth, split, rejected, part, waits, moved, idle, dearer, none, lost}
 }
@@ -111,6 +112,7 @@ func lateStories() []*story {
 		s.want = ending{
 			stage: order.StageSettled, lines: []fate{{delivered: 1}}, breached: true, mails: "placed" + parcelMails, reminders: 1,
 			orders: []bought{{supplier: "swift", cancelled: true, asked: asked, sent: sent}, {supplier: "kogane", live: 1, sent: 1}},
+			claims: []string{"sla_penalty"},
 		}
 		return s
 	}

@@ -71,6 +71,8 @@ type ending struct {
 	cases    []order.CaseStatus
 	breached bool
 	returns  []comeback
+	// claims are what suppliers owe besides returns, by kind: "sla_penalty", "invoice_dispute settled".
+	claims []string
 	// mails is what the customer was told: "placed delivered*2 shipped?" wants one, two and at most
 	// one message of these milestones, and none of any other.
 	mails string

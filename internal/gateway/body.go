@@ -31,7 +31,7 @@ func takeBody(w http.ResponseWriter, r *http.Request, strict bool) error {
 		// Not even unpacked: a small body could become a huge one.
 		return problem(unsupportedMedia, "Content-Encoding is not taken")
 	}
-	if err := checkType(r.Header.Values("Content-Type")); err != nil {
+	if err := checkType(r.Header.Values("Content-Type")); err != nil && (strict || !isCSV(r.Header.Values("Content-Type"))) {
 		return err
 	}
 	if r.ContentLength > maxBody {
@@ -61,6 +61,15 @@ func checkType(values []string) error {
 		}
 	}
 	return problem(unsupportedMedia, "")
+}
+
+// isCSV: a supplier's invoices may come as a file. What encoding it has is read from the file itself.
+func isCSV(values []string) bool {
+	if len(values) != 1 {
+		return false
+	}
+	media, _, err := mime.ParseMediaType(values[0])
+	return err == nil && media == "text/csv"
 }
 
 // frame is an object or array that the scan is inside of.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/dropline/dropline/internal/claimdesk"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/orderview"
 	"github.com/dropline/dropline/internal/postgres"
@@ -164,7 +165,7 @@ func explain(err error) (*Problem, bool) {
 		return known, false
 	case errors.As(err, &refusal):
 		return problem(refused, refusal.Reason), false
-	case errors.Is(err, orderview.ErrNoOrder), errors.Is(err, returndesk.ErrNoReturn):
+	case errors.Is(err, orderview.ErrNoOrder), errors.Is(err, returndesk.ErrNoReturn), errors.Is(err, claimdesk.ErrNoClaim):
 		return problem(notFound, ""), false
 	case errors.Is(err, ErrLate), errors.Is(err, ErrNotRunning), errors.Is(err, ErrUnreachable):
 		return problem(orderBusy, ""), false

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dropline/dropline/internal/apikey"
+	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/gateway"
 	"github.com/dropline/dropline/internal/intake"
 	"github.com/dropline/dropline/internal/order"
@@ -212,6 +213,10 @@ func (s *scripted) DecideReturn(ctx context.Context, _ order.Key, _, id string, 
 
 func (s *scripted) DecidePayment(ctx context.Context, _ order.Key, id string, d payments.Decision) (workflows.PaymentAnswer, error) {
 	return workflows.PaymentAnswer{Message: "Noted.", Stage: payments.StageSettling}, s.take(ctx, id, d)
+}
+
+func (s *scripted) SettleClaim(ctx context.Context, _, id string, d claims.Settlement) (workflows.ClaimAnswer, error) {
+	return workflows.ClaimAnswer{Settled: 300}, s.take(ctx, id, d)
 }
 
 func (s *scripted) Reachable(context.Context) error { return s.err }

@@ -138,6 +138,7 @@ func New(c Config) http.Handler {
 	g.registerRequests()
 	g.registerReturns()
 	g.registerOrderPayments()
+	g.registerClaims()
 	g.registerWebhooks()
 	g.registerPaymentWebhooks()
 	g.mux.HandleFunc("GET /healthz", g.health)

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/returns"
@@ -28,6 +29,8 @@ type Orders interface {
 	DecideReturn(ctx context.Context, key order.Key, rma, id string, d returns.Decision) (workflows.ReturnAnswer, error)
 	// DecidePayment asks a payment's workflow.
 	DecidePayment(ctx context.Context, key order.Key, id string, d payments.Decision) (workflows.PaymentAnswer, error)
+	// SettleClaim asks a claim's workflow.
+	SettleClaim(ctx context.Context, claim, id string, d claims.Settlement) (workflows.ClaimAnswer, error)
 	// Reachable is nil when orders can be asked at all.
 	Reachable(ctx context.Context) error
 }
@@ -75,6 +78,10 @@ func (t temporalOrders) DecideReturn(ctx context.Context, key order.Key, rma, id
 
 func (t temporalOrders) DecidePayment(ctx context.Context, key order.Key, id string, d payments.Decision) (workflows.PaymentAnswer, error) {
 	return ask[workflows.PaymentAnswer](ctx, t.client, payments.WorkflowID(key), workflows.UpdateDecide, id, d)
+}
+
+func (t temporalOrders) SettleClaim(ctx context.Context, claim, id string, d claims.Settlement) (workflows.ClaimAnswer, error) {
+	return ask[workflows.ClaimAnswer](ctx, t.client, claims.WorkflowID(claim), workflows.UpdateSettle, id, d)
 }
 
 func (t temporalOrders) Reachable(ctx context.Context) error {

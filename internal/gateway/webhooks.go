@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/dropline/dropline/internal/intake"
 	"github.com/dropline/dropline/internal/storefront/shopify"
 	"github.com/dropline/dropline/internal/webhook"
 )
@@ -96,7 +98,7 @@ func eventKey(id string, body []byte) string {
 func (g *gateway) store(ctx context.Context, d Document) (*deliveryOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
-	d.ContentType = "application/json"
+	d.ContentType = cmp.Or(d.ContentType, "application/json")
 	stored, err := g.Intake.Store(ctx, d)
 	if err != nil {
 		return nil, err
@@ -161,15 +163,21 @@ func (g *gateway) shopify(ctx context.Context, in *shopifyInput) (*deliveryOutpu
 }
 
 type supplierInput struct {
-	Supplier  string `path:"supplier" maxLength:"64" example:"acme"`
-	Signature string `header:"Dropline-Signature"`
-	RawBody   []byte `contentType:"application/json"`
+	Supplier    string `path:"supplier" maxLength:"64" example:"acme"`
+	Signature   string `header:"Dropline-Signature"`
+	ContentType string `header:"Content-Type" doc:"application/json, or text/csv for invoices as a file."`
+	RawBody     []byte `contentType:"application/json"`
 }
 
 func (g *gateway) supplierEvent(ctx context.Context, in *supplierInput) (*deliveryOutput, error) {
 	verified := webhook.Verify(g.secrets(PartnerSupplier, in.Supplier), in.Signature, in.RawBody, g.Now(), webhook.DefaultTolerance)
 	if err := g.admit(ctx, PartnerSupplier, in.Supplier, verified); err != nil {
 		return nil, err
+	}
+	if isCSV([]string{in.ContentType}) {
+		return g.store(ctx, Document{
+			Source: PartnerSupplier + "/" + in.Supplier, Kind: intake.KindInvoicesCSV, NaturalKey: eventKey("", in.RawBody), Body: in.RawBody, ContentType: "text/csv",
+		})
 	}
 	id, err := scan(in.RawBody, false)
 	if err != nil {

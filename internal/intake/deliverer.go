@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/facts"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/orderview"
@@ -135,9 +136,11 @@ func (d *Deliverer) Deliver(ctx context.Context) (found bool, err error) {
 // due is a claimed order, or a claimed return of one.
 type due struct {
 	key          order.Key
-	rma          string // of a return; empty: the order itself, or its payment
+	rma          string // of a return; empty: the order itself, its payment or a claim of it
 	payment      bool
-	supplier     string // of a return
+	claim        string // id of a claim that is pursued
+	settled      bool   // of a claim: its workflow has ended, and nothing of it is open
+	supplier     string // of a return or a claim
 	country      string
 	lines, units int64
 	factSeq      int64
@@ -178,7 +181,16 @@ const claimPaymentSQL = `
 	RETURNING o.storefront, o.order_id, o.country, p.fact_seq, p.delivered_seq, p.started_at IS NOT NULL, true, p.deliver_tries, p.deliver_at,
 		0::bigint, 0::bigint, CASE WHEN p.started_at IS NULL THEN p.state END`
 
-// claim takes what has waited longest: an order, or when none waits a return or a payment.
+// claimClaimSQL does the same for the claims that are pursued.
+const claimClaimSQL = `
+	UPDATE pursuits p SET deliver_at = now() + $1::interval
+	FROM orders o
+	WHERE id = (SELECT id FROM pursuits WHERE deliver_at <= now() ORDER BY deliver_at LIMIT 1 FOR UPDATE SKIP LOCKED) AND o.key = p.order_key
+	RETURNING o.storefront, o.order_id, o.country, p.fact_seq, p.delivered_seq, p.started_at IS NOT NULL, true, p.deliver_tries, p.deliver_at,
+		0::bigint, 0::bigint, p.id, p.supplier,
+		p.closed_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.pursuit = p.id AND c.closed_at IS NULL)`
+
+// claim takes what has waited longest: an order, or when none waits a return, a payment, or a claim.
 func (d *Deliverer) claim(ctx context.Context) (*due, error) {
 	var o due
 	fields := []any{
@@ -192,6 +204,10 @@ func (d *Deliverer) claim(ctx context.Context) (*due, error) {
 		o.payment = true
 		err = d.Pool.QueryRow(ctx, claimPaymentSQL, deliveryLease).Scan(append(fields, &o.opened)...)
 	}
+	if errors.Is(err, pgx.ErrNoRows) {
+		o.payment = false
+		err = d.Pool.QueryRow(ctx, claimClaimSQL, deliveryLease).Scan(append(fields, &o.claim, &o.supplier, &o.settled)...)
+	}
 	return &o, err
 }
 
@@ -202,6 +218,8 @@ func (o *due) name() string {
 		return o.rma
 	case o.payment:
 		return payments.WorkflowID(o.key)
+	case o.claim != "":
+		return claims.WorkflowID(o.claim)
 	}
 	return o.key.String()
 }
@@ -213,6 +231,8 @@ func (o *due) row() (table, column, key string) {
 		return "returns", "rma", o.rma
 	case o.payment:
 		return "payments", "order_key", o.key.String()
+	case o.claim != "":
+		return "pursuits", "id", o.claim
 	}
 	return "orders", "key", o.key.String()
 }
@@ -221,6 +241,10 @@ func (o *due) row() (table, column, key string) {
 func (d *Deliverer) deliver(ctx context.Context, o *due) error {
 	ctx, cancel := context.WithTimeout(ctx, deliverWithin)
 	defer cancel()
+	if o.claim != "" && o.settled {
+		o.deliveredSeq = o.factSeq // nobody is left to be told
+		return nil
+	}
 	if !o.started {
 		if err := d.start(ctx, o); err != nil {
 			return err
@@ -229,6 +253,9 @@ func (d *Deliverer) deliver(ctx context.Context, o *due) error {
 	}
 	if o.factSeq == o.deliveredSeq {
 		return nil
+	}
+	if o.claim != "" {
+		return d.tellClaim(ctx, o)
 	}
 	if o.rma != "" {
 		list, err := returndesk.After(ctx, d.Pool, o.rma, o.deliveredSeq)
@@ -319,6 +346,9 @@ func pauseAfter(tries int) time.Duration { return min(firstPause<<min(tries, 20)
 // are not urgent get a time of their own, so that none waits for ever. The stage that lists filter by
 // follows the facts, unless the workflow has recorded a newer one meanwhile.
 func (d *Deliverer) complete(ctx context.Context, o *due) error {
+	if o.claim != "" {
+		return d.completeClaim(ctx, o)
+	}
 	if o.rma != "" || o.payment {
 		table, column, key := o.row()
 		_, err := d.Pool.Exec(ctx, `

@@ -24,12 +24,18 @@ type purchaseOrder struct {
 }
 
 func (p *Processor) applySupplier(ctx context.Context, tx pgx.Tx, d received) (verdict, error) {
+	if d.kind == KindInvoicesCSV {
+		return applyInvoices(ctx, tx, d)
+	}
 	document, err := restapi.ParseWebhook(d.body)
 	if err != nil {
 		return unreadable(err), nil
 	}
 	if document.Return != nil {
 		return applyReturn(ctx, tx, d, document)
+	}
+	if document.Claim != nil {
+		return applyClaim(ctx, tx, d, document)
 	}
 	po := purchaseOrder{number: document.PO}
 	err = tx.QueryRow(ctx, `
@@ -123,6 +129,9 @@ func invoice(ctx context.Context, tx pgx.Tx, po purchaseOrder, i *supplier.Invoi
 	err = tx.QueryRow(ctx, `SELECT closed_at IS NOT NULL FROM orders WHERE key = $1 FOR NO KEY UPDATE`, po.order).Scan(&po.closed)
 	if err != nil {
 		return verdict{}, fmt.Errorf("lock order %s: %w", po.order, err)
+	}
+	if i.Corrects != "" {
+		return correctedInvoice(ctx, tx, po, i)
 	}
 	tag, err := tx.Exec(ctx, `
 		INSERT INTO supplier_invoices (supplier, invoice, po_number, order_key, currency, total, document, invoiced_at)

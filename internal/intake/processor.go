@@ -23,10 +23,10 @@ const (
 	documentLease = 10 * time.Second
 	// A connection that died without a word never answers: claims and documents on it are given up, and
 	// taken up again on another.
-	claimWithin = 5 * time.Second
-	applyWithin = 30 * time.Second
-	defaultBatch  = 20
-	sideBySide    = 4
+	claimWithin  = 5 * time.Second
+	applyWithin  = 30 * time.Second
+	defaultBatch = 20
+	sideBySide   = 4
 	// Waits between attempts double from a second to ten minutes; the bound is reached after some six
 	// hours. Storefronts redeliver for four.
 	longestWait      = 10 * time.Minute

@@ -36,6 +36,7 @@ const (
 	CodeUnknownPO           = "unknown_purchase_order"
 	CodeUnknownRefund       = "unknown_refund"
 	CodeUnknownReturn       = "unknown_return"
+	CodeUnknownClaim        = "unknown_claim"
 	CodeUnknownSource       = "unknown_source"
 	CodeUnknownStorefront   = "unknown_storefront"
 	CodeUnknownType         = "unknown_type"

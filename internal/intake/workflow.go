@@ -33,6 +33,9 @@ var errEndedOtherwise = errors.New("the order's workflow did not end by completi
 
 // options are those of a first start: the id is used up for ever, so a second start is an error.
 func (o *due) options() client.StartWorkflowOptions {
+	if o.claim != "" {
+		return o.claimOptions()
+	}
 	if o.rma != "" {
 		return client.StartWorkflowOptions{
 			ID:                                       returns.WorkflowID(o.key, o.rma),
@@ -87,6 +90,9 @@ func (d *Deliverer) start(ctx context.Context, o *due) error {
 
 // begin is the workflow's type and what it is started with. again: it completed before, or is lost.
 func (o *due) begin(again bool) (name string, input any) {
+	if o.claim != "" {
+		return workflows.ClaimWorkflow, workflows.ClaimInput{ID: o.claim}
+	}
 	if o.rma != "" {
 		in := workflows.ReturnInput{Key: o.key, RMA: o.rma}
 		if !again {
@@ -109,6 +115,10 @@ func (d *Deliverer) signal(ctx context.Context, o *due, signal any) error {
 	err := d.Temporal.SignalWorkflow(ctx, o.options().ID, "", workflows.SignalFacts, signal)
 	if _, ok := errors.AsType[*serviceerror.NotFound](err); !ok {
 		return err
+	}
+	if o.claim != "" {
+		// Postgres holds all of a claim: however its workflow ended, another one goes on from there.
+		return d.reopen(ctx, o, true, signal)
 	}
 	again, err := d.mayReopen(ctx, o)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/ledger"
 )
 
@@ -28,6 +29,7 @@ type Book struct {
 	claims       []claimRow
 	pos          []*billedPO
 	judged       []judgement
+	credits      []credit
 }
 
 // claimRow is a claim with its end.
@@ -36,6 +38,9 @@ type claimRow struct {
 	open       bool
 	resolution string
 	changed    bool
+	// matter is the pursuit that the claim belongs to, without the order; empty: nobody pursues it.
+	matter string
+	reason string // of a dispute: what differs
 }
 
 // judgement is what became of an invoice.
@@ -58,11 +63,12 @@ func Open(q Queue, orderKey string) *Book {
 		return err
 	})
 	q.Queue(`
-		SELECT key, kind, account, currency, minor, owner, due_at, closed_at IS NULL, resolution
+		SELECT key, kind, account, currency, minor, owner, due_at, closed_at IS NULL, resolution,
+			coalesce(substr(pursuit, length(order_key) + 2), ''), reason
 		FROM claims WHERE order_key = $1 ORDER BY key`, orderKey).Query(func(rows pgx.Rows) (err error) {
 		b.claims, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (claimRow, error) {
 			var c claimRow
-			err := row.Scan(&c.Key, &c.Kind, &c.Account, &c.Currency, &c.Minor, &c.Owner, &c.Due, &c.open, &c.resolution)
+			err := row.Scan(&c.Key, &c.Kind, &c.Account, &c.Currency, &c.Minor, &c.Owner, &c.Due, &c.open, &c.resolution, &c.matter, &c.reason)
 			c.Due = c.Due.UTC()
 			return c, err
 		})
@@ -70,6 +76,7 @@ func Open(q Queue, orderKey string) *Book {
 	})
 	b.queuePOs(q)
 	b.queueInvoices(q)
+	b.queueCredits(q)
 	return b
 }
 
@@ -124,12 +131,23 @@ func (b *Book) claim(key string) *claimRow {
 // ErrConflict when the key names another amount or account. A claim that a posting opens needs that
 // posting too.
 func (b *Book) OpenClaim(claim ledger.Claim) error {
+	row := claimRow{Claim: claim}
+	if claims.Pursued(&claim) {
+		row.matter = claim.Key
+	}
+	return b.openAs(row)
+}
+
+// openAs is OpenClaim for a claim that is pursued together with others, or has a reason.
+func (b *Book) openAs(row claimRow) error {
+	claim := row.Claim
 	if err := claim.Validate(); err != nil {
 		return fmt.Errorf("open a claim of order %s: %w", b.order, err)
 	}
 	known := b.claim(claim.Key)
 	if known == nil {
-		b.claims = append(b.claims, claimRow{Claim: claim, open: true, changed: true})
+		row.open, row.changed = true, true
+		b.claims = append(b.claims, row)
 		return nil
 	}
 	if known.Kind != claim.Kind || known.Account != claim.Account || known.Currency != claim.Currency || known.Minor != claim.Minor {
@@ -151,7 +169,7 @@ func (b *Book) CloseClaim(key, resolution string) error {
 	return nil
 }
 
-// Write queues what was changed: at most three statements, however much it is.
+// Write queues what was changed: at most five statements, however much it is.
 func (b *Book) Write(q Queue) error {
 	if fresh := b.transactions[b.posted:]; len(fresh) > 0 {
 		p, err := newPage(fresh)
@@ -161,7 +179,9 @@ func (b *Book) Write(q Queue) error {
 		// A key that stands there after all was posted without the lock: refused, and read next time.
 		q.Queue(insertSQL, b.order, p.keys, p.kinds, p.memos, p.entryKeys, p.numbers, p.accounts, p.currencies, p.minors)
 	}
+	b.writePursuits(q)
 	b.writeClaims(q)
+	b.writeCredits(q)
 	if len(b.judged) > 0 {
 		var suppliers, invoices, standings []string
 		for _, j := range b.judged {
@@ -186,7 +206,7 @@ FROM fresh f JOIN unnest($5::text[], $6::int[], $7::text[], $8::text[], $9::bigi
 	AS e (key, n, account, currency, minor) USING (key)`
 
 func (b *Book) writeClaims(q Queue) {
-	var keys, kinds, accounts, currencies, owners, resolutions []string
+	var keys, kinds, accounts, currencies, owners, resolutions, pursuits, reasons []string
 	var minors []int64
 	var dues []time.Time
 	var closed []bool
@@ -198,15 +218,16 @@ func (b *Book) writeClaims(q Queue) {
 		keys, kinds, accounts = append(keys, c.Key), append(kinds, string(c.Kind)), append(accounts, string(c.Account))
 		currencies, minors, owners = append(currencies, c.Currency), append(minors, c.Minor), append(owners, c.Owner)
 		dues, closed, resolutions = append(dues, c.Due), append(closed, !c.open), append(resolutions, c.resolution)
+		pursuits, reasons = append(pursuits, b.pursuit(c)), append(reasons, c.reason)
 	}
 	if len(keys) == 0 {
 		return
 	}
 	q.Queue(`
-		INSERT INTO claims (order_key, key, kind, account, currency, minor, owner, due_at, closed_at, resolution)
-		SELECT $1, key, kind, account, currency, minor, owner, due, CASE WHEN closed THEN now() END, resolution
-		FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::timestamptz[], $9::bool[], $10::text[])
-			AS c (key, kind, account, currency, minor, owner, due, closed, resolution)
+		INSERT INTO claims (order_key, key, kind, account, currency, minor, owner, due_at, closed_at, resolution, pursuit, reason)
+		SELECT $1, key, kind, account, currency, minor, owner, due, CASE WHEN closed THEN now() END, resolution, nullif(pursuit, ''), reason
+		FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::timestamptz[], $9::bool[], $10::text[],
+			$11::text[], $12::text[]) AS c (key, kind, account, currency, minor, owner, due, closed, resolution, pursuit, reason)
 		ON CONFLICT (order_key, key) DO UPDATE SET closed_at = excluded.closed_at, resolution = excluded.resolution`,
-		b.order, keys, kinds, accounts, currencies, minors, owners, dues, closed, resolutions)
+		b.order, keys, kinds, accounts, currencies, minors, owners, dues, closed, resolutions, pursuits, reasons)
 }

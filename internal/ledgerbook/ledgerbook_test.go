@@ -223,7 +223,7 @@ func TestInvoicesAreMatchedToTheCent(t *testing.T) {
 		},
 		"too much": {
 			map[string][2]int64{"I1": {10, 1011}},
-			[]string{"acme/I1 11", "due/acme/I1 -1011"},
+			[]string{"dispute/arithmetic/acme/I1 11", "due/acme/I1 -1011"},
 		},
 		"too little": {
 			map[string][2]int64{"I1": {10, 900}},
@@ -233,9 +233,9 @@ func TestInvoicesAreMatchedToTheCent(t *testing.T) {
 			map[string][2]int64{"I1": {4, 400}, "I2": {6, 600}},
 			[]string{"due/acme/I1 -400", "due/acme/I2 -600"},
 		},
-		"first of two within tolerance of nothing": {
+		"first of two that charges more than its lines": {
 			map[string][2]int64{"I1": {9, 995}},
-			[]string{"due/acme/I1 -995", "missing/P-1 -5"},
+			[]string{"dispute/arithmetic/acme/I1 95", "due/acme/I1 -995", "missing/P-1 -100"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -261,9 +261,9 @@ func TestMissingInvoiceClaimFollowsWhatComesLater(t *testing.T) {
 	addInvoice(t, pool, "I1", 4, 400)
 	require.Equal(t, []string{"due/acme/I1 -400", "missing/P-1#3 -600"}, matched(t, pool))
 	addInvoice(t, pool, "I2", 6, 650)
-	require.Equal(t, []string{"acme/I2 50", "due/acme/I1 -400", "due/acme/I2 -650"}, matched(t, pool))
+	require.Equal(t, []string{"dispute/arithmetic/acme/I2 50", "due/acme/I1 -400", "due/acme/I2 -650"}, matched(t, pool))
 	addInvoice(t, pool, "I3", 1, 100)
-	require.Equal(t, []string{"acme/I2 50", "acme/I3 100", "due/acme/I1 -400", "due/acme/I2 -650", "due/acme/I3 -100"},
+	require.Equal(t, []string{"dispute/arithmetic/acme/I2 50", "dispute/duplicate/acme/I3 100", "due/acme/I1 -400", "due/acme/I2 -650", "due/acme/I3 -100"},
 		matched(t, pool), "an invoice for nothing is disputed whole")
 	var standings []string
 	require.NoError(t, pool.QueryRow(ctx, `SELECT array_agg(standing ORDER BY invoice) FROM supplier_invoices`).Scan(&standings))
@@ -277,9 +277,9 @@ func TestADisputeEndsWhenWhatWasChargedIsAccruedAfterAll(t *testing.T) {
 	ctx := context.Background()
 	pool := setup(t)
 	addInvoice(t, pool, "I1", 10, 1000)
-	require.Equal(t, []string{"acme/I1 1000", "due/acme/I1 -1000"}, matched(t, pool))
+	require.Equal(t, []string{"dispute/quantity_not_shipped/acme/I1 1000", "due/acme/I1 -1000"}, matched(t, pool))
 	accrue(t, pool, "1Z", 400)
-	require.Equal(t, []string{"acme/I1#2 600", "due/acme/I1 -1000"}, matched(t, pool))
+	require.Equal(t, []string{"dispute/quantity_not_shipped/acme/I1#2 600", "due/acme/I1 -1000"}, matched(t, pool))
 	accrue(t, pool, "2Z", 600)
 	require.Equal(t, []string{"due/acme/I1 -1000"}, matched(t, pool))
 

@@ -17,6 +17,7 @@ import (
 	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/supplier"
+	"github.com/dropline/dropline/internal/threeway"
 )
 
 const (
@@ -36,14 +37,11 @@ func MatchInvoices(ctx context.Context, tx pgx.Tx, orderKey string) error {
 	return Change(ctx, tx, orderKey, (*Book).MatchInvoices)
 }
 
-// MatchInvoices compares each invoice that was not judged yet with what was accrued for the shipments
-// of its purchase order, posts the difference or disputes it, and names what is owed: an invoice_due
-// claim per invoice and one invoice_missing claim per purchase order for what nobody has invoiced.
-// Running it again changes nothing.
-//
-// An excess over the accrual within the contract's tolerances adjusts the cost, above it becomes a
-// dispute. A shortfall adjusts the cost when the invoices cover every accrued unit and it is within
-// the tolerances; otherwise it stays accrued, as missing.
+// MatchInvoices compares each invoice that was not judged yet, line by line, with its purchase order and
+// with what was accrued for its shipments (internal/threeway says how), posts the difference or disputes
+// it, and names what is owed: an invoice_due claim per invoice and one invoice_missing claim per purchase
+// order for what nobody has invoiced. What suppliers gave for disputes is set off against them. Running it
+// again changes nothing.
 func (b *Book) MatchInvoices() error {
 	for _, po := range b.pos {
 		po.weigh(b.transactions)
@@ -51,17 +49,29 @@ func (b *Book) MatchInvoices() error {
 			return fmt.Errorf("match the invoices of purchase order %s: %w", po.number, err)
 		}
 	}
-	return nil
+	return b.ApplyCredits()
 }
 
 // billedPO is one purchase order with what was accrued and invoiced for it. Amounts are minor units.
 type billedPO struct {
 	number, supplier, currency string
-	tolerances                 catalog.Tolerances
-	unitCost                   int64           // the dearest line's
-	shipped                    map[int]int64   // units by line, by the ship notices
+	terms                      threeway.Terms
+	lines                      map[int]threeway.Line
 	owed                       int64           // the payable that its accruals and judged invoices made
 	invoices                   []billedInvoice // oldest first
+}
+
+// contract is the part of a supplier's contract that invoices are judged by.
+type contract struct {
+	Tolerances catalog.Tolerances     `json:"tolerances"`
+	Handling   money.Money            `json:"handling"`
+	Invoices   catalog.InvoiceCharges `json:"invoices"`
+}
+
+// billedLine is a line of a purchase order, as Postgres tells it.
+type billedLine struct {
+	Line int   `json:"line"`
+	Cost int64 `json:"cost"`
 }
 
 type billedInvoice struct {
@@ -71,8 +81,8 @@ type billedInvoice struct {
 
 func (b *Book) queuePOs(q Queue) {
 	q.Queue(`
-		SELECT p.number, p.supplier, p.currency, s.document -> 'contract' -> 'tolerances',
-			coalesce((SELECT max(l.unit_cost) FROM purchase_order_lines l WHERE l.number = p.number), 0),
+		SELECT p.number, p.supplier, p.currency, s.document -> 'contract',
+			(SELECT jsonb_agg(jsonb_build_object('line', l.line, 'cost', l.unit_cost)) FROM purchase_order_lines l WHERE l.number = p.number),
 			(SELECT jsonb_agg(e) FROM parcels b, jsonb_array_elements(b.lines) e WHERE b.po_number = p.number)
 		FROM purchase_orders p JOIN suppliers s ON s.id = p.supplier
 		WHERE p.order_key = $1 ORDER BY p.number`, b.order).Query(func(rows pgx.Rows) (err error) {
@@ -82,15 +92,25 @@ func (b *Book) queuePOs(q Queue) {
 }
 
 func collectPO(row pgx.CollectableRow) (*billedPO, error) {
-	po := &billedPO{shipped: map[int]int64{}}
-	var tolerances *catalog.Tolerances
-	var lines []order.ShippedLine
-	err := row.Scan(&po.number, &po.supplier, &po.currency, &tolerances, &po.unitCost, &lines)
-	if tolerances != nil {
-		po.tolerances = *tolerances
+	po := &billedPO{lines: map[int]threeway.Line{}}
+	var terms *contract
+	var ordered []billedLine
+	var shipped []order.ShippedLine
+	err := row.Scan(&po.number, &po.supplier, &po.currency, &terms, &ordered, &shipped)
+	if terms != nil {
+		po.terms = threeway.Terms{
+			PriceBP: terms.Tolerances.PriceBP, Quantity: int64(terms.Tolerances.Quantity),
+			Freight: terms.Invoices.FreightUpTo.Minor, FreightBP: terms.Invoices.FreightBP, Fee: terms.Handling.Minor,
+		}
 	}
-	for _, l := range lines {
-		po.shipped[l.Line] += l.Quantity
+	for _, l := range ordered {
+		po.lines[l.Line] = threeway.Line{UnitCost: l.Cost}
+	}
+	for _, l := range shipped {
+		if line, ordered := po.lines[l.Line]; ordered {
+			line.Shipped += l.Quantity
+			po.lines[l.Line] = line
+		}
 	}
 	return po, err
 }
@@ -122,10 +142,11 @@ func (po *billedPO) weigh(transactions []ledger.Transaction) {
 	po.owed = 0
 	mine, withdrawn := map[string]bool{}, []string{}
 	for _, invoice := range po.invoices {
-		token := invoiceToken(invoice.Number)
-		mine["invoice_adjusted|"+po.supplier+"|"+token] = true
-		mine["claim_opened|"+po.supplier+"/"+token] = true
-		withdrawn = append(withdrawn, "claim_closed|"+po.supplier+"/"+token)
+		mine["invoice_adjusted|"+po.supplier+"|"+invoiceToken(invoice.Number)] = true
+		for _, key := range po.disputeKeys(invoice.Number, threeway.Reasons) {
+			mine["claim_opened|"+key] = true
+			withdrawn = append(withdrawn, "claim_closed|"+key)
+		}
 	}
 	payable := ledger.SupplierPayable(po.supplier)
 	for _, t := range transactions {
@@ -142,6 +163,24 @@ func (po *billedPO) weigh(transactions []ledger.Transaction) {
 	}
 }
 
+// matter is what pursues the disputes of an invoice.
+func (po *billedPO) matter(invoice string) string { return Matter(po.supplier, invoice) }
+
+// disputeKeys are the claims that dispute an invoice for reasons. The last key is that of the time before
+// disputes had reasons.
+func (po *billedPO) disputeKeys(invoice string, reasons []threeway.Reason) []string {
+	matter := po.matter(invoice)
+	keys := make([]string, 0, len(reasons)+1)
+	for _, reason := range reasons {
+		keys = append(keys, disputeKey(reason, matter))
+	}
+	return append(keys, matter)
+}
+
+func disputeKey(reason threeway.Reason, matter string) string {
+	return "dispute/" + string(reason) + "/" + matter
+}
+
 // isWithdrawal: the posting ends a dispute of one of the invoices, because more was accrued since.
 func isWithdrawal(key string, disputes []string) bool {
 	before, of := strings.CutSuffix(key, "|"+accruedLater)
@@ -150,9 +189,20 @@ func isWithdrawal(key string, disputes []string) bool {
 
 func (b *Book) matchPO(po *billedPO) error {
 	rest := po.owed
-	for _, invoice := range po.invoices {
-		if invoice.judged {
+	var freight, fee int64
+	charge := func(i *billedInvoice) {
+		freight, fee = freight+i.Freight, fee+i.Fee
+		for _, l := range i.Lines {
+			if line, ordered := po.lines[l.Line]; ordered {
+				line.Charged += l.Quantity
+				po.lines[l.Line] = line
+			}
+		}
+	}
+	for i := range po.invoices {
+		if invoice := &po.invoices[i]; invoice.judged {
 			rest -= invoice.Total
+			charge(invoice)
 		}
 	}
 	for i := range po.invoices {
@@ -160,11 +210,14 @@ func (b *Book) matchPO(po *billedPO) error {
 		if invoice.judged {
 			continue
 		}
-		left, err := b.judge(po, invoice, max(rest, 0))
+		covered, err := b.judge(po, invoice, threeway.PurchaseOrder{
+			Lines: po.lines, Terms: po.terms, Owed: max(rest, 0), Freight: freight, Fee: fee,
+		})
 		if err != nil {
 			return fmt.Errorf("invoice %s: %w", invoice.Number, err)
 		}
-		rest = left
+		rest -= covered
+		charge(invoice)
 	}
 	rest, err := b.withdrawDisputes(po, max(rest, 0))
 	if err != nil {
@@ -177,30 +230,19 @@ func (b *Book) matchPO(po *billedPO) error {
 // supplier asked early for what we know now that we owe. It returns what is left without an invoice.
 func (b *Book) withdrawDisputes(po *billedPO, rest int64) (left int64, err error) {
 	for _, invoice := range po.invoices {
-		base := po.supplier + "/" + invoiceToken(invoice.Number)
-		row, next := b.openRow(base)
-		if rest == 0 || row == nil || row.Kind != ledger.ClaimInvoiceDispute {
-			continue
-		}
-		claim := row.Claim
-		agreed := min(rest, claim.Minor)
-		posting, disputed, err := ledger.ClaimClosed(accruedLater, claim, ledger.ClaimCredited, agreed)
-		if err == nil {
-			err = b.Post(posting)
-		}
-		if err != nil {
-			return 0, fmt.Errorf("withdraw the dispute of invoice %s: %w", invoice.Number, err)
-		}
-		rest -= agreed
-		if disputed == 0 {
-			b.judged = append(b.judged, judgement{po.supplier, invoice.Number, "matched"})
-			err = b.CloseClaim(claim.Key, accruedLater)
-		} else if err = b.CloseClaim(claim.Key, resolvedSuperseded); err == nil {
-			claim.Key, claim.Minor = next, disputed
-			err = b.OpenClaim(claim)
-		}
-		if err != nil {
-			return 0, fmt.Errorf("withdraw the dispute of invoice %s: %w", invoice.Number, err)
+		for _, key := range po.disputeKeys(invoice.Number, threeway.Early) {
+			row, _ := b.openRow(key)
+			if rest == 0 || row == nil || row.Kind != ledger.ClaimInvoiceDispute {
+				continue
+			}
+			agreed := min(rest, row.Minor)
+			if err := b.closePart(*row, accruedLater, ledger.ClaimCredited, agreed, accruedLater); err != nil {
+				return 0, fmt.Errorf("withdraw the dispute of invoice %s: %w", invoice.Number, err)
+			}
+			rest -= agreed
+			if b.openOf(po.matter(invoice.Number)) == 0 {
+				b.judged = append(b.judged, judgement{po.supplier, invoice.Number, "matched"})
+			}
 		}
 	}
 	return rest, nil
@@ -222,78 +264,59 @@ func (b *Book) openRow(base string) (open *claimRow, next string) {
 	}
 }
 
-// judge matches one invoice against what is accrued and not invoiced yet, and returns what is left
-// of that.
-func (b *Book) judge(po *billedPO, invoice *billedInvoice, rest int64) (left int64, err error) {
-	tolerance, err := po.tolerance(rest)
+// judge matches one invoice against what is accrued and not invoiced yet, and returns how much of that it
+// covers. Each difference above the tolerances is a claim of its own.
+func (b *Book) judge(po *billedPO, invoice *billedInvoice, against threeway.PurchaseOrder) (covered int64, err error) {
+	result, err := threeway.Match(against, &invoice.Invoice)
 	if err != nil {
 		return 0, err
 	}
-	short := rest - invoice.Total
-	expected := rest
-	if short > 0 && (short > tolerance || !po.covered()) {
-		expected = invoice.Total // the rest stays accrued, as missing
-	}
 	match, err := ledger.SupplierInvoiced(ledger.Invoice{
 		Key: invoiceToken(invoice.Number), SupplierID: po.supplier,
-		Accrued:   money.Money{Minor: expected, Currency: po.currency},
-		Invoiced:  money.Money{Minor: invoice.Total, Currency: invoice.Currency},
-		Tolerance: tolerance, Owner: purchasing, Due: b.now.Add(paymentTerm),
+		Accrued:   money.Money{Minor: result.Covers, Currency: po.currency},
+		Invoiced:  money.Money{Minor: result.Covers + result.Adjust, Currency: invoice.Currency},
+		Tolerance: max(result.Adjust, -result.Adjust), Owner: purchasing, Due: b.now.Add(paymentTerm),
 	})
+	if err == nil && match.Posting != nil {
+		err = b.Post(*match.Posting)
+	}
 	if err != nil {
 		return 0, err
 	}
 	standing := "matched"
-	if match.Posting != nil {
-		if err := b.Post(*match.Posting); err != nil {
-			return 0, err
-		}
-	}
-	if match.Dispute != nil {
+	for _, difference := range result.Disputes {
 		standing = "disputed"
-		if err := b.OpenClaim(*match.Dispute); err != nil {
+		if err := b.dispute(po, invoice.Number, difference); err != nil {
 			return 0, err
 		}
 	}
 	if invoice.Total > 0 {
-		due := po.claim("due/"+po.supplier+"/"+invoiceToken(invoice.Number), ledger.ClaimInvoiceDue, invoice.Total, invoice.At.Add(paymentTerm))
+		due := po.claim("due/"+po.matter(invoice.Number), ledger.ClaimInvoiceDue, invoice.Total, invoice.At.Add(paymentTerm))
 		if err := b.OpenClaim(due); err != nil {
 			return 0, err
 		}
 	}
 	invoice.judged = true
 	b.judged = append(b.judged, judgement{po.supplier, invoice.Number, standing})
-	return rest - expected, nil
+	return result.Covers, nil
 }
 
-// tolerance is the largest difference let pass: a part of the amount, and the price of the units
-// that the contract lets differ.
-func (po *billedPO) tolerance(amount int64) (int64, error) {
-	byPrice, err := money.BasisPoints(amount, po.tolerances.PriceBP)
+// dispute claims a part of an invoice back: it is owed on paper and neither paid silently nor lost. The
+// disputes of one invoice are pursued together.
+func (b *Book) dispute(po *billedPO, invoice string, d threeway.Difference) error {
+	matter := po.matter(invoice)
+	claim := ledger.Claim{
+		Key: disputeKey(d.Reason, matter), Kind: ledger.ClaimInvoiceDispute, Account: ledger.SupplierClaims(po.supplier),
+		Currency: po.currency, Minor: d.Minor, Owner: purchasing, Due: b.now.Add(paymentTerm).UTC(),
+	}
+	posting, err := ledger.ClaimOpened(claim)
+	if err == nil {
+		err = b.Post(posting)
+	}
 	if err != nil {
-		return 0, err
+		return err
 	}
-	byQuantity, err := money.MulMinor(po.unitCost, int64(po.tolerances.Quantity))
-	if err != nil {
-		return 0, err
-	}
-	return money.AddMinor(byPrice, byQuantity)
-}
-
-// covered: the invoices charge for every unit that the supplier says it shipped.
-func (po *billedPO) covered() bool {
-	charged := map[int]int64{}
-	for _, invoice := range po.invoices {
-		for _, l := range invoice.Lines {
-			charged[l.Line] += l.Quantity
-		}
-	}
-	for line, quantity := range po.shipped {
-		if charged[line] < quantity {
-			return false
-		}
-	}
-	return true
+	return b.openAs(claimRow{Claim: claim, matter: matter, reason: string(d.Reason)})
 }
 
 // claim names a part of what we owe the supplier.

@@ -167,6 +167,12 @@ func (v *View) queue(b *pgx.Batch, key order.Key) {
 			v.Returns = append(v.Returns, r)
 			return err
 		})
+	queueEach(b, `SELECT `+claimColumns+` WHERE c.order_key = $1 ORDER BY c.opened_at, c.key`, key,
+		func(row pgx.CollectableRow) error {
+			c, err := scanClaim(row)
+			v.Claims = append(v.Claims, c)
+			return err
+		})
 	queueEach(b, `
 		SELECT carrier, tracking, po_number, milestone, milestone_at, first_scan_at, last_scan_at, lines
 		FROM parcels WHERE order_key = $1 ORDER BY noticed_at, po_number, carrier, tracking`, key,

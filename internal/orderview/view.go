@@ -31,6 +31,7 @@ type View struct {
 	Refunds        []Refund        `json:"refunds"`
 	Returns        []Return        `json:"returns" doc:"Goods that come back, the oldest return first."`
 	Payment        *Payment        `json:"payment,omitempty" doc:"The order's money at its payment provider; missing: the storefront keeps it to itself."`
+	Claims         []Claim         `json:"claims,omitempty" doc:"What is or was open with suppliers and carriers: what, who pursues it, until when."`
 	Messages       []Message       `json:"messages" doc:"What was or will be told to the customer, the storefront and suppliers."`
 	WaitsFor       []Wait          `json:"waits_for" doc:"What has to happen next, and until when."`
 }

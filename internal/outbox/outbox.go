@@ -32,6 +32,12 @@ const (
 	KindCancelled = "cancelled"
 )
 
+// The kinds of letters to suppliers about claims.
+const (
+	KindClaimAsked  = "claim_asked"
+	KindClaimChased = "claim_chased"
+)
+
 // Message is one message. Payload is a Payload or nil.
 type Message struct {
 	Key      string // unique for ever: the same message has the same key
@@ -46,6 +52,7 @@ type Message struct {
 type Payload struct {
 	PO       string              `json:"po,omitempty"`
 	RMA      string              `json:"rma,omitempty"`
+	Claim    string              `json:"claim,omitempty"` // its reference
 	Carrier  string              `json:"carrier,omitempty"`
 	Tracking string              `json:"tracking,omitempty"`
 	Lines    []order.ShippedLine `json:"lines,omitempty"` // none: the whole order

@@ -50,6 +50,8 @@ func (r *Reminders) write(ctx context.Context, s *catalog.Supplier, m outbox.Mes
 	switch m.Kind {
 	case letterAnnounced, letterInspect, letterChase:
 		return r.aboutReturn(ctx, m)
+	case outbox.KindClaimAsked, outbox.KindClaimChased:
+		return r.aboutClaim(ctx, m)
 	}
 	return r.acknowledge(ctx, s, m)
 }

@@ -13,6 +13,9 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
+
+	"github.com/dropline/dropline/internal/claims"
+	"github.com/dropline/dropline/workflows"
 )
 
 // temporalClient is the product's view of the engine: the workflows of the life under way.
@@ -51,6 +54,9 @@ func (c *temporalClient) hurt(do func() error) error {
 func (c *temporalClient) ExecuteWorkflow(_ context.Context, o client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
 	l := c.world.life
 	return nil, c.hurt(func() error {
+		if _, claim := args[0].(workflows.ClaimInput); claim {
+			return nil // a claim's workflow decides nothing about the order, and is not played
+		}
 		f := l.flow(o.ID)
 		if f.started {
 			return serviceerror.NewWorkflowExecutionAlreadyStarted("exists", "", "")
@@ -63,6 +69,9 @@ func (c *temporalClient) ExecuteWorkflow(_ context.Context, o client.StartWorkfl
 func (c *temporalClient) SignalWorkflow(_ context.Context, id, _, name string, arg any) error {
 	l := c.world.life
 	return c.hurt(func() error {
+		if _, claim := arg.(claims.Standing); claim {
+			return nil
+		}
 		r := l.flow(id).run
 		if r == nil {
 			return serviceerror.NewNotFound("closed")

@@ -95,10 +95,11 @@ func supplierText(p Supplier, base string) string {
       returns: {window_days: 30, credit_within: %[8]s}
       ships_to: {countries: [DE]}
       shipping: {methods: [{name: parcel, base: "4.00", per_item: "0.50", transit_days: {min: 1, max: 2}}]}
+%[9]s
     offers:
       - {sku: %[1]s-mug, supplier_sku: A-1, cost: %[6]q, on_hand: 1000000}
       - {sku: %[1]s-jar, supplier_sku: A-2, cost: %[7]q, on_hand: 1000000}
       - {sku: mug, supplier_sku: A-3, cost: %[6]q, on_hand: 1000000}
       - {sku: jar, supplier_sku: A-4, cost: %[7]q, on_hand: 1000000}
-`, p.ID, base+"/suppliers/"+p.ID, secretName, acknowledge, ship, mug, jar, credit)
+`, p.ID, base+"/suppliers/"+p.ID, secretName, acknowledge, ship, mug, jar, credit, p.Terms)
 }

@@ -46,6 +46,8 @@ type Supplier struct {
 	Acknowledge, Ship string
 	// CreditWithin is how long it may take with a credit memo; empty: 1h.
 	CreditWithin string
+	// Terms are further lines of its contract, as the catalogue writes them; empty: none.
+	Terms string
 	// Dear raises the price of its goods, so that the others are preferred.
 	Dear bool
 }

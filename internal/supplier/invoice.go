@@ -19,8 +19,12 @@ type Invoice struct {
 	At       time.Time
 	Currency string
 	Lines    []InvoiceLine
-	// Freight is added and Allowance taken off; all three are non-negative minor units.
+	// Freight and Fee are added and Allowance taken off; all four are non-negative minor units. Fee is
+	// what the supplier takes for handling a purchase order.
 	Freight   int64
+	Fee       int64 `json:",omitempty"`
 	Allowance int64
 	Total     int64
+	// Corrects is the number of an earlier invoice in whose place this one stands; empty: none.
+	Corrects string `json:",omitempty"`
 }

@@ -86,3 +86,11 @@ func (a Attributes) Updates(shown Attributes) []temporal.SearchAttributeUpdate {
 	}
 	return updates
 }
+
+// InitialClaim is what a claim's workflow is found by from its start. The first letter goes at once: the
+// stage before is not worth an action.
+func InitialClaim(key order.Key, country, supplier string) temporal.SearchAttributes {
+	return temporal.NewSearchAttributes(
+		Stage.ValueSet("asked"), Storefront.ValueSet(key.Storefront), Supplier.ValueSet([]string{supplier}),
+		Country.ValueSet(country), Breached.ValueSet(false), NeedsAttention.ValueSet(false))
+}

@@ -217,6 +217,10 @@ func invoice(w wire.Invoice, document string, reference time.Time) (*supplier.In
 	if !referenceShape.MatchString(w.Number) {
 		return nil, broken("number", "an invoice number of at most 64 characters")
 	}
+	if w.Corrects != "" && (!referenceShape.MatchString(w.Corrects) || w.Corrects == w.Number) {
+		return nil, broken("corrects", "the number of another invoice")
+	}
+	bill.Corrects = w.Corrects
 	if err := checkCount(len(w.Lines)); err != nil {
 		return nil, err
 	}
@@ -246,6 +250,7 @@ func invoiceAmounts(bill *supplier.Invoice, w wire.Invoice) error {
 		into         *int64
 	}{
 		{"freight", w.Freight, true, &bill.Freight},
+		{"fee", w.Fee, true, &bill.Fee},
 		{"allowance", w.Allowance, true, &bill.Allowance},
 		{"total", w.Total, false, &bill.Total},
 	} {

@@ -6,11 +6,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/internal/supplier"
@@ -28,7 +30,7 @@ func examples(t *testing.T) map[string]string {
 	for _, found := range regexp.MustCompile("(?s)```json ([a-z-]+)\n(.*?)```").FindAllSubmatch(page, -1) {
 		blocks[string(found[1])] = string(found[2])
 	}
-	require.Len(t, blocks, 16)
+	require.Len(t, blocks, 18)
 	return blocks
 }
 
@@ -196,6 +198,25 @@ func TestAReturnIsAnnouncedAndAnsweredAsDocumented(t *testing.T) {
 		RMA: documentedRMA, Number: documentedNumber, Lines: []supplier.ReturnLine{{Line: 1, SupplierSKU: "A-MUG", Quantity: 1, Reason: "damaged"}},
 	})
 	require.ErrorIs(t, err, supplier.ErrNotFound)
+}
+
+func TestWebhooksAboutClaimsAreReadAsDocumented(t *testing.T) {
+	t.Parallel()
+	docs := examples(t)
+	for name, want := range map[string]restapi.ClaimSaid{
+		"event-claim-credit": {
+			Reference: "C0A1B2C3D4E5F6A", Number: "CM-2026-0005", At: time.Date(2026, 3, 20, 7, 59, 0, 0, time.UTC), Amount: 120,
+		},
+		"event-claim-answered": {Reference: "C0A1B2C3D4E5F6A", Answer: claims.Accepted, At: time.Date(2026, 3, 19, 7, 59, 0, 0, time.UTC)},
+	} {
+		doc, err := restapi.ParseWebhook([]byte(docs[name]))
+		require.NoError(t, err, name)
+		require.Equal(t, &want, doc.Claim)
+		for _, wrong := range []string{`"claim": "C0"`, `"claim": "C0A1B2C3D4E5F6A", "rma": "R-1"`, `"claim": "C0A1B2C3D4E5F6A", "invoice": "I1"`} {
+			_, err = restapi.ParseWebhook([]byte(strings.Replace(docs["event-claim-credit"], `"claim": "C0A1B2C3D4E5F6A"`, wrong, 1)))
+			require.ErrorIs(t, err, restapi.ErrInvalid, wrong)
+		}
+	}
 }
 
 func TestWebhooksAboutReturnsAreReadAsDocumented(t *testing.T) {

@@ -46,6 +46,9 @@ type Document struct {
 	RMA    string
 	Return *returns.Fact
 
+	// Claim is what a document says about a claim, instead of a purchase order.
+	Claim *ClaimSaid
+
 	// Currency is what the prices of an acknowledgment or an invoice are in, empty when it names
 	// none; whether it is the purchase order's currency is for the receiver to check.
 	Currency string
@@ -126,9 +129,19 @@ var readers = map[string]func(*Document, []byte) error{
 			return err
 		})
 	},
+	wire.TypeClaimAnswered: func(d *Document, data []byte) error {
+		return read(data, func(w wire.ClaimAnswered) (err error) {
+			d.Claim, err = claimAnswer(w, d.CreatedAt)
+			return err
+		})
+	},
 	wire.TypeCreditMemo: func(d *Document, data []byte) error {
 		return read(data, func(w wire.CreditMemo) (err error) {
 			d.RMA, d.Currency = w.RMA, w.Currency
+			if w.Claim != "" || w.Invoice != "" {
+				d.Claim, err = claimCredit(w, d.CreatedAt)
+				return err
+			}
 			d.Return, err = creditMemo(w, d.ID, d.CreatedAt)
 			return err
 		})

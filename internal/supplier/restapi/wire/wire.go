@@ -122,6 +122,7 @@ const (
 	TypeReturnAnswered       = "return.answered"
 	TypeReturnInspected      = "return.inspected"
 	TypeCreditMemo           = "credit_memo.created" //nolint:gosec // a kind of event
+	TypeClaimAnswered        = "claim.answered"
 )
 
 // ReturnAuthorization is the body of POST /returns. SendBy is a date.
@@ -177,13 +178,23 @@ type InspectedLine struct {
 	Disposition string `json:"disposition,omitempty"`
 }
 
-// CreditMemo gives money back for a return.
+// CreditMemo gives money back for a return, for a claim by its reference, or for a disputed invoice by its
+// number: one of the three.
 type CreditMemo struct {
-	RMA      string    `json:"rma"`
+	RMA      string    `json:"rma,omitempty"`
+	Claim    string    `json:"claim,omitempty"`
+	Invoice  string    `json:"invoice,omitempty"`
 	Number   string    `json:"number"`
 	At       time.Time `json:"at"`
 	Currency string    `json:"currency"`
 	Amount   string    `json:"amount"`
+}
+
+// ClaimAnswered says what a supplier thinks of a claim. Outcome is accepted or rejected.
+type ClaimAnswered struct {
+	Claim   string    `json:"claim"`
+	At      time.Time `json:"at"`
+	Outcome string    `json:"outcome"`
 }
 
 // CancellationAnswered is the answer that a pending cancellation or intercept had promised.
@@ -203,8 +214,10 @@ type Invoice struct {
 	Currency  string        `json:"currency"`
 	Lines     []InvoiceLine `json:"lines"`
 	Freight   string        `json:"freight,omitempty"`
+	Fee       string        `json:"fee,omitempty"`
 	Allowance string        `json:"allowance,omitempty"`
 	Total     string        `json:"total"`
+	Corrects  string        `json:"corrects,omitempty"` // the number of the invoice in whose place it stands
 }
 
 // InvoiceLine charges for units of one line.

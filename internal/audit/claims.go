@@ -1,0 +1,148 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dropline/dropline/internal/claims"
+)
+
+// owed are the invariants of what suppliers owe.
+var owed = []statement{
+	{
+		invariant: 11, name: "the postings of each claim sum up to what is open of it",
+		of: "pursuits",
+		find: `SELECT p.order_key, format('claim %s: its postings leave %s, its open claims name %s (minor units)', p.reference, s.rest, o.open)
+			FROM pursuits p
+			CROSS JOIN LATERAL (SELECT coalesce(sum(e.minor), 0) AS rest FROM claims c
+				JOIN ledger_transactions t ON t.order_key = c.order_key
+					AND (t.key = 'claim_opened|' || c.key OR starts_with(t.key, 'claim_closed|' || c.key || '|'))
+				JOIN ledger_entries e ON e.transaction_id = t.id AND e.account = c.account AND e.currency = c.currency
+				WHERE c.pursuit = p.id) s
+			CROSS JOIN LATERAL (SELECT coalesce(sum(c.minor), 0) AS open FROM claims c WHERE c.pursuit = p.id AND c.closed_at IS NULL) o
+			WHERE s.rest <> o.open`,
+		do: "Compare starter claim show with starter ledger; claims and postings are written together, so one was changed by hand.",
+	},
+	{
+		invariant: 11, name: "each settlement and each credit of a claim is posted once",
+		of: "pursuits",
+		find: `SELECT p.order_key, format('claim %s: %s settled or credited, %s posted (minor units)', p.reference, g.sum, s.sum)
+			FROM pursuits p
+			CROSS JOIN LATERAL (SELECT coalesce((SELECT sum(minor) FROM claim_settlements d WHERE d.pursuit = p.id), 0)
+				+ coalesce((SELECT sum(applied) FROM claim_credits d WHERE d.pursuit = p.id), 0) AS sum) g
+			CROSS JOIN LATERAL (SELECT coalesce(-sum(e.minor), 0) AS sum FROM claims c
+				JOIN ledger_transactions t ON t.order_key = c.order_key
+					AND (starts_with(t.key, 'claim_closed|' || c.key || '|settle/') OR starts_with(t.key, 'claim_closed|' || c.key || '|memo/'))
+				JOIN ledger_entries e ON e.transaction_id = t.id AND e.account = c.account AND e.currency = c.currency
+				WHERE c.pursuit = p.id) s
+			WHERE g.sum <> s.sum`,
+		do: "Report it as a defect: a decision or a credit counts twice, or not at all.",
+	},
+	{
+		invariant: 15, name: "every claim on a supplier is pursued",
+		of: "claims WHERE closed_at IS NULL",
+		find: `SELECT order_key, format('claim %s on %s is open, and nobody pursues it', key, account) FROM claims
+			WHERE closed_at IS NULL AND pursuit IS NULL AND starts_with(account, 'supplier_claims:') AND NOT starts_with(key, 'return/')
+			UNION ALL
+			SELECT order_key, format('claim %s: its workflow was never started, and nothing will start it', reference) FROM pursuits
+			WHERE started_at IS NULL AND deliver_at IS NULL AND NOT needs_attention
+			UNION ALL
+			SELECT order_key, format('claim %s: news is due since %s and not delivered', reference,
+				to_char(deliver_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'))
+			FROM pursuits WHERE deliver_at < now() - @grace::interval - interval '30 seconds'
+			UNION ALL
+			SELECT order_key, format('claim %s is ended, and %s of it is open (minor units)', p.reference, o.sum)
+			FROM pursuits p CROSS JOIN LATERAL (SELECT sum(minor) AS sum FROM claims c WHERE c.pursuit = p.id AND c.closed_at IS NULL) o
+			WHERE p.closed_at IS NOT NULL AND p.deliver_at IS NULL AND o.sum IS NOT NULL`,
+		do: "Check that a worker or a gateway runs and reaches Temporal; a claim without a reference was opened by hand.",
+	},
+	{
+		invariant: 11, name: "no credit is more than what it was given for", warning: true,
+		of: "claim_credits",
+		find: `SELECT order_key, format('credit %s of %s gives %s, its claim took %s (minor units)', number, supplier, minor, applied)
+			FROM claim_credits WHERE applied < minor AND given_at < now() - interval '7 days'`,
+		do: "Ask the supplier what the rest is for.",
+	},
+}
+
+const claimsRun = "every open claim on a supplier has a running workflow"
+
+// checkClaims asks the workflow of every claim that is pursued, until nothing is wrong or the grace is over.
+func checkClaims(ctx context.Context, o Options) (*Outcome, error) {
+	f := newFound(claimsRun, "See in the Temporal UI how its workflow ended; the next news of the claim, such as a credit, starts it again, and so does starter claim settle.", o)
+	if o.Workflows == nil {
+		f.Skipped = "offline: only the workflows can tell"
+		return &f.Outcome, nil
+	}
+	end := time.Now().Add(o.Grace)
+	for {
+		problems, checked, err := lookAtClaims(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		left := time.Until(end)
+		if len(problems) == 0 || left <= 0 {
+			f.Checked = int64(checked)
+			for _, p := range problems {
+				f.add(p.order, "%s", p.what)
+			}
+			return &f.Outcome, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(min(left, max(o.Grace/5, 10*time.Millisecond))):
+		}
+	}
+}
+
+// openClaim is a claim whose workflow should run.
+type openClaim struct {
+	id, order, reference string
+	open, delivered      int64
+}
+
+func lookAtClaims(ctx context.Context, o Options) (problems []problem, checked int, err error) {
+	rows, err := o.Pool.Query(ctx, `SELECT p.id, p.order_key, p.reference, p.delivered_seq,
+			coalesce((SELECT sum(minor) FROM claims c WHERE c.pursuit = p.id AND c.closed_at IS NULL), 0)::bigint
+		FROM pursuits p WHERE p.started_at IS NOT NULL AND p.closed_at IS NULL AND p.fact_seq = p.delivered_seq ORDER BY p.id`)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer rows.Close()
+	var list []openClaim
+	for rows.Next() {
+		var c openClaim
+		if err := rows.Scan(&c.id, &c.order, &c.reference, &c.delivered, &c.open); err != nil {
+			return nil, 0, err
+		}
+		list = append(list, c)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, 0, err
+	}
+	for _, c := range list {
+		state, status, err := o.Workflows.Claim(ctx, c.id)
+		if err != nil {
+			return nil, 0, fmt.Errorf("claim %s: %w", c.reference, err)
+		}
+		if what := c.judge(&state, status); what != "" {
+			problems = append(problems, problem{claimsRun, c.order, "claim " + c.reference + ": " + what})
+		}
+	}
+	return problems, len(list), nil
+}
+
+// judge says what is wrong with a claim's workflow; empty: nothing.
+func (c *openClaim) judge(s *claims.State, status string) string {
+	switch {
+	case status != Running:
+		return "its workflow is " + status
+	case s.News < c.delivered || s.Open != c.open:
+		return fmt.Sprintf("%d minor units are open, the workflow knows of %d", c.open, s.Open)
+	case s.Open > 0 && len(s.Deadlines()) == 0 && !s.NeedsAttention():
+		return "it waits for nothing"
+	}
+	return ""
+}

@@ -1,0 +1,203 @@
+package e2e
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/dropline/dropline/internal/claims"
+	"github.com/dropline/dropline/internal/engine/enginetest"
+	"github.com/dropline/dropline/internal/ledger"
+	"github.com/dropline/dropline/workflows"
+)
+
+// pursued plays one claim's workflow on a real server, with a script in place of its activities.
+type pursued struct {
+	*desk
+	t        *testing.T
+	temporal client.Client
+	queue    string
+	recorded claims.State // what Postgres holds
+	letters  int
+	firstRun string
+}
+
+func newPursued(t *testing.T, c client.Client, name string) *pursued {
+	t.Helper()
+	p := &pursued{desk: newDesk(name), t: t, temporal: c, queue: "claim/" + name}
+	id := claims.ID(p.key.String(), "acme/INV-1")
+	p.recorded = claims.State{
+		ID: id, Reference: claims.Reference(id), Key: p.key, Kind: ledger.ClaimInvoiceDispute, PO: p.po(1), Supplier: "acme", Name: "Acme",
+		Currency: "EUR", OpenedAt: time.Now().UTC(), Standing: claims.Standing{News: 1, Open: 500},
+		Terms: claims.Terms{ChaseAfter: []time.Duration{time.Hour}, EscalateAfter: 2 * time.Hour},
+	}
+	return p
+}
+
+func (p *pursued) start(watchers ...interceptor.WorkerInterceptor) {
+	p.t.Helper()
+	w := worker.New(p.temporal, p.queue, worker.Options{
+		Identity: "worker", MaxConcurrentWorkflowTaskPollers: 2, MaxConcurrentActivityTaskPollers: 1, DisableRegistrationAliasing: true, Interceptors: watchers,
+	})
+	w.RegisterWorkflowWithOptions(workflows.Claim, workflow.RegisterOptions{Name: workflows.ClaimWorkflow})
+	serve(p.desk, w, workflows.ActivityLoadClaim, func(string) any { return p.recorded })
+	serve(p.desk, w, workflows.ActivityPursueClaim, func(in workflows.PursueClaimInput) any {
+		if p.recorded.Open > 0 || in.Step == claims.StepClose {
+			now := p.recorded.Standing
+			p.recorded = in.State
+			p.recorded.Standing = now
+			if in.Step == claims.StepAsk || in.Step == claims.StepChase {
+				p.letters++
+			}
+		}
+		return p.recorded.Standing
+	})
+	serve(p.desk, w, workflows.ActivitySettleClaim, func(in workflows.SettleClaimInput) any {
+		minor := in.Settlement.Minor
+		if minor == 0 {
+			minor = p.recorded.Open
+		}
+		p.recorded.Open -= minor
+		p.recorded.News++
+		return workflows.ClaimAnswer{Settled: minor, Standing: p.recorded.Standing}
+	})
+	require.NoError(p.t, w.Start())
+	p.t.Cleanup(w.Stop)
+	run, err := p.temporal.ExecuteWorkflow(p.t.Context(), client.StartWorkflowOptions{ID: p.id(), TaskQueue: p.queue}, workflows.ClaimWorkflow,
+		workflows.ClaimInput{ID: p.recorded.ID})
+	require.NoError(p.t, err)
+	p.firstRun = run.GetRunID()
+}
+
+func (p *pursued) id() string { return claims.WorkflowID(p.recorded.ID) }
+
+// hear changes what Postgres holds and tells the workflow.
+func (p *pursued) hear(change func(*claims.Standing)) {
+	p.t.Helper()
+	p.mu.Lock()
+	p.recorded.News++
+	change(&p.recorded.Standing)
+	now := p.recorded.Standing
+	p.mu.Unlock()
+	p.signal(now)
+}
+
+func (p *pursued) signal(payload any) {
+	p.t.Helper()
+	require.NoError(p.t, p.temporal.SignalWorkflow(p.t.Context(), p.id(), "", workflows.SignalFacts, payload))
+}
+
+func (p *pursued) settle(d claims.Settlement) error {
+	ctx, cancel := context.WithTimeout(p.t.Context(), patient)
+	defer cancel()
+	handle, err := p.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: p.id(), UpdateName: workflows.UpdateSettle, Args: []any{d}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err != nil {
+		return err
+	}
+	return handle.Get(ctx, nil)
+}
+
+func (p *pursued) until(stage claims.Stage) {
+	p.t.Helper()
+	require.Eventually(p.t, func() bool {
+		var s claims.State
+		value, err := p.temporal.QueryWorkflow(p.t.Context(), p.id(), "", workflows.QueryState)
+		return err == nil && value.Get(&s) == nil && s.Stage() == stage
+	}, patient, 20*time.Millisecond, "%s: waiting until %s", p.id(), stage)
+}
+
+type claimTale struct {
+	set     func(*pursued)
+	tell    func(*pursued)
+	letters int
+}
+
+func decision(outcome ledger.ClaimOutcome, minor int64) claims.Settlement {
+	return claims.Settlement{ID: "api/s-" + string(outcome), Outcome: outcome, Minor: minor, Reason: "agreed", By: "operator key k"}
+}
+
+func claimTales() map[string]claimTale {
+	credited := func(p *pursued) {
+		p.until(claims.StageAsked)
+		p.hear(func(s *claims.Standing) { s.Open = 0 })
+	}
+	return map[string]claimTale{
+		// The supplier is written to twice, a person lets a part go, and the credit for the rest comes late.
+		"claim": {letters: 2, set: func(p *pursued) {
+			p.recorded.Terms = claims.Terms{ChaseAfter: []time.Duration{2 * time.Second}, EscalateAfter: 4 * time.Second}
+		}, tell: func(p *pursued) {
+			p.until(claims.StageChased)
+			p.until(claims.StageEscalated)
+			require.ErrorContains(p.t, p.settle(decision(ledger.ClaimPaid, 501)), "5.00 EUR of the claim is open")
+			require.NoError(p.t, p.settle(decision(ledger.ClaimConceded, 200)))
+			p.signal("no news")
+			p.signal(claims.Standing{News: 1, Open: 500})
+			p.hear(func(s *claims.Standing) { s.Open = 0 })
+		}},
+		"claim-credited":        {letters: 1, tell: credited},
+		"claim-settled-already": {set: func(p *pursued) { p.recorded.Open = 0 }, tell: func(*pursued) {}},
+		"claim-refused": {letters: 1, tell: func(p *pursued) {
+			p.until(claims.StageAsked)
+			p.hear(func(s *claims.Standing) { s.Answer = claims.Refused })
+			p.until(claims.StageEscalated)
+			require.NoError(p.t, p.settle(decision(ledger.ClaimWrittenOff, 0)))
+		}},
+		"claim-request-refused": {letters: 1, set: func(p *pursued) {
+			p.before[workflows.ActivitySettleClaim] = func(_ context.Context, call int) error {
+				if call > 1 {
+					return nil
+				}
+				return temporal.NewNonRetryableApplicationError("nothing of the claim is open any more", workflows.RefusedType, nil)
+			}
+		}, tell: func(p *pursued) {
+			p.until(claims.StageAsked)
+			require.ErrorContains(p.t, p.settle(decision(ledger.ClaimPaid, 0)), "open any more")
+			credited(p)
+		}},
+		"claim-cancelled-in-ui": {letters: 1, tell: func(p *pursued) {
+			p.until(claims.StageAsked)
+			require.NoError(p.t, p.temporal.CancelWorkflow(p.t.Context(), p.id(), ""))
+			credited(p)
+		}},
+		"claim-stalled-load":   {letters: 1, set: func(p *pursued) { p.before[workflows.ActivityLoadClaim] = refuses(1) }, tell: credited},
+		"claim-stalled-pursue": {letters: 1, set: func(p *pursued) { p.before[workflows.ActivityPursueClaim] = refuses(1) }, tell: credited},
+	}
+}
+
+// TestClaimTalesAreTold records them for a release as TestTalesAreTold does.
+func TestClaimTalesAreTold(t *testing.T) {
+	t.Parallel()
+	c, _ := enginetest.Namespace(t)
+	all := claimTales()
+	sideBySide(slices.Sorted(maps.Keys(all)), func(name string) {
+		t.Run(name, func(t *testing.T) {
+			story, p := all[name], newPursued(t, c, name)
+			if story.set != nil {
+				story.set(p)
+			}
+			p.start(&hasty{})
+			story.tell(p)
+			ctx, cancel := context.WithTimeout(t.Context(), patient)
+			defer cancel()
+			var result workflows.ClaimResult
+			require.NoError(t, c.GetWorkflow(ctx, p.id(), "").Get(ctx, &result))
+			require.Equal(t, claims.StageSettled, result.Stage)
+			p.mu.Lock()
+			require.Equal(t, story.letters, p.letters)
+			require.True(t, p.recorded.Closed)
+			p.mu.Unlock()
+			keep(t, name, historiesOf(t, c, p.id(), p.firstRun))
+		})
+	})
+}

@@ -1,0 +1,210 @@
+package ledgerbook
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/dropline/dropline/internal/claims"
+	"github.com/dropline/dropline/internal/ledger"
+)
+
+// ErrOverSettled: more would be settled than is open.
+var ErrOverSettled = errors.New("more than is open of the claim")
+
+// credit is what a supplier gave for a matter, amounts in minor units. A credit that comes before its
+// claim waits for it; what exceeds the claim stays unapplied, where the audit and the claim show it.
+type credit struct {
+	supplier, number, matter string
+	minor, applied           int64
+	changed                  bool
+}
+
+func (b *Book) queueCredits(q Queue) {
+	q.Queue(`SELECT supplier, number, substr(pursuit, length(order_key) + 2), minor, applied FROM claim_credits
+		WHERE order_key = $1 ORDER BY given_at, supplier, number`, b.order).Query(func(rows pgx.Rows) (err error) {
+		b.credits, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c credit, err error) {
+			return c, row.Scan(&c.supplier, &c.number, &c.matter, &c.minor, &c.applied)
+		})
+		return err
+	})
+}
+
+// ApplyCredits sets what suppliers gave off against the claims it was given for, as far as they are open.
+// Running it again changes nothing.
+func (b *Book) ApplyCredits() error {
+	for i := range b.credits {
+		c := &b.credits[i]
+		minor := min(c.minor-c.applied, b.openOf(c.matter))
+		if minor == 0 {
+			continue
+		}
+		// What was applied before is part of the key: a credit may be taken in parts.
+		closure := fmt.Sprintf("memo/%s:%d", invoiceToken(c.number), c.applied)
+		if err := b.Settle(c.matter, closure, ledger.ClaimCredited, minor); err != nil {
+			return fmt.Errorf("apply credit %s: %w", c.number, err)
+		}
+		c.applied, c.changed = c.applied+minor, true
+	}
+	return nil
+}
+
+// openOf is what is open of a matter, minor units.
+func (b *Book) openOf(matter string) (sum int64) {
+	for i := range b.claims {
+		if row := &b.claims[i]; row.open && row.matter == matter {
+			sum += row.Minor
+		}
+	}
+	return sum
+}
+
+// Settle ends minor units of the claims of a matter, in the order of their keys, and posts it; closure
+// names the credit or the decision. ErrOverSettled when so much is not open.
+func (b *Book) Settle(matter, closure string, outcome ledger.ClaimOutcome, minor int64) error {
+	if minor <= 0 || minor > b.openOf(matter) {
+		return fmt.Errorf("settle %d of claim %s of order %s: %w", minor, matter, b.order, ErrOverSettled)
+	}
+	var open []string
+	for i := range b.claims {
+		if row := &b.claims[i]; row.open && row.matter == matter {
+			open = append(open, row.Key)
+		}
+	}
+	slices.Sort(open)
+	account := ledger.Account("")
+	rest, currency := minor, ""
+	for _, key := range open {
+		row := *b.claim(key)
+		part := min(rest, row.Minor)
+		if part == 0 {
+			break
+		}
+		account, currency = row.Account, row.Currency
+		if err := b.closePart(row, closure, outcome, part, string(outcome)); err != nil {
+			return fmt.Errorf("settle claim %s of order %s: %w", key, b.order, err)
+		}
+		rest -= part
+	}
+	if outcome != ledger.ClaimCredited {
+		return nil
+	}
+	// So much less is owed to the supplier than its invoices say, until a payment takes it into account.
+	return b.OpenClaim(ledger.Claim{
+		Key: "credit/" + account.Partner() + "/" + closure, Kind: ledger.ClaimCreditMemo, Account: ledger.SupplierPayable(account.Partner()),
+		Currency: currency, Minor: minor, Owner: purchasing, Due: b.now.Add(paymentTerm).UTC(),
+	})
+}
+
+// closePart ends a part of a claim or all of it. What is left goes on under a key of its own, so that
+// each can be read for what it was.
+func (b *Book) closePart(row claimRow, closure string, outcome ledger.ClaimOutcome, minor int64, resolution string) error {
+	posting, left, err := ledger.ClaimClosed(closure, row.Claim, outcome, minor)
+	if err == nil {
+		err = b.Post(posting)
+	}
+	switch {
+	case err != nil:
+		return err
+	case left == 0:
+		return b.CloseClaim(row.Key, resolution)
+	}
+	if err := b.CloseClaim(row.Key, resolvedSuperseded); err != nil {
+		return err
+	}
+	_, row.Key = b.openRow(numbered.ReplaceAllString(row.Key, ""))
+	row.Minor = left
+	return b.openAs(claimRow{Claim: row.Claim, matter: row.matter, reason: row.reason})
+}
+
+// numbered ends the keys that openRow gives out. The hash of an invoice's number is longer.
+var numbered = regexp.MustCompile(`#[0-9]{1,4}$`)
+
+// pursuit is the id of what pursues a claim.
+func (b *Book) pursuit(c *claimRow) string {
+	if c.matter == "" {
+		return ""
+	}
+	return claims.ID(b.order, c.matter)
+}
+
+// writePursuits begins a pursuit for each matter that has none, and tells the others that something
+// changed. Their workflows are started and told by the deliverer.
+func (b *Book) writePursuits(q Queue) {
+	var ids, references, kinds, numbers, suppliers, currencies []string
+	for i := range b.claims {
+		c := &b.claims[i]
+		id := b.pursuit(c)
+		if id == "" || !c.changed || slices.Contains(ids, id) {
+			continue
+		}
+		ids, references = append(ids, id), append(references, claims.Reference(id))
+		kinds, numbers = append(kinds, string(c.Kind)), append(numbers, b.purchaseOrderOf(c))
+		suppliers, currencies = append(suppliers, c.Account.Partner()), append(currencies, c.Currency)
+	}
+	if len(ids) == 0 {
+		return
+	}
+	q.Queue(`
+		INSERT INTO pursuits AS p (id, reference, order_key, kind, po_number, supplier, currency)
+		SELECT id, reference, $1, kind, po, supplier, currency
+		FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) AS n (id, reference, kind, po, supplier, currency)
+		ON CONFLICT (id) DO UPDATE SET fact_seq = p.fact_seq + 1, deliver_at = least(p.deliver_at, now())`,
+		b.order, ids, references, kinds, numbers, suppliers, currencies)
+}
+
+// purchaseOrderOf is the purchase order that a claim is about, for the letters.
+func (b *Book) purchaseOrderOf(c *claimRow) string {
+	number := ""
+	for _, po := range b.pos {
+		if po.supplier != c.Account.Partner() {
+			continue
+		}
+		about := strings.HasPrefix(c.matter, po.number+"/") || slices.ContainsFunc(po.invoices, func(i billedInvoice) bool {
+			return c.matter == po.matter(i.Number)
+		})
+		if about {
+			return po.number
+		}
+		if number == "" {
+			number = po.number
+		}
+	}
+	return number
+}
+
+func (b *Book) writeCredits(q Queue) {
+	var suppliers, numbers []string
+	var applied []int64
+	for i := range b.credits {
+		if c := &b.credits[i]; c.changed {
+			suppliers, numbers, applied = append(suppliers, c.supplier), append(numbers, c.number), append(applied, c.applied)
+		}
+	}
+	if len(numbers) > 0 {
+		q.Queue(`UPDATE claim_credits c SET applied = n.applied
+			FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n (supplier, number, applied)
+			WHERE c.supplier = n.supplier AND c.number = n.number`, suppliers, numbers, applied)
+	}
+}
+
+// Matter is what pursues the disputes of an invoice, without the order.
+func Matter(supplierID, invoice string) string { return supplierID + "/" + invoiceToken(invoice) }
+
+// OpenClaimIn is OpenClaim for a claim that is pursued together with others of one matter.
+func (b *Book) OpenClaimIn(matter string, claim ledger.Claim) error {
+	return b.openAs(claimRow{Claim: claim, matter: matter})
+}
+
+// ClaimedFor is what was claimed under a key when it was opened, minor units; known is false when it never
+// was.
+func (b *Book) ClaimedFor(key string) (minor int64, known bool) {
+	if row := b.claim(key); row != nil {
+		return row.Minor, true
+	}
+	return 0, false
+}
