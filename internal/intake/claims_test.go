@@ -97,18 +97,21 @@ func TestACreditThatFitsNoClaimIsForAPerson(t *testing.T) {
 	b, reference := disputed(t)
 	mine := fmt.Sprintf(`"claim":%q`, reference)
 	for _, step := range []struct {
-		id   int64
+		send func() int64 // one after the other: those that wait together are read side by side
 		want string
 	}{
-		{b.credit(t, "CM-1", "0.50", mine), "applied"},
-		{b.credit(t, "CM-1", "0.50", mine), "ignored known_already"},
-		{b.credit(t, "CM-1", "0.60", mine), "quarantined conflicting_credit_memo"},
-		{b.credit(t, "CM-2", "0.60", `"claim":"C00000000000000"`), "quarantined unknown_claim"},
-		{b.credit(t, "CM-3", "0.60", `"invoice":"I9"`), "quarantined unknown_claim"},
-		{b.event(t, "supplier/other", "claim.answered", fmt.Sprintf(`{%s,"at":%q,"outcome":"accepted"}`, mine, b.now.Format(time.RFC3339))), "quarantined foreign_purchase_order"},
+		{func() int64 { return b.credit(t, "CM-1", "0.50", mine) }, "applied"},
+		{func() int64 { return b.credit(t, "CM-1", "0.50", mine) }, "ignored known_already"},
+		{func() int64 { return b.credit(t, "CM-1", "0.60", mine) }, "quarantined conflicting_credit_memo"},
+		{func() int64 { return b.credit(t, "CM-2", "0.60", `"claim":"C00000000000000"`) }, "quarantined unknown_claim"},
+		{func() int64 { return b.credit(t, "CM-3", "0.60", `"invoice":"I9"`) }, "quarantined unknown_claim"},
+		{func() int64 {
+			return b.event(t, "supplier/other", "claim.answered", fmt.Sprintf(`{%s,"at":%q,"outcome":"accepted"}`, mine, b.now.Format(time.RFC3339)))
+		}, "quarantined foreign_purchase_order"},
 	} {
+		id := step.send()
 		b.process(t)
-		require.Equal(t, step.want, b.standing(t, step.id))
+		require.Equal(t, step.want, b.standing(t, id))
 	}
 	require.Equal(t, 150, b.balance(t, "supplier_claims:acme"))
 	require.Equal(t, 150, b.number(t, `SELECT minor FROM claims WHERE kind = 'invoice_dispute' AND closed_at IS NULL`))

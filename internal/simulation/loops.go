@@ -66,8 +66,9 @@ func (l *life) look() *ahead {
 	a := ahead{seen: soFar, known: true}
 	err := l.world.admin.QueryRow(l.ctx, `
 		SELECT (SELECT min(next_attempt_at) FROM documents WHERE status = 'received'), least((SELECT min(deliver_at) FROM orders),
-				(SELECT min(deliver_at) FROM returns)),
-			(SELECT min(due_at) FROM outbox WHERE state = 'pending'), least((SELECT min(deliver_at) FROM orders WHERE key = $1), (SELECT min(deliver_at) FROM returns WHERE order_key = $1)),
+				(SELECT min(deliver_at) FROM returns), (SELECT min(deliver_at) FROM pursuits)),
+			(SELECT min(due_at) FROM outbox WHERE state = 'pending'), least((SELECT min(deliver_at) FROM orders WHERE key = $1),
+				(SELECT min(deliver_at) FROM returns WHERE order_key = $1), (SELECT min(deliver_at) FROM pursuits WHERE order_key = $1)),
 			(SELECT min(next_check_at) FROM parcels WHERE order_key = $1),
 			coalesce((SELECT closed_at IS NOT NULL FROM orders WHERE key = $1), false)
 				AND NOT EXISTS (SELECT FROM returns WHERE order_key = $1 AND closed_at IS NULL)`, l.key.String()).
