@@ -33,7 +33,10 @@ func TestOrdersOutliveAChangeOfBuilds(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, marks)
 	for i, mark := range marks {
-		t.Run(filepath.Base(filepath.Dir(mark)), func(t *testing.T) { upgradeFrom(t, mark, i == len(marks)-1) })
+		t.Run(filepath.Base(filepath.Dir(mark)), func(t *testing.T) {
+			t.Parallel()
+			upgradeFrom(t, mark, i == len(marks)-1)
+		})
 	}
 }
 
