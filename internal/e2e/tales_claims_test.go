@@ -26,6 +26,7 @@ type pursued struct {
 	t        *testing.T
 	temporal client.Client
 	queue    string
+	claim    string       // its id
 	recorded claims.State // what Postgres holds
 	letters  int
 	firstRun string
@@ -35,6 +36,7 @@ func newPursued(t *testing.T, c client.Client, name string) *pursued {
 	t.Helper()
 	p := &pursued{desk: newDesk(name), t: t, temporal: c, queue: "claim/" + name}
 	id := claims.ID(p.key.String(), "acme/INV-1")
+	p.claim = id
 	p.recorded = claims.State{
 		ID: id, Reference: claims.Reference(id), Key: p.key, Kind: ledger.ClaimInvoiceDispute, PO: p.po(1), Supplier: "acme", Name: "Acme",
 		Currency: "EUR", OpenedAt: time.Now().UTC(), Standing: claims.Standing{News: 1, Open: 500},
@@ -73,12 +75,12 @@ func (p *pursued) start(watchers ...interceptor.WorkerInterceptor) {
 	require.NoError(p.t, w.Start())
 	p.t.Cleanup(w.Stop)
 	run, err := p.temporal.ExecuteWorkflow(p.t.Context(), client.StartWorkflowOptions{ID: p.id(), TaskQueue: p.queue}, workflows.ClaimWorkflow,
-		workflows.ClaimInput{ID: p.recorded.ID})
+		workflows.ClaimInput{ID: p.claim})
 	require.NoError(p.t, err)
 	p.firstRun = run.GetRunID()
 }
 
-func (p *pursued) id() string { return claims.WorkflowID(p.recorded.ID) }
+func (p *pursued) id() string { return claims.WorkflowID(p.claim) }
 
 // hear changes what Postgres holds and tells the workflow.
 func (p *pursued) hear(change func(*claims.Standing)) {
