@@ -81,15 +81,7 @@ func chargebackLost() *story {
 		if err := p.closes(ctx); err != nil {
 			return err
 		}
-		provider := p.world.partners.provider
-		dispute := provider.OpenDispute(p.payment, "product_not_received")
-		if err := provider.Await(ctx, func() bool { return len(provider.Dispute(dispute).Evidence) > 0 }); err != nil {
-			return fmt.Errorf("wait for the evidence of order %s: %w", p.story.key, err)
-		}
-		if !provider.CloseDispute(dispute, false) {
-			return fmt.Errorf("chargeback %s of order %s was closed already", dispute, p.story.key)
-		}
-		return nil
+		return p.losesDispute(ctx, "product_not_received")
 	}
 	s.want = delivered("plover", 1)
 	s.want.paid = &paid{stage: payments.StageClosed, captured: s.total(), disputes: "lost"}
@@ -104,15 +96,7 @@ func chargebackEarly() *story {
 		if err := p.until(ctx, "acknowledged", acknowledged); err != nil {
 			return err
 		}
-		provider := p.world.partners.provider
-		dispute := provider.OpenDispute(p.payment, "fraudulent")
-		if err := p.closes(ctx); err != nil {
-			return err
-		}
-		if !provider.CloseDispute(dispute, false) {
-			return fmt.Errorf("chargeback %s of order %s was closed already", dispute, p.story.key)
-		}
-		return nil
+		return p.losesDispute(ctx, "fraudulent")
 	}
 	s.want = ending{
 		stage: order.StageCancelled, lines: []fate{{cancelled: 1}}, refunded: s.total(), mails: "placed cancelled",
@@ -138,6 +122,19 @@ func (s *story) pays(captured bool) *story {
 		return p.send(ctx, document)
 	}
 	return s
+}
+
+// losesDispute is the customer's bank taking the money back, hearing us, and deciding for the customer.
+func (p *play) losesDispute(ctx context.Context, reason string) error {
+	provider := p.world.partners.provider
+	dispute := provider.OpenDispute(p.payment, reason)
+	if err := provider.Await(ctx, func() bool { return len(provider.Dispute(dispute).Evidence) > 0 }); err != nil {
+		return fmt.Errorf("wait for our answer to the chargeback of order %s: %w", p.story.key, err)
+	}
+	if !provider.CloseDispute(dispute, false) {
+		return fmt.Errorf("chargeback %s of order %s was closed already", dispute, p.story.key)
+	}
+	return nil
 }
 
 // closes waits until the order's accounts are closed.
