@@ -157,15 +157,18 @@ func (p *play) closes(ctx context.Context) error {
 func (p *play) decidePayment(ctx context.Context, body map[string]any) error {
 	at := path(p.story.key) + "/payment"
 	body["request_id"] = "decide-" + p.story.name
-	for {
-		var v orderview.Payment
-		status, err := p.world.call(ctx, operatorKey, http.MethodGet, at, nil, &v)
-		if err == nil && status == http.StatusOK && v.NeedsAttention {
+	for waits := false; ; {
+		if !waits {
+			var v orderview.Payment
+			status, err := p.world.call(ctx, operatorKey, http.MethodGet, at, nil, &v)
+			waits = err == nil && status == http.StatusOK && v.NeedsAttention
+		}
+		if waits { // until it is answered: it may be taken, and its answer lost
 			var answer struct {
 				refusal
 				Message string `json:"message"`
 			}
-			status, err = p.world.call(ctx, operatorKey, http.MethodPost, at+"/decide", body, &answer)
+			status, err := p.world.call(ctx, operatorKey, http.MethodPost, at+"/decide", body, &answer)
 			switch {
 			case err == nil && status == http.StatusOK:
 				p.tell("operator decides (%v): %s", body["decision"], answer.Message)
