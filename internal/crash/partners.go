@@ -37,6 +37,8 @@ func nameOfRequest(r *http.Request) string {
 		who, segments = "storefront", segments[min(2, len(segments)):]
 	case "trackers":
 		who = "carrier"
+	case "v1":
+		who, segments = "provider", segments[1:]
 	}
 	words := []string{who + "." + r.Method}
 	for _, segment := range segments {

@@ -37,17 +37,24 @@ var ourBooks = []struct{ of, read string }{
 	{"effect", `SELECT concat_ws(' ', key, kind, CASE state WHEN 'done' THEN 'ended' WHEN 'unknown' THEN 'ended' ELSE state END)
 		FROM effects WHERE order_key = $1 AND kind <> 'intercept'`},
 	{"invoice", `SELECT concat_ws(' ', po_number, currency, total, standing) FROM supplier_invoices WHERE order_key = $1`},
+	{"payment", `SELECT concat_ws(' ', standing, authorised_minor, captured_minor, moved_minor, disputed, stage, needs_attention) FROM payments WHERE order_key = $1`},
+	{"provider's refund", `SELECT concat_ws(' ', refund_key, try, amount_minor, status) FROM provider_refunds WHERE order_key = $1`},
+	{"chargeback", `SELECT concat_ws(' ', amount_minor, opened, closed, won) FROM disputes WHERE order_key = $1`},
 	{"documents in quarantine", `SELECT count(*)::text FROM documents WHERE order_key = $1 AND status = 'quarantined'`},
 }
 
-// quiet waits until everything that suppliers have to say of the order has been taken in, has been read,
+// quiet waits until everything that suppliers and provider have to say of the order has been taken in, has been read,
 // and has been settled with: an invoice, or a scan, may come after the end of the story.
 func (p *play) quiet(ctx context.Context) error {
+	if err := p.world.partners.provider.Delivered(ctx); err != nil {
+		return fmt.Errorf("wait until the payment provider has told all of order %s: %w", p.story.key, err)
+	}
 	for {
 		var unread int
 		err := p.world.pool.QueryRow(ctx, `
 			SELECT (SELECT count(*) FROM documents WHERE status = 'received')
-				+ (SELECT count(*) FROM orders WHERE fact_seq > coalesce((state ->> 'lastFact')::bigint, 0) OR closed_at IS NULL)`).Scan(&unread)
+				+ (SELECT count(*) FROM orders WHERE fact_seq > coalesce((state ->> 'lastFact')::bigint, 0) OR closed_at IS NULL)
+				+ (SELECT count(*) FROM payments WHERE fact_seq > coalesce((state ->> 'lastFact')::bigint, 0) OR closed_at IS NULL AND started_at IS NOT NULL)`).Scan(&unread)
 		if err != nil {
 			return fmt.Errorf("wait until nothing more is heard of order %s: %w", p.story.key, err)
 		}
@@ -102,6 +109,7 @@ func (p *play) books(ctx context.Context) ([]string, error) {
 	}
 	b.suppliers(&recorded.State)
 	b.storefront()
+	b.provider()
 	b.mails()
 	slices.Sort(b.lines)
 	return b.lines, nil

@@ -33,7 +33,7 @@ func writeCatalog(folder string, p *partners, t times) (string, error) {
 		return "", fmt.Errorf("read the demo's catalogue: %w", err)
 	}
 	addresses := map[string]string{
-		"carrier": p.tracker.URL(), "polls": t.Polls, "acknowledge": t.Acknowledge, "confirm": t.Confirm, "lost": t.Lost,
+		"carrier": p.tracker.URL(), "provider": p.provider.URL(), "polls": t.Polls, "acknowledge": t.Acknowledge, "confirm": t.Confirm, "lost": t.Lost,
 	}
 	for _, id := range supplierIDs {
 		addresses[id] = p.suppliers.BaseURL(id)

@@ -17,10 +17,12 @@ import (
 	"github.com/dropline/dropline/internal/engine"
 	"github.com/dropline/dropline/internal/engine/enginetest"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/postgres/postgrestest"
 	"github.com/dropline/dropline/internal/processes"
 	"github.com/dropline/dropline/internal/service"
+	"github.com/dropline/dropline/internal/sim/paymentsim"
 )
 
 // stage is a world whose gateway and worker run inside the test.
@@ -94,8 +96,8 @@ func during(t *testing.T, run func(context.Context) error) {
 func TestStoriesEndAsToldAndOthersAreSeenNotTo(t *testing.T) {
 	t.Parallel()
 	w := stage(t)
-	stories := chosen(allStories(), "smooth,part-accepted,silent-supplier,ships-anyway,cancel-early,sent-back,empty-box,short-credit")
-	require.Len(t, stories, 9)
+	stories := chosen(allStories(), "smooth,part-accepted,silent-supplier,ships-anyway,cancel-early,sent-back,empty-box,short-credit,refund-comes-back,chargeback-lost")
+	require.Len(t, stories, 11)
 	plays, err := w.rehearse(stories, func(order, text string) { t.Log(order, text) })
 	require.NoError(t, err)
 	require.Empty(t, w.tell(t.Context(), plays, plays[0].say))
@@ -112,7 +114,7 @@ func TestStoriesEndAsToldAndOthersAreSeenNotTo(t *testing.T) {
 		"line 1 delivered":             func(e *ending) { e.lines[0].delivered++ },
 		"line 1 cancelled":             func(e *ending) { e.lines[0].cancelled++ },
 		"line 1 lost":                  func(e *ending) { e.lines[0].lost++ },
-		"refunded by":                  func(e *ending) { e.refunded++ },
+		"refunded ":                    func(e *ending) { e.refunded++ },
 		"cases":                        func(e *ending) { e.cases = append(e.cases, order.CaseAbsorbed) },
 		"reminders":                    func(e *ending) { e.reminders++ },
 		"the customer was told \"lost": func(e *ending) { e.mails += " lost" },
@@ -127,6 +129,29 @@ func TestStoriesEndAsToldAndOthersAreSeenNotTo(t *testing.T) {
 			p.story.want = right
 		}
 	}
+	for what, spoil := range map[string]func(*paid){
+		"payment stage":                  func(w *paid) { w.stage = payments.StageVoided },
+		"captured by our payment":        func(w *paid) { w.captured++ },
+		"captured by the provider's":     func(w *paid) { w.captured++ },
+		"refunded by the provider's":     func(w *paid) { w.refunded++ },
+		"left at the provider":           func(w *paid) { w.left++ },
+		"disputes at the provider":       func(w *paid) { w.disputes += " won" },
+		"paid past the provider by our ": func(w *paid) { w.elsewhere++ },
+	} {
+		for _, p := range plays[len(plays)-2:] {
+			right := *p.story.want.paid
+			spoil(p.story.want.paid)
+			require.Contains(t, strings.Join(p.compare(t.Context()), "\n"), what, p.story.name)
+			*p.story.want.paid = right
+		}
+	}
+	comesBack, lost := plays[9], plays[10]
+	lost.world.partners.provider.Enter(paymentsim.Transaction{Kind: "refund", Payment: lost.payment, Currency: currency, Amount: -1})
+	require.Contains(t, strings.Join(lost.compare(t.Context()), "\n"), "what the provider holds by our ledger")
+	right := comesBack.story.want.paid
+	comesBack.story.want.paid = nil
+	require.Contains(t, strings.Join(comesBack.compare(t.Context()), "\n"), "not part of the story")
+	comesBack.story.want.paid = right
 	part, silent := plays[1], plays[2]
 	require.Len(t, part.story.want.orders, 2)
 	part.story.want.orders[0].gaveBack++

@@ -60,8 +60,12 @@ type refusal struct {
 
 // post places the story's order by the API.
 func (p *play) post(ctx context.Context) error {
+	return p.send(ctx, p.story.document())
+}
+
+func (p *play) send(ctx context.Context, document map[string]any) error {
 	var said refusal
-	status, err := p.world.call(ctx, p.story.key.Storefront, http.MethodPost, "/v1/orders", p.story.document(), &said)
+	status, err := p.world.call(ctx, p.story.key.Storefront, http.MethodPost, "/v1/orders", document, &said)
 	if err == nil && status != http.StatusCreated {
 		err = fmt.Errorf("answered %d: %s %s %v", status, said.Title, said.Detail, said.Errors)
 	}
@@ -82,15 +86,18 @@ type cancelAnswer struct {
 	stored bool
 }
 
-// cancel asks for the whole order to be cancelled and wants the given status. While no worker answers
+// cancel asks for some lines, or else the whole order, to be cancelled and wants the given status. While no worker answers
 // for the order the gateway stores the request (202), and is asked again under the same id.
-func (p *play) cancel(ctx context.Context, want int) (*cancelAnswer, error) {
+func (p *play) cancel(ctx context.Context, want int, lines ...map[string]any) (*cancelAnswer, error) {
 	var answer cancelAnswer
 	status, stored := http.StatusAccepted, false
 	for status == http.StatusAccepted {
 		answer = cancelAnswer{stored: stored}
 		var err error
 		body := map[string]any{"request_id": "cancel-" + p.story.key.Order, "reason": "customer"}
+		if len(lines) > 0 {
+			body["lines"] = lines
+		}
 		status, err = p.world.call(ctx, p.story.key.Storefront, http.MethodPost, path(p.story.key)+"/cancel", body, &answer)
 		if err != nil {
 			return nil, err

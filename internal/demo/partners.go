@@ -10,6 +10,7 @@ import (
 
 	"github.com/dropline/dropline/internal/sim/carriersim"
 	"github.com/dropline/dropline/internal/sim/mailsim"
+	"github.com/dropline/dropline/internal/sim/paymentsim"
 	"github.com/dropline/dropline/internal/sim/storefrontsim"
 	"github.com/dropline/dropline/internal/sim/suppliersim"
 )
@@ -17,10 +18,20 @@ import (
 // The cast: the names under which the catalogue knows the partners.
 var (
 	supplierIDs   = []string{"acme", "borealis", "swift", "plover", "kogane"}
-	storefrontIDs = []string{"shop", "corner", "nimbus", "atelier"}
+	storefrontIDs = []string{"shop", "corner", "nimbus", "atelier", "maison"}
 )
 
 const carrierID = "dropex"
+
+// providerID names the payment provider's secrets; its account belongs to payingID, the storefront that
+// does not keep its customers' payments to itself.
+const (
+	providerID = "tally"
+	payingID   = "maison"
+)
+
+// disputeFee is what the provider keeps of each chargeback, in minor units.
+const disputeFee = 1500
 
 // scanEvery is the time between two scans of a parcel: short for the demo, long enough that a
 // customer's cancellation can come between two of them.
@@ -33,6 +44,7 @@ type partners struct {
 	storefronts map[string]*storefrontsim.Server
 	tracker     *carriersim.Server
 	mail        *mailsim.Server
+	provider    *paymentsim.Server
 
 	secrets map[string]string // by the name of their environment variable
 }
@@ -66,6 +78,13 @@ func startPartners(gateway string, secrets map[string]string) (_ *partners, err 
 			return nil, err
 		}
 	}
+	p.provider, err = paymentsim.Start(paymentsim.Config{
+		SecretKey: p.secret(providerID, apiSecret), Gateway: gateway, Storefront: payingID, Attempts: 200, DisputeFee: disputeFee,
+		WebhookSecrets: []string{p.secret(providerID, webhookSecret)},
+	})
+	if err != nil {
+		return nil, err
+	}
 	played := map[string]suppliersim.Supplier{}
 	for _, id := range supplierIDs {
 		played[id] = suppliersim.Supplier{Token: p.secret(id, apiSecret), Secret: p.secret(id, webhookSecret), Manner: unhurried}
@@ -85,7 +104,7 @@ const (
 // newSecrets makes the partners' secrets, by the names under which the catalogue knows them.
 func newSecrets() map[string]string {
 	secrets := map[string]string{}
-	for _, id := range slices.Concat(supplierIDs, storefrontIDs, []string{carrierID}) {
+	for _, id := range slices.Concat(supplierIDs, storefrontIDs, []string{carrierID, providerID}) {
 		for _, suffix := range []string{apiSecret, webhookSecret} {
 			secrets[strings.ToUpper(id)+suffix] = rand.Text()
 		}
@@ -127,6 +146,9 @@ func (p *partners) close() {
 	}
 	for _, s := range p.storefronts {
 		s.Close()
+	}
+	if p.provider != nil {
+		p.provider.Close()
 	}
 	if p.mail != nil {
 		p.mail.Close()

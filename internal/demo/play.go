@@ -19,6 +19,8 @@ type play struct {
 	story *story
 	world *world
 	say   func(order, text string)
+	// payment is its reference at the provider; empty: it is not there.
+	payment string
 
 	differences []string
 	took        time.Duration

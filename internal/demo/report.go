@@ -41,7 +41,7 @@ func (w *world) report(ctx context.Context, out io.Writer, plays []*play) error 
 		if len(p.differences) > 0 {
 			ended += " (!)"
 		}
-		refunded := w.partners.storefronts[p.story.key.Storefront].Refunded(p.story.key.Order)[currency]
+		refunded := w.partners.storefronts[p.story.key.Storefront].Refunded(p.story.key.Order)[currency] + p.tookBack()
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%d\t%d\t%.1f\n", p.story.key, p.story.title, ended,
 			strings.Join(suppliers, ", "), len(recorded.State.POs), amount(recorded.Captured), amount(refunded), events, billed, p.took.Seconds())
 	}

@@ -12,7 +12,7 @@ import (
 
 // allStories are told side by side, in the order of this list.
 func allStories() []*story {
-	return slices.Concat(supplierStories(), lateStories(), customerStories(), returnStories(), claimStories())
+	return slices.Concat(supplierStories(), lateStories(), customerStories(), returnStories(), claimStories(), paymentStories())
 }
 
 // A parcel's way as its customer hears of it. What is overtaken is not told: a customer whose parcel

@@ -64,9 +64,12 @@ func (s *story) total() int64 {
 type ending struct {
 	stage order.Stage
 	lines []fate
-	// refunded is what the customer got back, in minor units, by the storefront's books.
+	// refunded is what the customer got back, in minor units, by the storefront's books; where a provider
+	// holds the payment, what we owed them, by the API.
 	refunded int64
-	orders   []bought
+	// paid is how the payment ends at the provider; nil: the storefront keeps it to itself.
+	paid   *paid
+	orders []bought
 	// cases are the shipments that nobody waited for, by how they ended.
 	cases    []order.CaseStatus
 	breached bool

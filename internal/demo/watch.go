@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -93,7 +94,8 @@ const changesSQL = `
 		(SELECT max(last_at) FROM effects WHERE order_key = o.key),
 		(SELECT count(*) FROM routing_decisions WHERE order_key = o.key),
 		(SELECT count(*) FROM documents WHERE order_key = o.key AND status <> 'received'),
-		(SELECT string_agg(state, '' ORDER BY id) FROM outbox WHERE order_key = o.key))
+		(SELECT string_agg(state, '' ORDER BY id) FROM outbox WHERE order_key = o.key),
+		(SELECT concat_ws(' ', fact_seq, state ->> 'revision') FROM payments WHERE order_key = o.key))
 	FROM orders o WHERE key = $1`
 
 func (l *listener) listen(ctx context.Context) {
@@ -117,7 +119,11 @@ func (l *listener) listen(ctx context.Context) {
 	if err != nil {
 		return // the next look tells
 	}
-	for _, e := range journal {
+	told, err := l.paymentJournal(ctx)
+	if err != nil {
+		return // the next look tells
+	}
+	for _, e := range slices.Concat(journal, told) {
 		l.tell(e.At, e.Text)
 	}
 	l.seen = shown

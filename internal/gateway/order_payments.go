@@ -146,13 +146,11 @@ func (g *gateway) decidePayment(ctx context.Context, in *decidePaymentInput) (*p
 		Reason: in.Body.Reason, By: string(who.Role) + " key " + who.ID,
 	}
 	key, standing, err := g.payment(ctx, in.OrderPath)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case slices.Contains(standing.State.Requests, d.ID):
+	}
+	if slices.Contains(standing.State.Requests, d.ID) {
 		return answeredPayment("Noted; the payment goes on.", standing.State.Stage(), name), nil
-	case standing.StartedAt.IsZero():
-		return nil, problem(refused, "nothing about this payment is to be decided")
 	}
 	if err := standing.State.CanDecide(d); err != nil {
 		return nil, err
@@ -164,6 +162,10 @@ func (g *gateway) decidePayment(ctx context.Context, in *decidePaymentInput) (*p
 	ctx, cancel := context.WithTimeout(ctx, g.AnswerWait)
 	defer cancel()
 	answer, err := g.Orders.DecidePayment(ctx, key, id, d)
+	if refusal := (*order.Refusal)(nil); errors.As(err, &refusal) {
+		// It fits what is recorded: the payment has not heard yet what it is about, or is ahead of its record.
+		return nil, problem(orderBusy, "")
+	}
 	if err != nil {
 		return nil, err
 	}

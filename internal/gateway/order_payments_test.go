@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dropline/dropline/internal/gateway"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/orderview"
 	"github.com/dropline/dropline/internal/payments"
@@ -68,6 +69,20 @@ func TestOnlyAnOperatorDecidesAboutAPaymentAndOnlyWhatFits(t *testing.T) {
 		got := f.post(paymentPath+"/decide", f.operator, body)
 		require.Equal(t, http.StatusConflict, got.StatusCode, body)
 		require.Contains(t, got.problem(t).Detail, says)
+	}
+}
+
+func TestADecisionIsAskedForAgainWhileThePaymentDoesNotKnowWhatItIsAbout(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.declined()
+	_, err := f.pool.Exec(t.Context(), `UPDATE payments SET started_at = NULL`)
+	require.NoError(t, err)
+	require.Contains(t, f.get(paymentPath, f.shop).body, `"needs_attention":true`)
+	for _, cause := range []error{gateway.ErrNotRunning, &order.Refusal{Reason: "nothing is to be decided"}} {
+		f.orders.err = cause
+		elsewhere := `{"request_id": "d-1", "decision": "paid_elsewhere", "reference": "wire-1"}`
+		require.Equal(t, http.StatusServiceUnavailable, f.post(paymentPath+"/decide", f.operator, elsewhere).StatusCode, "shown as decidable: come again")
 	}
 }
 

@@ -29,8 +29,8 @@ mail server. Then the story is told again and again, and each time the worker di
           after    the worker has heard the answer, and does nothing more
 
 Another worker starts at once. It is a violation when the story does not end as the demo tells it; when
-the order's lines, purchase orders, money, messages, or what the suppliers and the storefront hold in
-their own books, differ from the undisturbed telling; when the audit finds an invariant broken; or when
+the order's lines, purchase orders, money, messages, or what suppliers, storefront and payment provider hold
+in their own books, differ from the undisturbed telling; when the audit finds an invariant broken; or when
 the order stands still for more than 12 seconds although something is due.
 
 A violation names its point. Repeat it, and hear its story, with --at POINT.
