@@ -12,6 +12,7 @@ import (
 
 	"github.com/dropline/dropline/activities"
 	"github.com/dropline/dropline/internal/carrier"
+	"github.com/dropline/dropline/internal/carrier/easypost"
 	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/returns"
@@ -191,24 +192,13 @@ func TestAKeyThatIsRevokedAfterASaleBuysNoSecondLabel(t *testing.T) {
 	_, err := c.desk.AuthoriseReturn(c.ctx, c.input())
 	requireRetry(t, err, 0)
 	direct := c.desk.Partners
-	t.Setenv("WRONG_TOKEN", "wrong")
-	c.desk.Partners = keyed{direct, "WRONG_TOKEN"}
+	revoked, err := easypost.NewClient(easypost.Config{BaseURL: c.tracker.URL(), APIKey: "revoked"})
+	require.NoError(t, err)
+	c.desk.Partners = selling{direct, func(carrier.Labeller) carrier.Labeller { return revoked }}
 	_, err = c.desk.AuthoriseReturn(c.ctx, c.input())
 	requireRetry(t, err, 0)
 	c.desk.Partners = direct
 	c.requireBoughtOnce(c.again())
-}
-
-// keyed are the partners with another key to the carrier.
-type keyed struct {
-	activities.Partners
-
-	env string
-}
-
-func (p keyed) Labeller(c catalog.Carrier) (carrier.Labeller, error) {
-	c.SecretEnv = p.env
-	return p.Partners.Labeller(c)
 }
 
 func TestALabelIsBoughtOnlyWhereItIsWanted(t *testing.T) {

@@ -35,9 +35,9 @@ type LabelRequest struct {
 
 // Label is what a parcel is sent with. Cost is what the carrier charged for it.
 type Label struct {
-	Carrier  string `json:"carrier"`  // as Name writes it
-	Tracking string `json:"tracking"` // as Number writes it
-	URL      string `json:"url"`      // where it can be printed, https
+	Carrier  string      `json:"carrier"`  // as Name writes it
+	Tracking string      `json:"tracking"` // as Number writes it
+	URL      string      `json:"url"`      // where it can be printed, https
 	Cost     money.Money `json:"cost"`
 }
 

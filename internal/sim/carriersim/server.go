@@ -59,7 +59,7 @@ type Server struct {
 
 	manner    LabelManner
 	shipments []Shipment
-	changed  chan struct{}
+	changed   chan struct{}
 }
 
 // Books count what the tracker saw.
