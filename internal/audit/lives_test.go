@@ -287,7 +287,7 @@ func (obliging) Supplier(catalog.Supplier) (supplier.Channel, error) { return ob
 
 func (obliging) Storefront(catalog.Storefront) (storefront.Channel, error) { return refunding{}, nil }
 
-func (obliging) Labeller(catalog.Carrier) (carrier.Labeller, error) { return nil, payment.ErrRefused }
+func (obliging) Labeller(catalog.Carrier) (carrier.Labeller, error) { return nil, carrier.ErrLabelRefused }
 
 func (obliging) Payments(catalog.Storefront) (payment.Provider, bool, error) { return nil, false, nil }
 

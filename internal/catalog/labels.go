@@ -9,7 +9,8 @@ const (
 	LabelCarrier  LabelMaker = "carrier"
 )
 
-// ReturnLabels say where the labels of return parcels come from; zero: the supplier makes them.
+// ReturnLabels say where the labels of return parcels come from. A contract that was stored before it
+// said so has no maker: the supplier makes them.
 type ReturnLabels struct {
 	By LabelMaker `json:"by,omitempty"`
 	// Carrier is the id of the carrier that labels are bought of, Service the one service that is bought of

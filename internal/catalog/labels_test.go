@@ -38,7 +38,7 @@ func TestLabelsMayBeBoughtOfACarrier(t *testing.T) {
 	}, file.Suppliers[0].Contract.Returns.Labels)
 	silent, err := labelled(t, `{window_days: 30}`)
 	require.NoError(t, err)
-	require.Zero(t, silent.Suppliers[0].Contract.Returns.Labels, "the supplier makes them")
+	require.Equal(t, catalog.ReturnLabels{By: catalog.LabelSupplier}, silent.Suppliers[0].Contract.Returns.Labels)
 	require.False(t, silent.Suppliers[0].Contract.Returns.Labels.Bought())
 }
 
