@@ -119,16 +119,17 @@ func TestALostAnswerAboutALabelIsLookedUp(t *testing.T) {
 	require.Len(t, c.tracker.Shipments(), 1, "what was opened is found under the RMA")
 }
 
-// late is a seller of labels whose sale succeeds after its buyer has gone.
+// late is a seller of labels that takes its time to say what it has opened.
 type late struct {
 	carrier.Labeller
 
 	meanwhile func()
 }
 
-func (l late) BuyReturnLabel(ctx context.Context, id, service string) (carrier.Label, error) {
+func (l late) OpenReturn(ctx context.Context, r carrier.LabelRequest) (string, error) {
+	id, err := l.Labeller.OpenReturn(ctx, r)
 	l.meanwhile()
-	return l.Labeller.BuyReturnLabel(ctx, id, service)
+	return id, err
 }
 
 // selling are the partners, with the seller of labels in the test's hands.
@@ -157,6 +158,7 @@ func TestAttemptsThatOverlapBuyOneLabel(t *testing.T) {
 	result, err := c.desk.AuthoriseReturn(c.ctx, c.input())
 	require.NoError(t, err)
 	c.requireBoughtOnce(result)
+	require.Len(t, c.tracker.Shipments(), 2, "both have opened a parcel")
 }
 
 // blind has not heard yet of what was opened a moment ago.
