@@ -18,6 +18,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"github.com/dropline/dropline/internal/carrier"
 	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/payment"
 	"github.com/dropline/dropline/internal/storefront"
@@ -31,6 +32,8 @@ type Partners interface {
 	Payments(s catalog.Storefront) (provider payment.Provider, has bool, err error)
 	Supplier(s catalog.Supplier) (supplier.Channel, error)
 	Storefront(s catalog.Storefront) (storefront.Channel, error)
+	// Labeller sells the labels of return parcels.
+	Labeller(c catalog.Carrier) (carrier.Labeller, error)
 }
 
 // Orders are the activities of the order workflow.
@@ -89,6 +92,7 @@ func partnerFailure(err error) error {
 	var fromSupplier *supplier.Error
 	var fromStorefront *storefront.Error
 	var fromProvider *payment.Error
+	var fromCarrier *carrier.LabelError
 	switch {
 	case errors.As(err, &fromSupplier):
 		wait = fromSupplier.RetryAfter
@@ -96,14 +100,16 @@ func partnerFailure(err error) error {
 		wait = fromStorefront.RetryAfter
 	case errors.As(err, &fromProvider):
 		wait = fromProvider.RetryAfter
+	case errors.As(err, &fromCarrier):
+		wait = fromCarrier.RetryAfter
 	default:
 		return err
 	}
 	return temporal.NewApplicationErrorWithOptions(err.Error(), "Partner", temporal.ApplicationErrorOptions{
 		NextRetryDelay: wait,
-		// What a storefront or a payment provider refuses it refuses again: a person is asked, and it is
-		// tried now and then.
-		NonRetryable: errors.Is(err, storefront.ErrRefused) || errors.Is(err, payment.ErrRefused),
+		// What a storefront, a payment provider or a seller of labels refuses it refuses again: a person is
+		// asked, and it is tried now and then.
+		NonRetryable: errors.Is(err, storefront.ErrRefused) || errors.Is(err, payment.ErrRefused) || errors.Is(err, carrier.ErrLabelRefused),
 	})
 }
 

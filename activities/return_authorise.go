@@ -17,8 +17,8 @@ import (
 )
 
 // AuthoriseReturn tells the supplier that goods come back, over its interface or in a letter, and keeps
-// the label that it makes. Its answer counts; one that it promises comes as a document later. Goods that
-// the customer keeps are not announced.
+// the label that it makes, or buys one of a carrier. Its answer counts; one that it promises comes as a
+// document later. Goods that the customer keeps are not announced.
 func (o *Orders) AuthoriseReturn(ctx context.Context, in workflows.ReturnInput) (workflows.ReturnAuthorised, error) {
 	a, err := o.openAuthorisation(ctx, in)
 	if err != nil {
@@ -27,6 +27,15 @@ func (o *Orders) AuthoriseReturn(ctx context.Context, in workflows.ReturnInput) 
 	if a.state.Keep {
 		return workflows.ReturnAuthorised{}, nil
 	}
+	result, err := a.announced(ctx, o)
+	if err != nil {
+		return workflows.ReturnAuthorised{}, err
+	}
+	return a.withLabel(ctx, o, result)
+}
+
+// announced is the supplier's answer to the return, which it is told of unless it was before.
+func (a *authorisation) announced(ctx context.Context, o *Orders) (workflows.ReturnAuthorised, error) {
 	if a.effect.before == effectDone {
 		var result workflows.ReturnAuthorised
 		return result, json.Unmarshal(a.effect.result, &result)

@@ -51,7 +51,7 @@ var answers = []struct {
 		"internal/architecture": "TestSQLIsNotPutTogetherFromWhatComesIn",
 	}},
 	{"forged lines in the log, on cards and terminals", map[string]string{
-		"internal/gateway": "TestEveryRequestHasANameAndOneLineInTheLog FuzzAddress", "internal/carrier/easypost": "FuzzParsePush FuzzPollAnswer",
+		"internal/gateway": "TestEveryRequestHasANameAndOneLineInTheLog FuzzAddress", "internal/carrier/easypost": "FuzzParsePush FuzzPollAnswer FuzzLabelAnswer",
 		"internal/order": "FuzzParseKey", "internal/storefront/push": "FuzzRefundAnswer", "internal/catalog": "FuzzParse",
 	}},
 	{"headers in mail", map[string]string{"internal/notify": "TestForeignTextCannotAddHeaders FuzzMessage FuzzLetter"}},

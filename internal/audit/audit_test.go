@@ -124,6 +124,8 @@ var breakages = map[string]string{
 	"an exchange order is paid by what came back, and only once": exchanged + `UPDATE orders SET exchange_minor = 501 WHERE key = 'demo/open'`,
 	"the ledger holds the store credit that customers were given": comeback + `INSERT INTO store_credits (refund, order_key, rma, currency, minor, issued_at)
 		VALUES ('x', 'demo/smooth', 'RMA-1', 'USD', 100, now())`,
+	"each label that was bought is in the ledger once": comeback + `INSERT INTO return_parcels (carrier, tracking, rma, bought_of, cost_currency, cost_minor)
+		VALUES ('dropex', 'EZ1', 'RMA-1', 'track', 'USD', 595)`,
 	"every ledger transaction sums to zero in each currency":                  `UPDATE ledger_entries SET minor = minor + 1 WHERE account = 'processor_clearing'`,
 	"Postgres guards the books":                                               `ALTER TABLE ledger_entries DISABLE TRIGGER ledger_is_append_only`,
 	"refunds never exceed what was captured":                                  `UPDATE refunds SET amount_minor = 99999`,

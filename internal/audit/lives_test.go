@@ -287,6 +287,10 @@ func (obliging) Supplier(catalog.Supplier) (supplier.Channel, error) { return ob
 
 func (obliging) Storefront(catalog.Storefront) (storefront.Channel, error) { return refunding{}, nil }
 
+func (obliging) Labeller(catalog.Carrier) (carrier.Labeller, error) {
+	return nil, carrier.ErrLabelRefused
+}
+
 func (obliging) Payments(catalog.Storefront) (payment.Provider, bool, error) { return nil, false, nil }
 
 func (obliging) Submit(_ context.Context, po supplier.PurchaseOrder) (supplier.Receipt, error) {

@@ -130,6 +130,16 @@ var comebacks = []statement{
 		do: "A credit was not posted, or posted twice: compare starter ledger with the storefront's credits.",
 	},
 	{
+		invariant: 12, name: "each label that was bought is in the ledger once",
+		of: "return_parcels WHERE bought_of <> ''",
+		find: `SELECT r.order_key, format('the label of %s cost %s %s, the ledger holds %s (minor units)', p.rma, p.cost_minor, p.cost_currency, coalesce(l.sum, 0))
+			FROM return_parcels p JOIN returns r USING (rma) LEFT JOIN LATERAL (
+				SELECT sum(e.minor) AS sum FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
+				WHERE t.order_key = r.order_key AND t.key = 'return_label|' || p.rma AND e.account = 'return_shipping' AND e.currency = p.cost_currency) l ON true
+			WHERE p.bought_of <> '' AND p.cost_minor <> coalesce(l.sum, 0)`,
+		do: "Compare with the carrier's bill: it was bought twice, or not posted.",
+	},
+	{
 		invariant: 15, name: "nobody keeps a return waiting for a week", warning: true,
 		of: "returns WHERE needs_attention",
 		find: `SELECT r.order_key, format('%s waits for a person since %s: %s', r.rma, left(a ->> 'since', 10), left(a ->> 'text', 160))

@@ -60,7 +60,7 @@ func TestSilentContractHasCautiousDefaults(t *testing.T) {
 	t.Parallel()
 	c := demo(t).Suppliers[1].Contract
 	require.Equal(t, catalog.Cancel{Confirmation: catalog.ConfirmationNone, OnSilence: catalog.SilenceHold}, c.Cancel)
-	require.Equal(t, catalog.Returns{PaysShipping: catalog.PayerStorefront, CreditWithin: sla.MustTerm("30d")}, c.Returns)
+	require.Equal(t, catalog.Returns{PaysShipping: catalog.PayerStorefront, CreditWithin: sla.MustTerm("30d"), Labels: catalog.ReturnLabels{By: catalog.LabelSupplier}}, c.Returns)
 	require.Equal(t, catalog.Split{Orders: true, Lines: true, Penalty: money.Money{Currency: "USD"}}, c.Split)
 	require.Equal(t, catalog.Risk{LateBP: 500, RejectBP: 200}, c.Risk)
 	require.Equal(t, money.Money{Currency: "USD"}, c.Handling)

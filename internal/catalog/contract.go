@@ -61,6 +61,7 @@ func readTerms(s *section, c *Contract) {
 	scan(returns, "restocking_bp", basisPoints, &c.Returns.RestockingBP)
 	scan(returns, "pays_shipping", oneOf(PayerSupplier, PayerStorefront, PayerCustomer), &c.Returns.PaysShipping)
 	scan(returns, "credit_within", sla.ParseTerm, &c.Returns.CreditWithin)
+	readLabels(returns, &c.Returns.Labels)
 	returns.done()
 
 	split := s.sub("split")

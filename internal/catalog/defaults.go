@@ -19,6 +19,7 @@ func defaultContract() Contract {
 		Returns: Returns{
 			PaysShipping: PayerStorefront,
 			CreditWithin: sla.MustTerm("30d"),
+			Labels:       ReturnLabels{By: LabelSupplier},
 		},
 		Split: Split{Orders: true, Lines: true},
 		// One order in twenty late and one in fifty rejected: an unknown supplier is neither

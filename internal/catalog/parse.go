@@ -66,8 +66,9 @@ func (f *File) readSupplier(item value) {
 	s.done()
 }
 
-// Validate judges parsed files together: an id or an offer stands once in all of them, and an
-// offer belongs to a supplier whose contract is in the same currency. The error is Problems.
+// Validate judges parsed files together: an id or an offer stands once in all of them, an
+// offer belongs to a supplier whose contract is in the same currency, and labels are bought of a carrier
+// that is there. The error is Problems.
 func Validate(files ...File) error {
 	v := validation{seen: map[string]string{}, currencies: map[string]string{}}
 	for _, file := range files {
@@ -83,6 +84,9 @@ func Validate(files ...File) error {
 		}
 	}
 	for _, file := range files {
+		for i, supplier := range file.Suppliers {
+			v.labelCarrier(file, i, supplier)
+		}
 		for i, offer := range file.Offers {
 			v.once(file, file.places.offers, i, fmt.Sprintf("offer of %s by supplier %s", offer.SKU, offer.Supplier))
 			v.offer(file, i, offer)

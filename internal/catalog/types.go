@@ -146,6 +146,8 @@ type Returns struct {
 	RestockingBP int64    `json:"restocking_bp"`
 	PaysShipping Payer    `json:"pays_shipping"`
 	CreditWithin sla.Term `json:"credit_within"`
+	// Labels are read in labels.go.
+	Labels ReturnLabels `json:"labels,omitzero"`
 }
 
 // Split says what a supplier may be given of an order that several ship, and what that costs.

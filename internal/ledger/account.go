@@ -63,6 +63,8 @@ const (
 	Chargebacks Account = "chargebacks"
 	// PaymentFees is what the payment provider keeps.
 	PaymentFees Account = "payment_fees"
+	// ReturnShipping is what carriers charge for the labels of return parcels.
+	ReturnShipping Account = "return_shipping"
 	// Losses is what nobody will make good: absorbed shipments, written-off claims, chargebacks.
 	Losses Account = "losses"
 	// Goodwill is what a customer got back while keeping the goods.
@@ -136,6 +138,8 @@ func chart(name string) (description, bool) {
 		return description{kind: Asset, title: "Chargebacks", claimed: true}, true
 	case string(PaymentFees):
 		return description{kind: Expense, title: "Payment fees"}, true
+	case string(ReturnShipping):
+		return description{kind: Expense, title: "Return shipping"}, true
 	case string(Losses):
 		return description{kind: Expense, title: "Losses"}, true
 	case string(Goodwill):

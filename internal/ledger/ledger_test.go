@@ -49,6 +49,7 @@ func TestEveryAccountHasATypeAndATitle(t *testing.T) {
 		ledger.ShippingRevenue:           {ledger.Income, "Shipping revenue"},
 		ledger.FeesRetained:              {ledger.Income, "Fees retained"},
 		ledger.CostOfGoods:               {ledger.Expense, "Cost of goods"},
+		ledger.ReturnShipping:            {ledger.Expense, "Return shipping"},
 		ledger.Losses:                    {ledger.Expense, "Losses"},
 		ledger.Goodwill:                  {ledger.Expense, "Goodwill"},
 		ledger.SupplierPayable("acme"):   {ledger.Liability, "Payable to supplier acme"},

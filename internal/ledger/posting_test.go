@@ -44,6 +44,8 @@ func TestEachFactPostsItsEntries(t *testing.T) {
 	check("supplier_accrued|po1|s1: cost_of_goods +60 supplier_payable:acme -60", tx, err)
 	tx, err = ledger.DuplicateShipmentAbsorbed("po1", "s2", "acme", eur(60))
 	check("duplicate_absorbed|po1|s2: losses +60 supplier_payable:acme -60", tx, err)
+	tx, err = ledger.ReturnLabelBought("rma1", "parcelco", eur(6))
+	check("return_label|rma1: return_shipping +6 bank -6", tx, err)
 	tx, err = ledger.SupplierPaid("p1", "acme", eur(60))
 	check("supplier_paid|acme|p1: supplier_payable:acme +60 bank -60", tx, err)
 }

@@ -58,6 +58,13 @@ func ShippingRefund(
 	return duePrice - alreadyPrice, dueTax - alreadyTax, nil
 }
 
+// ReturnLabelBought records the price of the label of a return parcel. It is charged when the label is
+// bought, to an account that is paid in advance or by card: nothing is owed to the carrier afterwards.
+func ReturnLabelBought(rma, carrierID string, cost money.Money) (Transaction, error) {
+	return post("return_label", "Label of return "+rma+" bought of carrier "+carrierID, cost.Currency, rma).
+		move(cost.Minor, ReturnShipping, Bank).done()
+}
+
 // ShippingEarned is the part of shipping that is kept once the fate of every unit is
 // known: all that is not refunded.
 func ShippingEarned(s PricedShipping, policy ShippingPolicy, fates []LineFate) (price, tax int64, err error) {

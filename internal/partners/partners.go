@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/dropline/dropline/internal/carrier"
 	"github.com/dropline/dropline/internal/carrier/easypost"
 	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/outbound"
@@ -126,6 +127,9 @@ func (d *Directory) Tracker(c catalog.Carrier) (*easypost.Client, error) {
 		return easypost.NewClient(easypost.Config{BaseURL: c.URL, APIKey: key, HTTP: d.client()})
 	})
 }
+
+// Labeller returns the client of a tracking service that sells labels, as all kinds of them do.
+func (d *Directory) Labeller(c catalog.Carrier) (carrier.Labeller, error) { return d.Tracker(c) }
 
 // Kinds of partners whose webhooks are verified.
 const (

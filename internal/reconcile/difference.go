@@ -44,6 +44,7 @@ const (
 	CauseUnknownTracking Cause = "no parcel has this tracking number"
 	CauseBilledTwice     Cause = "billed twice"
 	CauseReturnBilled    Cause = "billed twice, and it was sent back: probably the way back"
+	CauseLabelPrice      Cause = "the label was bought at another price"
 )
 
 // Difference is one thing that differs. Amounts are minor units.

@@ -81,6 +81,9 @@ type Billed struct {
 	Order    string // empty: no parcel has this number
 	Known    bool
 	SentBack bool // the parcel went back to its sender, or is a customer's return
+	// Bought is what its label cost when we bought it, in BoughtIn; nil: somebody else did.
+	Bought   *int64
+	BoughtIn string
 }
 
 // Carriers judges the lines of a carrier's bills.
@@ -99,6 +102,10 @@ func Carriers(carrier string, span Span, lines []Billed) (found []Difference) {
 			d.What, d.Cause = Twice, CauseReturnBilled
 		case l.Earlier:
 			d.What, d.Cause = Twice, CauseBilledTwice
+		case l.Bought != nil && l.BoughtIn != l.Currency:
+			d.What, d.Cause = Amounts, CauseCurrency
+		case l.Bought != nil && *l.Bought != l.Minor:
+			d.What, d.Cause, d.Ours = Amounts, CauseLabelPrice, new(*l.Bought)
 		default:
 			continue
 		}

@@ -113,6 +113,25 @@ func TestCarriersBillIsComparedWithTheParcels(t *testing.T) {
 	require.ElementsMatch(t, want, w.differences())
 }
 
+func TestALabelThatWeBoughtIsBilledAtItsPrice(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.bought()
+	w.exec(`INSERT INTO return_requests (order_key, id, body_hash, answer) VALUES ('shop/1', 'q', '\x00', '{}')`)
+	w.exec(`INSERT INTO returns (rma, order_key, request, po_number, supplier, stage, state) VALUES ('R-1', 'shop/1', 'q', 'P-1', 'acme', 'awaiting', '{}')`)
+	for _, tracking := range []string{"EZ1", "EZ2", "EZ3"} {
+		w.exec(`INSERT INTO return_parcels (carrier, tracking, rma, bought_of, cost_currency, cost_minor) VALUES ('usps', $1, 'R-1', 'easy-post', 'EUR', 595)`, tracking)
+	}
+	today := time.Now().UTC().Format(time.DateOnly)
+	bill := strings.ReplaceAll("tracking,date,amount,currency\nEZ1,TODAY,5.95,EUR\nEZ2,TODAY,6.95,EUR\nEZ3,TODAY,5.95,USD\n", "TODAY", today)
+	_, err := reconcile.ImportBill(t.Context(), w.pool, "easy-post", []byte(bill))
+	require.NoError(t, err)
+	require.ElementsMatch(t, []string{
+		"carrier/easypost | EZ2 | shop/1 | 595 | 695 | EUR | " + string(reconcile.CauseLabelPrice),
+		"carrier/easypost | EZ3 | shop/1 | - | 595 | USD | " + string(reconcile.CauseCurrency),
+	}, w.differences())
+}
+
 func TestImportedFileIsKeptRawAndOnce(t *testing.T) {
 	t.Parallel()
 	w := setup(t)

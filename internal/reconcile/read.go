@@ -80,18 +80,18 @@ func (r *Reconciler) carriers(ctx context.Context, carrier string, span Span) (c
 		SELECT l.tracking, l.billed_on::timestamp AT TIME ZONE 'UTC', l.currency, l.minor, l.n,
 			row_number() OVER (PARTITION BY l.tracking ORDER BY l.billed_on, l.n, l.minor) > 1,
 			coalesce(p.order_key, b.order_key, ''), p.order_key IS NOT NULL OR b.order_key IS NOT NULL,
-			coalesce(p.milestone = 'returning', false) OR b.order_key IS NOT NULL
+			coalesce(p.milestone = 'returning', false) OR b.order_key IS NOT NULL, b.cost_minor, coalesce(b.cost_currency, '')
 		FROM asked a JOIN carrier_bill_lines l ON l.carrier = $1 AND l.tracking = a.tracking
 		LEFT JOIN LATERAL (SELECT order_key, milestone FROM parcels WHERE carrier = $1 AND tracking = l.tracking
 			ORDER BY noticed_at DESC LIMIT 1) p ON true
-		LEFT JOIN LATERAL (SELECT t.order_key FROM return_parcels x JOIN returns t ON t.rma = x.rma
-			WHERE x.carrier = $1 AND x.tracking = l.tracking) b ON true
+		LEFT JOIN LATERAL (SELECT t.order_key, x.cost_minor, x.cost_currency FROM return_parcels x JOIN returns t ON t.rma = x.rma
+			WHERE (x.carrier = $1 OR x.bought_of <> '' AND replace(x.bought_of, '-', '') = $1) AND x.tracking = l.tracking LIMIT 1) b ON true
 		ORDER BY l.billed_on, l.tracking, l.n`, carrier, span.From, span.Until)
 	if err != nil {
 		return c, nil, fmt.Errorf("read the bills: %w", err)
 	}
 	lines, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (l Billed, err error) {
-		err = row.Scan(&l.Tracking, &l.On, &l.Currency, &l.Minor, &l.N, &l.Earlier, &l.Order, &l.Known, &l.SentBack)
+		err = row.Scan(&l.Tracking, &l.On, &l.Currency, &l.Minor, &l.N, &l.Earlier, &l.Order, &l.Known, &l.SentBack, &l.Bought, &l.BoughtIn)
 		l.On = l.On.UTC()
 		return l, err
 	})

@@ -46,6 +46,8 @@ type Supplier struct {
 	Acknowledge, Ship string
 	// CreditWithin is how long it may take with a credit memo; empty: 1h.
 	CreditWithin string
+	// Returns are further terms of its returns, as the catalogue writes them; empty: none.
+	Returns string
 	// Terms are further lines of its contract, as the catalogue writes them; empty: none.
 	Terms string
 	// Dear raises the price of its goods, so that the others are preferred.
@@ -268,7 +270,7 @@ func startHere(ctx context.Context, s config.Settings) (url string, stop func() 
 // startCarrier starts the tracking service and, since its address was not known before, corrects the
 // catalogue.
 func (s *Stage) startCarrier(ctx context.Context, o *Options) (err error) {
-	tracker := carriersim.Config{Gateway: s.webhooks, Source: carrierID, Secret: Secret, APIKey: Secret, Interval: o.ScanEvery}
+	tracker := carriersim.Config{Gateway: s.webhooks, Source: carrierID, Secret: Secret, APIKey: Secret, Interval: o.ScanEvery, LabelCurrency: "EUR"}
 	if tracker.Interval == 0 {
 		tracker.Interval = 300 * time.Millisecond
 	}

@@ -1,5 +1,6 @@
 // Package carriersim is a tracker as a real HTTP server: parcels move as their scripted manner
-// says, events are pushed to the gateway as EasyPost pushes them, and polls are answered.
+// says, events are pushed to the gateway as EasyPost pushes them, polls are answered, and labels for
+// return parcels are sold.
 package carriersim
 
 import (
@@ -33,6 +34,8 @@ type Config struct {
 	Retry time.Duration
 	// Silent lists the manners whose events are never pushed, so that only a poll finds them.
 	Silent []string
+	// LabelCurrency is that of the prices of labels; empty: USD.
+	LabelCurrency string
 	// Now is when the label of a new parcel was made; nil means the clock. Scans follow in the
 	// carrier's own time.
 	Now func() time.Time
@@ -53,7 +56,10 @@ type Server struct {
 	events   int // how many event ids were given out
 	books    Books
 	failures int // polls still to be failed
-	changed  chan struct{}
+
+	manner    LabelManner
+	shipments []Shipment
+	changed   chan struct{}
 }
 
 // Books count what the tracker saw.
@@ -89,6 +95,7 @@ func Start(c Config) (*Server, error) {
 	s.lifetime, s.end = context.WithCancel(context.Background())
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /trackers", s.poll)
+	s.sellLabels(mux)
 	s.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	s.running.Go(func() { _ = s.server.Serve(listener) })
 	return s, nil
@@ -103,6 +110,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Retry == 0 {
 		c.Retry = 20 * time.Millisecond
+	}
+	if c.LabelCurrency == "" {
+		c.LabelCurrency = "USD"
 	}
 	if c.Now == nil {
 		c.Now = time.Now
