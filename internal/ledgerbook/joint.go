@@ -237,11 +237,22 @@ func eachBook(ctx context.Context, tx pgx.Tx, orders []string, fn func(*Book) er
 	return nil
 }
 
-// LockJoint locks what a pursuit that joins the claims of several orders rests on: its period, and then the
-// orders. What is open of it stays so until the transaction ends.
+// LockPursuit locks what a pursuit rests on, so that what is open of it and the supplier's answer stay so
+// until the transaction ends: its order, and before that the period of one that joins the claims of several.
+func LockPursuit(ctx context.Context, tx pgx.Tx, pursuit, orderKey string) error {
+	err := lockPeriod(ctx, tx, pursuit)
+	if err == nil {
+		err = lockOrders(ctx, tx, []string{orderKey})
+	}
+	if err != nil {
+		return fmt.Errorf("lock claim %s: %w", pursuit, err)
+	}
+	return nil
+}
+
+// LockJoint is LockPursuit for whoever changes the claims of all orders that a pursuit joins.
 func LockJoint(ctx context.Context, tx pgx.Tx, pursuit string) error {
-	_, err := tx.Exec(ctx, `SELECT FROM volume_periods v JOIN pursuits p ON p.supplier = v.supplier AND p.currency = v.currency
-		WHERE p.id = $1 AND starts_with(p.id, $2 || v.supplier || '/' || v.period || '/' || v.currency || '/') FOR NO KEY UPDATE OF v`, pursuit, volume.Matter)
+	err := lockPeriod(ctx, tx, pursuit)
 	if err != nil {
 		return fmt.Errorf("lock claim %s: %w", pursuit, err)
 	}
@@ -253,6 +264,15 @@ func LockJoint(ctx context.Context, tx pgx.Tx, pursuit string) error {
 		return fmt.Errorf("lock claim %s: %w", pursuit, err)
 	}
 	return nil
+}
+
+func lockPeriod(ctx context.Context, tx pgx.Tx, pursuit string) error {
+	if !volume.Joint(pursuit) {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `SELECT FROM volume_periods v JOIN pursuits p ON p.supplier = v.supplier AND p.currency = v.currency
+		WHERE p.id = $1 AND starts_with(p.id, $2 || v.supplier || '/' || v.period || '/' || v.currency || '/') FOR NO KEY UPDATE OF v`, pursuit, volume.Matter)
+	return err
 }
 
 func openOrders(ctx context.Context, tx pgx.Tx, pursuit string) ([]string, error) {
