@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dropline/dropline/internal/audit"
 	"github.com/dropline/dropline/internal/claimdesk"
 	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/ledger"
@@ -104,6 +106,21 @@ func covered(t *testing.T, pool *pgxpool.Pool, n int) {
 	}
 }
 
+// auditOfClaims asserts that the audit finds nothing wrong with the claims.
+func auditOfClaims(t *testing.T, pool *pgxpool.Pool) {
+	t.Helper()
+	report, err := audit.Run(t.Context(), audit.Options{Pool: pool})
+	require.NoError(t, err)
+	looked := 0
+	for _, outcome := range report.Outcomes {
+		if outcome.Invariant == 11 && strings.Contains(outcome.Check, "claim") || strings.Contains(outcome.Check, "claim on a supplier") {
+			looked++
+			require.Empty(t, outcome.Violations, outcome.Check)
+		}
+	}
+	require.GreaterOrEqual(t, looked, 4)
+}
+
 func TestATierIsClaimedOnceForWhatCameBeforeAndExpectedOfWhatComesAfter(t *testing.T) {
 	t.Parallel()
 	pool := setupVolume(t, 5)
@@ -181,6 +198,7 @@ func TestTheClaimOfATierIsSettledAndCreditedOverItsOrders(t *testing.T) {
 	s, err := claimdesk.Load(t.Context(), pool, id)
 	require.NoError(t, err)
 	require.EqualValues(t, 150, s.Open)
+	auditOfClaims(t, pool)
 	settle := func(request string, minor int64) (settled int64) {
 		inTx(t, pool, func(tx pgx.Tx) (err error) {
 			settled, err = claimdesk.Settle(context.Background(), tx, id, claims.Settlement{
@@ -208,6 +226,7 @@ func TestTheClaimOfATierIsSettledAndCreditedOverItsOrders(t *testing.T) {
 	require.Equal(t, 80, number(t, pool, `SELECT applied FROM claim_credits`), "what is more than the claim stays with the credit")
 	require.Zero(t, number(t, pool, `SELECT count(*) FROM claims WHERE kind = 'volume_discount' AND closed_at IS NULL`))
 	covered(t, pool, 3)
+	auditOfClaims(t, pool)
 	err = postgres.InTx(t.Context(), pool, func(tx pgx.Tx) error {
 		return ledgerbook.SettleJoint(t.Context(), tx, id, "x", ledger.ClaimPaid, 1)
 	})
