@@ -11,6 +11,7 @@ import (
 
 	"github.com/dropline/dropline/internal/claimdesk"
 	"github.com/dropline/dropline/internal/claims"
+	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/outbox"
 	"github.com/dropline/dropline/internal/postgres"
@@ -28,8 +29,8 @@ func (o *Orders) LoadClaim(ctx context.Context, id string) (claims.State, error)
 func (o *Orders) PursueClaim(ctx context.Context, in workflows.PursueClaimInput) (now claims.Standing, err error) {
 	s := &in.State
 	err = postgres.InTx(ctx, o.Pool, func(tx pgx.Tx) error {
-		// The order's row comes first, as everywhere: what is open does not change meanwhile.
-		if _, err := tx.Exec(ctx, `SELECT FROM orders WHERE key = $1 FOR NO KEY UPDATE`, s.Key.String()); err != nil {
+		// The lock comes first, as everywhere: what is open does not change meanwhile.
+		if err := ledgerbook.LockPursuit(ctx, tx, s.ID, s.Key.String()); err != nil {
 			return err
 		}
 		if now, err = claimdesk.Stand(ctx, tx, s.ID); err != nil {

@@ -51,6 +51,7 @@ func readContract(s *section, c *Contract) {
 	readCancel(s.sub("cancel"), &c.Cancel)
 	readTerms(s, c)
 	readClaimTerms(s, c)
+	readVolume(s.sub("volume_discounts"), c)
 	s.done()
 }
 

@@ -55,6 +55,7 @@ type Contract struct {
 	Invoices     InvoiceCharges `json:"invoices"`
 	Claims       Chasing        `json:"claims"`
 	Penalties    Penalties      `json:"penalties"`
+	Volume       Volume         `json:"volume_discounts,omitzero"`
 	Substitution Substitution   `json:"substitution"`
 	PriceChange  PriceChange    `json:"price_change"`
 }

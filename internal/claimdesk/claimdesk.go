@@ -16,6 +16,7 @@ import (
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/volume"
 )
 
 // Errors of the desk.
@@ -160,37 +161,53 @@ func Settle(ctx context.Context, tx pgx.Tx, id string, d claims.Settlement) (set
 	if err != nil {
 		return 0, err
 	}
-	err = ledgerbook.Change(ctx, tx, orderKey, func(b *ledgerbook.Book) error {
-		// The order is locked from here on: two of one id take turns.
-		minor, found, err := Before(ctx, tx, id, d)
-		if found || err != nil {
-			settled = minor
+	if volume.Joint(id) {
+		if err = ledgerbook.LockJoint(ctx, tx, id); err == nil {
+			settled, err = settle(ctx, tx, id, d, func(closure string, minor int64) error {
+				return ledgerbook.SettleJoint(ctx, tx, id, closure, d.Outcome, minor)
+			})
+		}
+	} else {
+		err = ledgerbook.Change(ctx, tx, orderKey, func(b *ledgerbook.Book) error {
+			settled, err = settle(ctx, tx, id, d, func(closure string, minor int64) error {
+				return b.Settle(id[len(orderKey)+1:], closure, d.Outcome, minor)
+			})
 			return err
-		}
-		s, err := Load(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		if err := s.CanSettle(d); err != nil {
-			return err
-		}
-		if settled = d.Minor; settled == 0 {
-			settled = s.Open
-		}
-		if err := b.Settle(id[len(orderKey)+1:], "settle/"+s.Reference+"/"+d.ID, d.Outcome, settled); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, `INSERT INTO claim_settlements (pursuit, request, outcome, asked, minor, reason, by) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			id, d.ID, string(d.Outcome), d.Minor, settled, d.Reason, d.By)
-		return err
-	})
+		})
+	}
 	if err != nil {
 		return 0, fmt.Errorf("settle claim %s: %w", id, err)
 	}
 	return settled, nil
 }
 
-// OrderOf is the order that a claim belongs to. Fails with ErrNoClaim.
+// settle judges and records a settlement that post posts. What it is about is locked: two of one id take
+// turns.
+func settle(ctx context.Context, tx pgx.Tx, id string, d claims.Settlement, post func(closure string, minor int64) error) (int64, error) {
+	minor, found, err := Before(ctx, tx, id, d)
+	if found || err != nil {
+		return minor, err
+	}
+	s, err := Load(ctx, tx, id)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.CanSettle(d); err != nil {
+		return 0, err
+	}
+	settled := d.Minor
+	if settled == 0 {
+		settled = s.Open
+	}
+	if err := post("settle/"+s.Reference+"/"+d.ID, settled); err != nil {
+		return 0, err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO claim_settlements (pursuit, request, outcome, asked, minor, reason, by) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		id, d.ID, string(d.Outcome), d.Minor, settled, d.Reason, d.By)
+	return settled, err
+}
+
+// OrderOf is the order that a claim belongs to; of several, the one whose claim was first. Fails with ErrNoClaim.
 func OrderOf(ctx context.Context, q Querier, id string) (orderKey string, err error) {
 	if err = one(ctx, q, `SELECT order_key FROM pursuits WHERE id = $1`, []any{id}, &orderKey); err != nil {
 		err = fmt.Errorf("find claim %s: %w", id, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/supplier"
 	"github.com/dropline/dropline/internal/supplier/restapi"
+	"github.com/dropline/dropline/internal/volume"
 )
 
 // matter is what a supplier's document about a claim is checked against.
@@ -67,7 +68,7 @@ func lockOrder(ctx context.Context, tx pgx.Tx, key string) error {
 // creditClaim keeps what a supplier gave for a claim, once by its number, and sets it off against what is
 // open. What is more than the claim stays unapplied, and is shown with it.
 func creditClaim(ctx context.Context, tx pgx.Tx, m matter, number string, minor int64, at time.Time) (verdict, error) {
-	if err := lockOrder(ctx, tx, m.order); err != nil {
+	if err := m.lock(ctx, tx); err != nil {
 		return verdict{}, err
 	}
 	tag, err := tx.Exec(ctx, `
@@ -80,7 +81,18 @@ func creditClaim(ctx context.Context, tx pgx.Tx, m matter, number string, minor 
 	if tag.RowsAffected() == 0 {
 		return repeatedCredit(ctx, tx, m, number, minor)
 	}
+	if volume.Joint(m.pursuit) {
+		return applied(m.order), ledgerbook.ApplyJointCredits(ctx, tx, m.pursuit)
+	}
 	return applied(m.order), ledgerbook.Change(ctx, tx, m.order, (*ledgerbook.Book).ApplyCredits)
+}
+
+// lock locks the orders that a matter is about.
+func (m *matter) lock(ctx context.Context, tx pgx.Tx) error {
+	if volume.Joint(m.pursuit) {
+		return ledgerbook.LockJoint(ctx, tx, m.pursuit)
+	}
+	return lockOrder(ctx, tx, m.order)
 }
 
 func repeatedCredit(ctx context.Context, tx pgx.Tx, m matter, number string, minor int64) (verdict, error) {

@@ -33,6 +33,8 @@ const (
 	// While Temporal is away each deliverer tries one order this often.
 	longestOutagePause = 5 * time.Second
 	deliverSideBySide  = 4
+	// claimDiscountsWithin bounds a look at the volume discounts of all suppliers.
+	claimDiscountsWithin = time.Minute
 	// pollRarely is how often a loop looks that is told when there is work.
 	pollRarely = 10 * time.Second
 	// After so many refusals in a row that are not an outage an order asks for a person.
@@ -80,8 +82,12 @@ func (d *Deliverer) Run(ctx context.Context) error {
 // loop delivers as long as something is due. One loop of a process looks by itself for what others have
 // left or planned; the rest look when they are told to, and are told when more is due than one can take.
 func (d *Deliverer) loop(ctx context.Context, looks bool) {
-	row := 0
+	row, looked := 0, time.Time{}
 	for ctx.Err() == nil {
+		if looks && time.Since(looked) >= pollEvery {
+			d.discounts(ctx)
+			looked = time.Now()
+		}
 		found, err := d.Deliver(ctx)
 		if found && err == nil {
 			if row++; row > 1 {
@@ -104,6 +110,15 @@ func (d *Deliverer) loop(ctx context.Context, looks bool) {
 		case <-wakeups:
 		}
 		timer.Stop()
+	}
+}
+
+// discounts claims the volume discounts that are due; their workflows are delivered like all others.
+func (d *Deliverer) discounts(ctx context.Context) {
+	within, cancel := context.WithTimeout(ctx, claimDiscountsWithin)
+	defer cancel()
+	if err := ClaimDiscounts(within, d.Pool); err != nil && ctx.Err() == nil {
+		d.Log.Warn("Volume discounts cannot be claimed; they are tried again", "error", err)
 	}
 }
 

@@ -23,6 +23,7 @@ const (
 	ClaimDamage            ClaimKind = "damage"
 	ClaimSLAPenalty        ClaimKind = "sla_penalty"
 	ClaimDuplicateShipment ClaimKind = "duplicate_shipment"
+	ClaimVolumeDiscount    ClaimKind = "volume_discount" // for invoices that came before a tier was reached
 	ClaimInvoiceDispute    ClaimKind = "invoice_dispute"
 	ClaimInvoiceDue        ClaimKind = "invoice_due"     // invoiced, not yet paid
 	ClaimInvoiceMissing    ClaimKind = "invoice_missing" // accrued, not yet invoiced
@@ -95,7 +96,7 @@ func (c Claim) fitsAccount() bool {
 // good, or the payable that an invoice inflated.
 func (c Claim) source() (Account, bool) {
 	switch c.Kind {
-	case ClaimReturnCredit, ClaimShortShipment, ClaimLostParcel, ClaimDamage, ClaimSLAPenalty:
+	case ClaimReturnCredit, ClaimShortShipment, ClaimLostParcel, ClaimDamage, ClaimSLAPenalty, ClaimVolumeDiscount:
 		return CostOfGoods, true
 	case ClaimDuplicateShipment:
 		return Losses, true

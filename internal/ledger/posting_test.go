@@ -58,6 +58,7 @@ func TestClaimsAreTakenFromWhatTheyMakeGood(t *testing.T) {
 		ledger.ClaimLostParcel:        ledger.CostOfGoods,
 		ledger.ClaimDamage:            ledger.CostOfGoods,
 		ledger.ClaimSLAPenalty:        ledger.CostOfGoods,
+		ledger.ClaimVolumeDiscount:    ledger.CostOfGoods,
 		ledger.ClaimDuplicateShipment: ledger.Losses,
 		ledger.ClaimInvoiceDispute:    ledger.SupplierPayable("acme"),
 	} {

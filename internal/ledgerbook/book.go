@@ -38,7 +38,8 @@ type claimRow struct {
 	open       bool
 	resolution string
 	changed    bool
-	// matter is the pursuit that the claim belongs to, without the order; empty: nobody pursues it.
+	// matter is the pursuit that the claim belongs to, without the order unless it joins several; empty: nobody
+	// pursues it.
 	matter string
 	reason string // of a dispute: what differs
 }
@@ -64,7 +65,7 @@ func Open(q Queue, orderKey string) *Book {
 	})
 	q.Queue(`
 		SELECT key, kind, account, currency, minor, owner, due_at, closed_at IS NULL, resolution,
-			coalesce(substr(pursuit, length(order_key) + 2), ''), reason
+			coalesce(CASE WHEN starts_with(pursuit, order_key || '/') THEN substr(pursuit, length(order_key) + 2) ELSE pursuit END, ''), reason
 		FROM claims WHERE order_key = $1 ORDER BY key`, orderKey).Query(func(rows pgx.Rows) (err error) {
 		b.claims, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (claimRow, error) {
 			var c claimRow
@@ -169,7 +170,7 @@ func (b *Book) CloseClaim(key, resolution string) error {
 	return nil
 }
 
-// Write queues what was changed: at most five statements, however much it is.
+// Write queues what was changed: at most six statements, however much it is.
 func (b *Book) Write(q Queue) error {
 	if fresh := b.transactions[b.posted:]; len(fresh) > 0 {
 		p, err := newPage(fresh)
@@ -182,6 +183,7 @@ func (b *Book) Write(q Queue) error {
 	b.writePursuits(q)
 	b.writeClaims(q)
 	b.writeCredits(q)
+	b.writePurchases(q)
 	if len(b.judged) > 0 {
 		var suppliers, invoices, standings []string
 		for _, j := range b.judged {

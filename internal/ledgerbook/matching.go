@@ -57,6 +57,7 @@ type billedPO struct {
 	number, supplier, currency string
 	terms                      threeway.Terms
 	lines                      map[int]threeway.Line
+	volume                     volumeTerms
 	owed                       int64           // the payable that its accruals and judged invoices made
 	invoices                   []billedInvoice // oldest first
 }
@@ -66,6 +67,10 @@ type contract struct {
 	Tolerances catalog.Tolerances     `json:"tolerances"`
 	Handling   money.Money            `json:"handling"`
 	Invoices   catalog.InvoiceCharges `json:"invoices"`
+	Volume     catalog.Volume         `json:"volume_discounts"`
+	Calendar   struct {
+		Zone string `json:"zone"`
+	} `json:"calendar"`
 }
 
 // billedLine is a line of a purchase order, as Postgres tells it.
@@ -77,13 +82,16 @@ type billedLine struct {
 type billedInvoice struct {
 	supplier.Invoice
 	judged bool
+	// bought is what it counts for volume discounts; nil: nothing.
+	bought *purchase
 }
 
 func (b *Book) queuePOs(q Queue) {
 	q.Queue(`
 		SELECT p.number, p.supplier, p.currency, s.document -> 'contract',
 			(SELECT jsonb_agg(jsonb_build_object('line', l.line, 'cost', l.unit_cost)) FROM purchase_order_lines l WHERE l.number = p.number),
-			(SELECT jsonb_agg(e) FROM parcels b, jsonb_array_elements(b.lines) e WHERE b.po_number = p.number)
+			(SELECT jsonb_agg(e) FROM parcels b, jsonb_array_elements(b.lines) e WHERE b.po_number = p.number),
+			(SELECT jsonb_object_agg(v.period, v.reached_bp) FROM volume_periods v WHERE v.supplier = p.supplier AND v.currency = p.currency)
 		FROM purchase_orders p JOIN suppliers s ON s.id = p.supplier
 		WHERE p.order_key = $1 ORDER BY p.number`, b.order).Query(func(rows pgx.Rows) (err error) {
 		b.pos, err = pgx.CollectRows(rows, collectPO)
@@ -96,12 +104,13 @@ func collectPO(row pgx.CollectableRow) (*billedPO, error) {
 	var terms *contract
 	var ordered []billedLine
 	var shipped []order.ShippedLine
-	err := row.Scan(&po.number, &po.supplier, &po.currency, &terms, &ordered, &shipped)
+	err := row.Scan(&po.number, &po.supplier, &po.currency, &terms, &ordered, &shipped, &po.volume.reached)
 	if terms != nil {
 		po.terms = threeway.Terms{
 			PriceBP: terms.Tolerances.PriceBP, Quantity: int64(terms.Tolerances.Quantity),
 			Freight: terms.Invoices.FreightUpTo.Minor, FreightBP: terms.Invoices.FreightBP, Fee: terms.Handling.Minor,
 		}
+		po.volume.Volume, po.volume.zone = terms.Volume, terms.Calendar.Zone
 	}
 	for _, l := range ordered {
 		po.lines[l.Line] = threeway.Line{UnitCost: l.Cost}
@@ -117,14 +126,19 @@ func collectPO(row pgx.CollectableRow) (*billedPO, error) {
 
 func (b *Book) queueInvoices(q Queue) {
 	q.Queue(`
-		SELECT i.po_number, i.standing <> 'received', i.document
+		SELECT i.po_number, i.standing <> 'received', i.document, v.goods, v.credited
 		FROM supplier_invoices i JOIN purchase_orders p ON p.number = i.po_number
+		LEFT JOIN volume_purchases v ON v.supplier = i.supplier AND v.invoice = i.invoice
 		WHERE p.order_key = $1 ORDER BY i.invoiced_at, i.invoice`, b.order).Query(func(rows pgx.Rows) error {
 		var number string
 		var judged bool
 		var document []byte
-		_, err := pgx.ForEachRow(rows, []any{&number, &judged, &document}, func() error {
+		var goods, credited *int64
+		_, err := pgx.ForEachRow(rows, []any{&number, &judged, &document, &goods, &credited}, func() error {
 			invoice := billedInvoice{judged: judged}
+			if goods != nil {
+				invoice.bought = &purchase{goods: *goods, credited: *credited}
+			}
 			if err := json.Unmarshal(document, &invoice.Invoice); err != nil {
 				return fmt.Errorf("read an invoice of %s: %w", number, err)
 			}
@@ -240,6 +254,9 @@ func (b *Book) withdrawDisputes(po *billedPO, rest int64) (left int64, err error
 				return 0, fmt.Errorf("withdraw the dispute of invoice %s: %w", invoice.Number, err)
 			}
 			rest -= agreed
+			if bought := invoice.bought; bought != nil {
+				bought.goods, bought.changed = bought.goods+agreed, true
+			}
 			if b.openOf(po.matter(invoice.Number)) == 0 {
 				b.judged = append(b.judged, judgement{po.supplier, invoice.Number, "matched"})
 			}
@@ -267,9 +284,17 @@ func (b *Book) openRow(base string) (open *claimRow, next string) {
 // judge matches one invoice against what is accrued and not invoiced yet, and returns how much of that it
 // covers. Each difference above the tolerances is a claim of its own.
 func (b *Book) judge(po *billedPO, invoice *billedInvoice, against threeway.PurchaseOrder) (covered int64, err error) {
+	period, err := po.period(&invoice.Invoice)
+	if err != nil {
+		return 0, err
+	}
+	against.Terms.DiscountBP = po.volume.reached[period.name]
 	result, err := threeway.Match(against, &invoice.Invoice)
 	if err != nil {
 		return 0, err
+	}
+	if period.name != "" {
+		invoice.bought = &purchase{period: period, goods: result.Covers, granted: result.Discount, changed: true}
 	}
 	match, err := ledger.SupplierInvoiced(ledger.Invoice{
 		Key: invoiceToken(invoice.Number), SupplierID: po.supplier,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/ledger"
+	"github.com/dropline/dropline/internal/volume"
 )
 
 // ErrOverSettled: more would be settled than is open.
@@ -26,7 +27,7 @@ type credit struct {
 
 func (b *Book) queueCredits(q Queue) {
 	q.Queue(`SELECT supplier, number, substr(pursuit, length(order_key) + 2), minor, applied FROM claim_credits
-		WHERE order_key = $1 ORDER BY given_at, supplier, number`, b.order).Query(func(rows pgx.Rows) (err error) {
+		WHERE order_key = $1 AND starts_with(pursuit, order_key || '/') ORDER BY given_at, supplier, number`, b.order).Query(func(rows pgx.Rows) (err error) {
 		b.credits, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c credit, err error) {
 			return c, row.Scan(&c.supplier, &c.number, &c.matter, &c.minor, &c.applied)
 		})
@@ -50,6 +51,7 @@ func (b *Book) ApplyCredits() error {
 		}
 		c.applied, c.changed = c.applied+minor, true
 	}
+	b.followPurchases()
 	return nil
 }
 
@@ -129,6 +131,9 @@ func (b *Book) pursuit(c *claimRow) string {
 	if c.matter == "" {
 		return ""
 	}
+	if volume.Joint(c.matter) {
+		return c.matter
+	}
 	return claims.ID(b.order, c.matter)
 }
 
@@ -160,6 +165,9 @@ func (b *Book) writePursuits(q Queue) {
 // purchaseOrderOf is the purchase order that a claim is about, for the letters.
 func (b *Book) purchaseOrderOf(c *claimRow) string {
 	number := ""
+	if volume.Joint(c.matter) {
+		return number // it is about many
+	}
 	for _, po := range b.pos {
 		if po.supplier != c.Account.Partner() {
 			continue

@@ -14,7 +14,7 @@ type Claim struct {
 	Claim      string    `json:"claim" doc:"Its key among the order's claims." example:"dispute/price/acme/INV-7"`
 	Reference  string    `json:"reference,omitempty" doc:"Names what is pursued, also to the supplier; claims of one matter share it. Missing: nobody pursues it." example:"C0A1B2C3D4E5F6A"`
 	Kind       string    `json:"kind" example:"invoice_dispute"`
-	Reason     string    `json:"reason,omitempty" doc:"Of a dispute: price, quantity_not_shipped, not_ordered, duplicate, freight, fee or arithmetic." example:"price"`
+	Reason     string    `json:"reason,omitempty" doc:"Of a dispute: price, quantity_not_shipped, not_ordered, duplicate, freight, fee, arithmetic or volume_discount." example:"price"`
 	Partner    string    `json:"partner" doc:"The supplier or carrier." example:"acme"`
 	Amount     string    `json:"amount" doc:"What they owe us; with a minus what we owe them." example:"3.00"`
 	Currency   string    `json:"currency" example:"USD"`

@@ -269,7 +269,8 @@ func (c *Courier) mailSupplier(ctx context.Context, p parcel) verdict {
 		return verdict{state: "skipped", reason: "the contract names no contact address"}
 	}
 	var supplierID string
-	err := c.Pool.QueryRow(ctx, `SELECT supplier FROM purchase_orders WHERE number = $1`, p.payload.PO).Scan(&supplierID)
+	err := c.Pool.QueryRow(ctx, `SELECT supplier FROM purchase_orders WHERE number = $1
+		UNION ALL SELECT supplier FROM pursuits WHERE $1 = '' AND reference = $2`, p.payload.PO, p.payload.Claim).Scan(&supplierID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return verdict{state: "failed", reason: "the message names no purchase order"}
 	}

@@ -24,9 +24,13 @@ func (r *Reminders) aboutClaim(ctx context.Context, m outbox.Message) (notify.Le
 		return notify.Letter{}, fmt.Errorf("find the parts of claim %s: %w", payload.Claim, err)
 	}
 	amount := money.Money{Minor: payload.Amount, Currency: payload.Currency}
+	subject, opening := "", "You" // what joins many orders names none
+	if payload.PO != "" {
+		subject, opening = " for purchase order "+payload.PO, "For purchase order "+payload.PO+" you"
+	}
 	letter := notify.Letter{
-		Subject: "Claim " + payload.Claim + ": " + amount.String() + " for purchase order " + payload.PO,
-		Text: "For purchase order " + payload.PO + " you owe us " + amount.String() + ":\n\n" + parts +
+		Subject: "Claim " + payload.Claim + ": " + amount.String() + subject,
+		Text: opening + " owe us " + amount.String() + ":\n\n" + parts +
 			"\nPlease send a credit memo that names claim " + payload.Claim + ", or tell us why you refuse it.\n",
 	}
 	if m.Kind == outbox.KindClaimChased {
@@ -36,16 +40,23 @@ func (r *Reminders) aboutClaim(ctx context.Context, m outbox.Message) (notify.Le
 }
 
 func (r *Reminders) parts(ctx context.Context, reference string) (string, error) {
-	rows, err := r.Pool.Query(ctx, `SELECT c.kind, c.reason, c.minor, c.currency FROM claims c JOIN pursuits p ON p.id = c.pursuit
-		WHERE p.reference = $1 AND c.closed_at IS NULL ORDER BY c.key`, reference)
+	rows, err := r.Pool.Query(ctx, `SELECT c.kind, c.reason, c.minor, c.currency, '', c.key FROM claims c JOIN pursuits p ON p.id = c.pursuit
+		WHERE p.reference = $1 AND c.closed_at IS NULL AND c.kind <> $2
+		UNION ALL
+		SELECT $2, '', sum(c.minor)::bigint, p.currency, split_part(p.id, '/', 2), '' FROM claims c JOIN pursuits p ON p.id = c.pursuit
+		WHERE p.reference = $1 AND c.closed_at IS NULL AND c.kind = $2 GROUP BY p.id ORDER BY 6`, reference, string(ledger.ClaimVolumeDiscount))
 	if err != nil {
 		return "", err
 	}
 	lines, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
-		var kind, reason string
+		var kind, reason, period, key string
 		var owed money.Money
-		err := row.Scan(&kind, &reason, &owed.Minor, &owed.Currency)
-		return "  " + owed.String() + "  " + inWords(ledger.ClaimKind(kind), reason) + "\n", err
+		err := row.Scan(&kind, &reason, &owed.Minor, &owed.Currency, &period, &key)
+		about := inWords(ledger.ClaimKind(kind), reason)
+		if period != "" {
+			about += " of " + period + ", for invoices that came before the tier was reached"
+		}
+		return "  " + owed.String() + "  " + about + "\n", err
 	})
 	return strings.Join(lines, ""), err
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/supplier"
+	"github.com/dropline/dropline/internal/volume"
 )
 
 // Reason is why a part of an invoice is disputed.
@@ -15,6 +16,7 @@ type Reason string
 // The reasons, in the order in which they are told.
 const (
 	Price              Reason = "price"                // a unit costs more than was agreed
+	VolumeDiscount     Reason = "volume_discount"      // less than the discount of the tier that was reached
 	QuantityNotShipped Reason = "quantity_not_shipped" // more units than were shipped
 	NotOrdered         Reason = "not_ordered"          // a line that the purchase order does not have
 	Duplicate          Reason = "duplicate"            // units that another invoice charged already
@@ -24,7 +26,7 @@ const (
 )
 
 // Reasons are all of them, in their order.
-var Reasons = []Reason{Price, QuantityNotShipped, NotOrdered, Duplicate, Freight, Fee, Arithmetic}
+var Reasons = []Reason{Price, VolumeDiscount, QuantityNotShipped, NotOrdered, Duplicate, Freight, Fee, Arithmetic}
 
 // Early are those that end by themselves when what was charged turns out to be owed after all.
 var Early = []Reason{QuantityNotShipped, Duplicate}
@@ -44,6 +46,8 @@ type Terms struct {
 	Freight   int64
 	FreightBP int64
 	Fee       int64
+	// DiscountBP is the volume discount of the period, in basis points of the goods.
+	DiscountBP int64
 }
 
 // PurchaseOrder is what an invoice is compared with.
@@ -65,6 +69,7 @@ type Difference struct {
 // Result divides an invoice: Covers + Adjust + the disputes are its total.
 type Result struct {
 	Covers   int64 // of what was owed without an invoice
+	Discount int64 // the volume discount that was expected of it, given or disputed
 	Adjust   int64 // a difference that is let pass: cost, negative when we pay less
 	Disputes []Difference
 }
@@ -88,11 +93,11 @@ func Match(po PurchaseOrder, in *supplier.Invoice) (Result, error) {
 	m.allowed(Fee, in.Fee, max(po.Terms.Fee-po.Fee, 0))
 	m.sum = m.add(m.sum, -in.Allowance)
 	m.extra(in.Total)
-	m.bound(in.Total, in.Allowance)
+	m.bound(in)
 	if m.err != nil {
 		return Result{}, fmt.Errorf("compare invoice %s: %w", in.Number, m.err)
 	}
-	r := Result{Covers: m.covers}
+	r := Result{Covers: m.covers, Discount: m.discount}
 	r.Adjust = in.Total - r.Covers
 	for _, reason := range Reasons {
 		if minor := m.disputes[reason]; minor > 0 {
@@ -109,6 +114,8 @@ type match struct {
 	goods    int64 // charged for lines that were ordered
 	sum      int64 // of the parts, as charged
 	covers   int64
+	lower    int64 // how much less than agreed is charged for units that we owe
+	discount int64
 	disputes map[Reason]int64
 	err      error
 }
@@ -132,6 +139,7 @@ func (m *match) line(l supplier.InvoiceLine) {
 	}
 	billable := min(l.Quantity, max(ordered.Shipped-ordered.Charged, 0))
 	m.covers = m.add(m.covers, m.times(ordered.UnitCost, billable))
+	m.lower = m.add(m.lower, m.times(max(ordered.UnitCost-l.UnitCost, 0), billable))
 	passing := max(ordered.Shipped+m.po.Terms.Quantity-ordered.Charged, 0)
 	if excess := l.Quantity - max(billable, min(l.Quantity, passing)); excess > 0 {
 		reason := QuantityNotShipped
@@ -155,20 +163,36 @@ func (m *match) extra(total int64) {
 }
 
 // bound keeps the parts within what is owed and what is charged.
-func (m *match) bound(total, allowance int64) {
+func (m *match) bound(in *supplier.Invoice) {
+	total := in.Total
 	if over := m.covers - max(m.po.Owed, 0); over > 0 {
 		m.covers -= over
 		m.dispute(QuantityNotShipped, min(over, max(m.add(m.add(total, -m.covers), -m.disputed()), 0)))
 	}
+	reduced := m.volume(in)
 	// Where the total is less than what is disputed of it, so much less is disputed.
 	for _, reason := range Reasons {
 		cut := min(max(m.add(m.disputed(), -total), 0), m.disputes[reason])
 		m.disputes[reason] -= cut
 	}
-	short := m.add(m.add(m.covers, m.disputed()), -m.add(total, allowance))
+	// What is missing of the discount is not charged too much: it lowers what the goods cost.
+	short := m.add(m.add(m.covers, m.disputed()-m.disputes[VolumeDiscount]), -m.add(total, in.Allowance)) - reduced
 	if short > m.share(m.covers, m.po.Terms.PriceBP) {
 		m.covers -= min(short, m.covers)
 	}
+}
+
+// volume disputes what is missing of the volume discount. It may be given as an allowance, in the prices of
+// the units or in the total; reduced is what is in prices and total. Where some was given, each line may be
+// rounded by a minor unit; the price tolerance does not apply to a discount.
+func (m *match) volume(in *supplier.Invoice) (reduced int64) {
+	m.discount = m.checked(volume.Expected(m.covers, m.po.Terms.DiscountBP))
+	reduced = min(m.add(m.lower, max(m.add(m.sum, -in.Total), 0)), m.discount)
+	given := min(m.add(reduced, in.Allowance), m.discount)
+	if missing := m.discount - given; given == 0 || missing > int64(len(in.Lines)) {
+		m.dispute(VolumeDiscount, missing)
+	}
+	return reduced
 }
 
 func (m *match) disputed() (sum int64) {
