@@ -81,24 +81,27 @@ func (b *bench) intake(ctx context.Context) (err error) {
 	return nil
 }
 
-// carrierOf is the tracking service that a sender plays: the gateway limits what each partner sends.
-func carrierOf(sender int) string { return fmt.Sprintf("track%d", sender) }
+// roles is how many tracking services a sender plays in turn: the gateway limits what each partner sends.
+const roles = 4
+
+// carrierOf is the tracking service that a sender plays with its i-th webhook.
+func carrierOf(sender, i int) string { return fmt.Sprintf("track%d", sender*roles+i%roles) }
 
 func (d *deployment) addCarriers(ctx context.Context) error {
 	_, err := d.Pool.Exec(ctx, `INSERT INTO carriers (id, document)
 		SELECT 'track' || n, jsonb_set(document, '{id}', to_jsonb('track' || n)) - 'aliases' FROM carriers, generate_series(0, $1) AS n
-		WHERE id = 'track'`, senders-1)
+		WHERE id = 'track'`, senders*roles-1)
 	if err != nil {
 		return fmt.Errorf("add tracking services: %w", err)
 	}
 	// The gateway hears of new partners within seconds.
-	for n := range senders {
+	for n := range senders * roles {
 		body, err := json.Marshal(trackerEvent("DROPEX", "FIRST", "evt-first", 1))
 		if err != nil {
 			return err
 		}
 		for attempts := 0; ; attempts++ {
-			err := pushScan(ctx, http.DefaultClient, d.Gateway+"/v1/carriers/"+carrierOf(n)+"/events", body)
+			err := pushScan(ctx, http.DefaultClient, d.Gateway+"/v1/carriers/"+carrierOf(n/roles, n)+"/events", body)
 			if err == nil {
 				break
 			}
@@ -130,7 +133,7 @@ func (b *bench) push(ctx context.Context, d *deployment, round int) (Figures, er
 					return
 				}
 				asked := time.Now()
-				failures[n] = pushScan(ctx, client, d.Gateway+"/v1/carriers/"+carrierOf(n)+"/events", body)
+				failures[n] = pushScan(ctx, client, d.Gateway+"/v1/carriers/"+carrierOf(n, i)+"/events", body)
 				times[n] = append(times[n], time.Since(asked))
 				taken.Add(1)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -84,7 +85,9 @@ func (g *gateway) findClaim(ctx context.Context, reference string) (orderview.Pu
 		return orderview.Pursuit{}, err
 	}
 	scope := visitOf(ctx).key.Storefront
-	if key, wrong := order.ParseKey(found.Order); !ok || wrong != nil || scope != "" && scope != key.Storefront {
+	// A discount is claimed for the orders of all storefronts together.
+	joint := slices.ContainsFunc(found.Claims, func(c orderview.Claim) bool { return c.Kind == string(ledger.ClaimVolumeDiscount) })
+	if key, wrong := order.ParseKey(found.Order); !ok || wrong != nil || scope != "" && (joint || scope != key.Storefront) {
 		return orderview.Pursuit{}, problem(notFound, "")
 	}
 	return found, nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/dropline/dropline/internal/apikey"
 	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/gateway"
 	"github.com/dropline/dropline/internal/ledger"
@@ -47,6 +48,18 @@ func TestClaimsAreListedAndShownToThoseWhoPursueThem(t *testing.T) {
 	require.Contains(t, f.get("/v1/orders/shop/1001", f.shop).body, one.Reference)
 	require.Equal(t, http.StatusForbidden, f.get(self, f.shop).StatusCode)
 	require.Equal(t, http.StatusNotFound, f.get("/v1/claims/C00000000000000", f.operator).StatusCode)
+}
+
+func TestAClaimOfSeveralStorefrontsIsNoSingleOnes(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	self := f.owed()
+	scoped, _, err := apikey.New(f.pool).Create(t.Context(), apikey.Support, "shop")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, f.get(self, scoped).StatusCode)
+	f.exec(`UPDATE claims SET kind = 'volume_discount' WHERE pursuit IS NOT NULL`)
+	require.Equal(t, http.StatusNotFound, f.get(self, scoped).StatusCode)
+	require.Equal(t, http.StatusOK, f.get(self, f.operator).StatusCode)
 }
 
 func TestAClaimIsSettledByItsWorkflowAndOnceForItsRequest(t *testing.T) {
