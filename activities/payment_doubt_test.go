@@ -9,6 +9,7 @@ import (
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/payment"
 	"github.com/dropline/dropline/internal/payments"
+	"github.com/dropline/dropline/workflows"
 )
 
 func TestCaptureOfTooMuchIsToldAgainWhenItsAnswerWasLost(t *testing.T) {
@@ -32,4 +33,34 @@ func TestCaptureOfTooMuchIsToldAgainWhenItsAnswerWasLost(t *testing.T) {
 	c.record(payments.StepRecord)
 	require.EqualValues(t, -1080, c.balance(ledger.RefundsPayable))
 	require.EqualValues(t, 1080, c.state.Refunds[0].Amount, "somebody is asked to give it back")
+}
+
+// again lets a refund come back, and a person decide that it is made once more: what is asked for next.
+func (c *till) again() workflows.RefundAgainInput {
+	c.t.Helper()
+	_, err := c.give(1, 1)
+	require.NoError(c.t, err)
+	require.True(c.t, c.sim.SettleRefund(c.sim.Refunds(c.state.Reference)[0].Reference, "lost_or_stolen_card"))
+	c.tells()
+	c.record(payments.StepRecord)
+	c.state.Decide(payments.Decision{ID: "1", By: "operator", Kind: payments.DecideRetry}, c.now)
+	c.step(payments.StepRefund)
+	next, _ := c.state.NextRefund(payments.StepRefund)
+	return workflows.RefundAgainInput{Key: c.key, Refund: next.Key, Try: next.Try + 1, Amount: next.Amount}
+}
+
+func TestNewsOfARepeatedRefundThatOvertakeItsAnswerCount(t *testing.T) {
+	t.Parallel()
+	c := setup(t).pays(catalog.CaptureOrder, true, sale("1", line(1, "MUG", 2)))
+	tried, err := c.desk.RefundAgain(c.ctx, c.again())
+	require.NoError(t, err)
+	require.True(t, c.sim.SettleRefund(tried.Reference, "lost_or_stolen_card"))
+	c.tells()
+	c.state = c.state.Clone()
+	c.state.RefundedAgain(tried, c.now)
+	require.Equal(t, payments.RefundFailed, c.state.Refunds[0].Standing)
+	require.Nil(t, c.state.Refunds[0].Ahead)
+	require.Contains(t, c.state.Attention[0].Text, "came back (lost_or_stolen_card)")
+	c.record(payments.StepRecord)
+	require.EqualValues(t, -1080, c.balance(ledger.RefundsPayable), "it is owed still")
 }
