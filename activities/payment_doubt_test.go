@@ -64,3 +64,42 @@ func TestNewsOfARepeatedRefundThatOvertakeItsAnswerCount(t *testing.T) {
 	c.record(payments.StepRecord)
 	require.EqualValues(t, -1080, c.balance(ledger.RefundsPayable), "it is owed still")
 }
+
+func TestARefundWhoseAnswerWasLostIsFoundAlsoAfterAChargeback(t *testing.T) {
+	t.Parallel()
+	c := setup(t).pays(catalog.CaptureOrder, true, sale("1", line(1, "MUG", 2)))
+	in := c.again()
+	c.exec(`ALTER TABLE provider_refunds ADD CONSTRAINT outage CHECK (try < 2)`)
+	_, err := c.desk.RefundAgain(c.ctx, in)
+	require.ErrorContains(t, err, "outage")
+	c.exec(`ALTER TABLE provider_refunds DROP CONSTRAINT outage`)
+	require.Len(t, c.sim.Refunds(c.state.Reference), 2, "it was made")
+	c.sim.OpenDispute(c.state.Reference, "fraudulent")
+	c.tells()
+	tried, err := c.desk.RefundAgain(c.ctx, in)
+	require.NoError(t, err)
+	require.Equal(t, c.sim.Refunds(c.state.Reference)[1].Reference, tried.Reference)
+	require.Len(t, c.sim.Refunds(c.state.Reference), 2)
+	c.state.RefundedAgain(tried, c.now)
+	require.Equal(t, payments.RefundDone, c.state.Refunds[0].Standing)
+	again, err := c.desk.RefundAgain(c.ctx, in)
+	require.NoError(t, err)
+	require.Equal(t, tried, again, "its worker may die before the answer is taken")
+	c.record(payments.StepRecord)
+	require.Zero(t, c.balance(ledger.RefundsPayable))
+}
+
+func TestARefundIsNotMadeAgainDuringAChargeback(t *testing.T) {
+	t.Parallel()
+	c := setup(t).pays(catalog.CaptureOrder, true, sale("1", line(1, "MUG", 2)))
+	in := c.again()
+	c.sim.OpenDispute(c.state.Reference, "fraudulent")
+	c.tells()
+	for range 2 {
+		tried, err := c.desk.RefundAgain(c.ctx, in)
+		require.NoError(t, err)
+		require.Equal(t, "disputed", tried.Reason)
+	}
+	require.Len(t, c.sim.Refunds(c.state.Reference), 1)
+	require.Equal(t, "not_sent", c.text(`SELECT state FROM effects WHERE kind = 'refund'`))
+}
