@@ -1,11 +1,13 @@
 package activities_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/dropline/dropline/internal/catalog"
+	"github.com/dropline/dropline/internal/intake"
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/payment"
 	"github.com/dropline/dropline/internal/payments"
@@ -102,4 +104,29 @@ func TestARefundIsNotMadeAgainDuringAChargeback(t *testing.T) {
 	}
 	require.Len(t, c.sim.Refunds(c.state.Reference), 1)
 	require.Equal(t, "not_sent", c.text(`SELECT state FROM effects WHERE kind = 'refund'`))
+}
+
+func TestAnEndOfAChargebackThatContradictsTheFirstIsKeptForAPerson(t *testing.T) {
+	t.Parallel()
+	c := setup(t).pays(catalog.CaptureOrder, true, sale("1", line(1, "MUG", 2)))
+	require.True(t, c.sim.CloseDispute(c.sim.OpenDispute(c.state.Reference, "fraudulent"), true))
+	c.tells()
+	last := ""
+	for _, e := range c.sim.Events() {
+		if e.Type == "charge.dispute.closed" {
+			last = string(e.Body)
+		}
+	}
+	require.Contains(t, last, `"won"`)
+	for as, body := range map[string]string{
+		"same": last, "lost": strings.ReplaceAll(last, `"won"`, `"lost"`), "less": strings.ReplaceAll(last, `"amount":2700`, `"amount":2600`),
+	} {
+		archive := &intake.Archive{Pool: c.pool}
+		_, err := archive.Store(c.ctx, intake.Document{Source: "payments/shop", Kind: "payment_event", NaturalKey: as, ContentType: "application/json", Body: []byte(body)})
+		require.NoError(t, err)
+	}
+	c.processes()
+	require.Equal(t, "less quarantined conflicting_chargeback, lost quarantined conflicting_chargeback, same ignored known_already",
+		c.text(`SELECT string_agg(concat_ws(' ', natural_key, status, reason_code), ', ' ORDER BY natural_key) FROM documents WHERE natural_key IN ('same', 'lost', 'less')`))
+	require.EqualValues(t, 1, c.number(`SELECT count(*) FROM disputes WHERE won`))
 }
