@@ -3,6 +3,7 @@ package activities_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -129,4 +130,22 @@ func TestAnEndOfAChargebackThatContradictsTheFirstIsKeptForAPerson(t *testing.T)
 	require.Equal(t, "less quarantined conflicting_chargeback, lost quarantined conflicting_chargeback, same ignored known_already",
 		c.text(`SELECT string_agg(concat_ws(' ', natural_key, status, reason_code), ', ' ORDER BY natural_key) FROM documents WHERE natural_key IN ('same', 'lost', 'less')`))
 	require.EqualValues(t, 1, c.number(`SELECT count(*) FROM disputes WHERE won`))
+}
+
+func TestALoadedPaymentAnswersANewChargebackInItsTime(t *testing.T) {
+	t.Parallel()
+	c := setup(t).pays(catalog.CaptureOrder, true, sale("1", line(1, "MUG", 2)))
+	c.exec(`UPDATE payments SET opened_at = now() - interval '60 days'`)
+	_, err := c.give(1, 1)
+	require.NoError(t, err)
+	before := time.Now()
+	c.exec(`WITH p AS (UPDATE payments SET fact_seq = fact_seq + 1 RETURNING order_key, fact_seq)
+		INSERT INTO payment_facts (order_key, seq, kind, body) SELECT order_key, fact_seq, 'dispute_opened', jsonb_build_object('seq', fact_seq,
+			'dispute', jsonb_build_object('reference', 'du_1', 'amount', 2700, 'at', now())) FROM p`)
+	loaded, err := c.desk.LoadPayment(c.ctx, c.key)
+	require.NoError(t, err)
+	loaded.Recover()
+	loaded.Tick(time.Now())
+	require.NotContains(t, loaded.Steps(), payments.StepEvidence, "the goods may arrive in time for the answer")
+	require.WithinRange(t, loaded.Disputes[0].SubmitAt, before.Add(5*24*time.Hour-time.Minute), before.Add(5*24*time.Hour+time.Minute))
 }
