@@ -12,6 +12,7 @@ import (
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/payment"
 	"github.com/dropline/dropline/internal/payments"
+	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/workflows"
 )
 
@@ -148,4 +149,25 @@ func TestALoadedPaymentAnswersANewChargebackInItsTime(t *testing.T) {
 	loaded.Tick(time.Now())
 	require.NotContains(t, loaded.Steps(), payments.StepEvidence, "the goods may arrive in time for the answer")
 	require.WithinRange(t, loaded.Disputes[0].SubmitAt, before.Add(5*24*time.Hour-time.Minute), before.Add(5*24*time.Hour+time.Minute))
+}
+
+func TestTheCatalogueKeepsAProviderWhosePaymentsAreNotDone(t *testing.T) {
+	t.Parallel()
+	c := setup(t).pays(catalog.CaptureShipment, false, sale("1", line(1, "MUG", 2)))
+	shop, err := postgres.Storefront(c.ctx, c.pool, "shop")
+	require.NoError(t, err)
+	shop.Payments = catalog.Payments{}
+	without := catalog.File{Storefronts: []catalog.Storefront{shop}}
+	for _, not := range []string{"order", "payment"} {
+		err = postgres.SaveCatalog(c.ctx, c.pool, without)
+		require.ErrorIs(t, err, postgres.ErrPaymentsOpen, "the %s is not done", not)
+		require.ErrorContains(t, err, "storefront shop")
+		require.ErrorContains(t, err, "1 of them")
+		c.exec(`UPDATE orders SET closed_at = now()`)
+	}
+	kept, err := postgres.Storefront(c.ctx, c.pool, "shop")
+	require.NoError(t, err)
+	require.True(t, kept.HasPayments())
+	c.exec(`UPDATE payments SET closed_at = now()`)
+	require.NoError(t, postgres.SaveCatalog(c.ctx, c.pool, without))
 }
