@@ -57,8 +57,8 @@ const endEffectSQL = `
 	WHERE key = $1 AND state <> 'done' AND (attempts = $4 OR $2 <> 'not_sent')`
 
 // queueBeginEffect notes that an effect is about to be tried, before it is.
-func queueBeginEffect(batch *pgx.Batch, e *effect, key order.Key, kind string) {
-	batch.Queue(beginEffectSQL, e.key, key.String(), kind).QueryRow(func(row pgx.Row) error {
+func queueBeginEffect(q ledgerbook.Queue, e *effect, key order.Key, kind string) {
+	q.Queue(beginEffectSQL, e.key, key.String(), kind).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&e.attempt, &e.before, &e.result)
 	})
 }

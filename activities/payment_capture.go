@@ -84,7 +84,7 @@ func (o *Orders) CapturePayment(ctx context.Context, key order.Key) (payments.Ta
 		return payments.Taking{}, err
 	}
 	if c.taking == nil {
-		return payments.Taking{Amount: c.captured, Released: c.released}, nil
+		return payments.Taking{Amount: c.captured, Released: c.released, Over: max(c.captured-(c.authorised-c.released), 0)}, nil
 	}
 	taken := payments.Taking{Amount: *c.taking, Released: c.released}
 	got, err := c.provider.Capture(ctx, payment.Capture{

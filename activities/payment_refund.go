@@ -14,38 +14,43 @@ import (
 
 // RefundAgain makes a refund once more that came back or was held, because a person decided so. Amount
 // and key were fixed with the refund; each try has a key of its own. What the provider refuses, or must
-// not be asked for while the customer's bank disputes the payment, comes back without a reference.
+// not be asked for while the customer's bank disputes the payment, comes back without a reference. A try
+// whose answer was lost is asked for again in any case: the provider may have made it before the dispute.
 func (o *Orders) RefundAgain(ctx context.Context, in workflows.RefundAgainInput) (payments.RefundTried, error) {
 	tried := payments.RefundTried{Key: in.Refund, Try: in.Try, Standing: payments.RefundFailed}
-	c, err := o.openPayment(ctx, in.Key, nil)
+	e := &effect{key: in.Refund + "#" + strconv.Itoa(in.Try)}
+	c, err := o.openPayment(ctx, in.Key, func(w *postgres.Work, _ *paymentCall) error {
+		queueBeginEffect(w, e, in.Key, "refund")
+		return nil
+	})
 	if err != nil {
 		return tried, err
 	}
-	if c.disputed {
+	if c.disputed && !e.inDoubt() && e.before != effectDone {
 		tried.Reason = "disputed"
-		return tried, nil
+		return tried, o.endEffect(ctx, e, effectNotSent, nil)
 	}
-	receipt, err := c.provider.Refund(ctx, payment.Refund{
-		Key: in.Refund + "#" + strconv.Itoa(in.Try), Reference: c.reference, Amount: in.Amount, Currency: c.currency,
-	})
-	if errors.Is(err, payment.ErrRefused) {
+	receipt, err := c.provider.Refund(ctx, payment.Refund{Key: e.key, Reference: c.reference, Amount: in.Amount, Currency: c.currency})
+	switch {
+	case errors.Is(err, payment.ErrRefused):
 		tried.Reason = codeOf(err)
-		return tried, nil
+		return tried, o.endEffect(ctx, e, effectNotSent, nil)
+	case errors.Is(err, payment.ErrUnavailable):
+		return tried, o.failed(ctx, e, e.untried(), err)
+	case err != nil:
+		return tried, o.failed(ctx, e, effectUnknown, err)
 	}
-	if err != nil {
-		return tried, partnerFailure(err)
-	}
+	tried.Reference, tried.Standing, tried.Reason = receipt.Reference, refundStanding(receipt.Status), receipt.Reason
 	done, cancel := background(ctx)
 	defer cancel()
 	err = postgres.Do(done, o.Pool, func(_ context.Context, w *postgres.Work) error {
 		w.Queue(`SELECT FROM orders WHERE key = $1 FOR NO KEY UPDATE`, in.Key.String())
 		queueProviderRefund(w, in.Key.String(), receipt.Reference, in.Refund, in.Try, in.Amount, receipt.Status)
-		return nil
+		return queueEndEffect(w, e, effectDone, tried)
 	})
 	if err != nil {
 		return tried, fmt.Errorf("record try %d of refund %s: %w", in.Try, in.Refund, err)
 	}
-	tried.Reference, tried.Standing, tried.Reason = receipt.Reference, refundStanding(receipt.Status), receipt.Reason
 	return tried, nil
 }
 

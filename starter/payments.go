@@ -19,7 +19,7 @@ what waits for a person, and puts a person's decisions to it.`,
   starter payment show shop/1001
   starter payment decide shop/1001 paid_elsewhere --reference wire-2026-117
   starter payment evidence shop/1001`)
-	c.AddCommand(p.paymentShow(), p.paymentList(), p.paymentDecide(), p.paymentEvidence())
+	c.AddCommand(p.paymentShow(), p.paymentList(), p.paymentDecide(), p.paymentEvidence(), p.paymentRevive())
 	return c
 }
 

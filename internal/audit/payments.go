@@ -48,7 +48,7 @@ var tills = []statement{
 			UNION ALL
 			SELECT order_key, 'its payment''s news waits since ' || to_char(deliver_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')
 			FROM payments WHERE deliver_at < now() - @grace::interval - interval '1 minute'`,
-		do: "Is Temporal up, and a worker? See the worker's log for why it is not delivered.",
+		do: "Is Temporal up, and a worker? See the worker's log for why it is not delivered. If one payment alone waits: starter payment revive ORDER.",
 	},
 	{
 		invariant: 15, name: "nobody keeps a payment waiting for a week", warning: true,
@@ -65,7 +65,7 @@ const openPaymentsSQL = `SELECT order_key, needs_attention, delivered_seq FROM p
 
 // checkPayments asks the workflow of every open payment, until nothing is wrong or the grace is over.
 func checkPayments(ctx context.Context, o Options) (*Outcome, error) {
-	f := newFound(paymentsRun, "See in the Temporal UI how its workflow ended; the next fact starts it again.", o)
+	f := newFound(paymentsRun, "See in the Temporal UI how its workflow ended. starter payment revive ORDER starts it again from its recorded state.", o)
 	if o.Workflows == nil {
 		f.Skipped = "offline: only the workflows can tell"
 		return &f.Outcome, nil

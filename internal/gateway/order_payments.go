@@ -97,7 +97,7 @@ type paymentListOutput struct {
 func (g *gateway) listPayments(ctx context.Context, _ *struct{}) (*paymentListOutput, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
-	list, err := paymentdesk.Waiting(ctx, g.Database, "")
+	list, err := paymentdesk.Waiting(ctx, g.Database, visitOf(ctx).key.Storefront)
 	if err != nil {
 		return nil, err
 	}

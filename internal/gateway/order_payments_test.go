@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dropline/dropline/internal/apikey"
 	"github.com/dropline/dropline/internal/gateway"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/orderview"
@@ -51,6 +52,17 @@ func TestAPaymentIsShownWithItsOrderAndListedWhileItWaitsForAPerson(t *testing.T
 	require.Contains(t, f.get("/v1/payments", f.support).body, `"order":"shop/1001"`)
 	require.Equal(t, http.StatusForbidden, f.get("/v1/payments", f.shop).StatusCode)
 	require.Equal(t, http.StatusNotFound, f.get(paymentPath, f.other).StatusCode)
+}
+
+func TestAKeyOfOneStorefrontListsThePaymentsOfThatOneAlone(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.declined()
+	for shop, says := range map[string]string{"shop": `"order":"shop/1001"`, "other": `"payments":[]`} {
+		token, _, err := apikey.New(f.pool).Create(t.Context(), apikey.Support, shop)
+		require.NoError(t, err)
+		require.Contains(t, f.get("/v1/payments", token).body, says)
+	}
 }
 
 func TestOnlyAnOperatorDecidesAboutAPaymentAndOnlyWhatFits(t *testing.T) {

@@ -104,7 +104,7 @@ func disputeTold(ctx context.Context, tx pgx.Tx, d received, o paid, e *payment.
 		RETURNING true`, o.order, e.Dispute.Reference, e.Dispute.Amount, closing, e.Dispute.Won).Scan(&news)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return ignored(CodeKnownAlready, o.order, "The chargeback stands so already, or has come further."), nil
+		return disputeRepeated(ctx, tx, o, e)
 	case err != nil:
 		return verdict{}, fmt.Errorf("record a chargeback: %w", err)
 	}
@@ -116,6 +116,23 @@ func disputeTold(ctx context.Context, tx pgx.Tx, d received, o paid, e *payment.
 		Reference: e.Dispute.Reference, At: e.At, Amount: e.Dispute.Amount, Fee: e.Dispute.Fee, Reason: e.Dispute.Reason,
 		EvidenceBy: e.Dispute.EvidenceBy, Closed: closing, Won: closing && e.Dispute.Won, OrderEnded: o.ended,
 	}})
+}
+
+// disputeRepeated judges news of a chargeback that was told of before: the first end counts.
+func disputeRepeated(ctx context.Context, tx pgx.Tx, o paid, e *payment.Event) (verdict, error) {
+	var differs bool
+	err := tx.QueryRow(ctx, `SELECT amount_minor <> $3 OR $4 AND won <> $5 FROM disputes WHERE order_key = $1 AND reference = $2`,
+		o.order, e.Dispute.Reference, e.Dispute.Amount, e.Kind == payment.EventDisputeClosed, e.Dispute.Won).Scan(&differs)
+	if err != nil {
+		return verdict{}, fmt.Errorf("read a chargeback: %w", err)
+	}
+	if !differs {
+		return ignored(CodeKnownAlready, o.order, "The chargeback stands so already, or has come further."), nil
+	}
+	v := quarantine(CodeConflictingDispute, "Chargeback %s was told of before with another end or amount. Only the first counts; ask the provider, "+
+		"and book the difference by hand.", e.Dispute.Reference)
+	v.order = o.order
+	return v, nil
 }
 
 // tell gives the payment's workflow a fact. The order's own need not be woken.

@@ -9,6 +9,8 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/dropline/dropline/internal/intake"
+	"github.com/dropline/dropline/internal/paymentdesk"
+	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/workflows"
 )
@@ -18,13 +20,13 @@ type starter struct {
 	intake.Temporal
 
 	options client.StartWorkflowOptions
-	input   workflows.ReturnInput
+	input   any
 }
 
 func (s *starter) SignalWithStartWorkflow(
 	_ context.Context, _, _ string, _ any, o client.StartWorkflowOptions, _ any, args ...any,
 ) (client.WorkflowRun, error) {
-	s.options, s.input = o, args[0].(workflows.ReturnInput)
+	s.options, s.input = o, args[0]
 	return struct{ client.WorkflowRun }{}, nil
 }
 
@@ -46,4 +48,22 @@ func TestARevivedReturnGoesOnFromWhatWasRecordedAndHearsWhatItMissed(t *testing.
 	require.Equal(t, workflows.ReturnInput{Key: key, RMA: "P-1-R1"}, server.input, "it reads where it stands: what it was granted is long past")
 	require.Equal(t, 1, d.number(t, `SELECT count(*) FROM returns WHERE deliver_at <= now()`), "what it missed is delivered")
 	require.Error(t, d.deliverer.ReviveReturn(context.Background(), "P-1-R9"))
+}
+
+func TestARevivedPaymentGoesOnFromWhatWasRecordedAndHearsWhatItMissed(t *testing.T) {
+	t.Parallel()
+	d := delivery(t)
+	key := sample("1").Key
+	d.exec(t, `INSERT INTO payments (order_key, storefront, reference, standing, stage, state, started_at, needs_attention, fact_seq)
+		VALUES ('`+key.String()+`', '`+key.Storefront+`', 'pi_1', 'captured', 'refund_due', '{}', NULL, true, 2)`)
+	server := &starter{}
+	d.deliverer.Temporal = server
+	require.ErrorIs(t, d.deliverer.RevivePayment(context.Background(), key), paymentdesk.ErrNoPayment, "it needs no workflow")
+	d.exec(t, `UPDATE payments SET started_at = now()`)
+	require.NoError(t, d.deliverer.RevivePayment(context.Background(), key))
+	require.Equal(t, payments.WorkflowID(key), server.options.ID)
+	require.Equal(t, enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, server.options.WorkflowIDReusePolicy)
+	require.Equal(t, workflows.PaymentInput{Key: key}, server.input, "it reads where it stands: what was placed is long past")
+	require.Equal(t, 1, d.number(t, `SELECT count(*) FROM payments WHERE deliver_at <= now()`), "what it missed is delivered")
+	require.ErrorIs(t, d.deliverer.RevivePayment(context.Background(), sample("9").Key), paymentdesk.ErrNoPayment)
 }

@@ -23,6 +23,7 @@ const (
 	CodeConflictingOrder    = "conflicting_order"
 	CodeConflictingInvoice  = "conflicting_invoice"
 	CodeConflictingMemo     = "conflicting_credit_memo"
+	CodeConflictingDispute  = "conflicting_chargeback"
 	CodeConflictingNotice   = "conflicting_ship_notice"
 	CodeCurrencyMismatch    = "currency_mismatch"
 	CodeForeignPO           = "foreign_purchase_order"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
@@ -12,6 +13,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/paymentdesk"
 	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/returns"
@@ -200,6 +202,28 @@ func (d *Deliverer) ReviveReturn(ctx context.Context, rma string) error {
 	_, err = d.Pool.Exec(ctx, `UPDATE returns SET started_at = coalesce(started_at, now()), deliver_at = now() WHERE rma = $1`, rma)
 	if err != nil {
 		return fmt.Errorf("revive return %s: %w", rma, err)
+	}
+	d.Nudge()
+	return nil
+}
+
+// RevivePayment does for an order's payment what Revive does for the order. Fails with
+// paymentdesk.ErrNoPayment, also for a payment that never needed a workflow.
+func (d *Deliverer) RevivePayment(ctx context.Context, key order.Key) error {
+	o := &due{key: key, payment: true, recorded: true}
+	err := d.Pool.QueryRow(ctx, `SELECT o.country FROM payments p JOIN orders o ON o.key = p.order_key
+		WHERE p.order_key = $1 AND (p.started_at IS NOT NULL OR p.deliver_at IS NOT NULL)`, key.String()).Scan(&o.country)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = paymentdesk.ErrNoPayment
+	}
+	if err == nil {
+		err = d.reopen(ctx, o, true, workflows.PaymentFactsSignal{})
+	}
+	if err == nil {
+		_, err = d.Pool.Exec(ctx, `UPDATE payments SET started_at = coalesce(started_at, now()), deliver_at = now() WHERE order_key = $1`, key.String())
+	}
+	if err != nil {
+		return fmt.Errorf("revive the payment of order %s: %w", key, err)
 	}
 	d.Nudge()
 	return nil

@@ -193,7 +193,7 @@ func (t *timeline) effect(row pgx.CollectableRow) error {
 	err := row.Scan(&key, &kind, &state, &attempts, &first, &last)
 	t.tell(first, "effect", "Began %s (%s)", words(kind), key)
 	outcome := map[string]string{
-		"trying": "is under way", "unknown": "has no answer: it may or may not have happened", "done": "is done", "refused": "was refused",
+		"trying": "is under way", "unknown": "has no answer: it may or may not have happened", "done": "is done", "refused": "was refused", "not_sent": "was not made",
 	}[state]
 	t.tell(last, "effect", "%s (%s) %s after %s", words(kind), key, outcome, times(attempts))
 	return err

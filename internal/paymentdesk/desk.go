@@ -197,7 +197,7 @@ func QueueStand(q Queue, key order.Key, stands func(Standing)) {
 const standingSQL = `
 	SELECT p.state, p.standing, o.captured_minor + p.captured_minor, p.opened_at,
 		coalesce(p.started_at, '0001-01-01 00:00:00Z'), coalesce(p.closed_at, '0001-01-01 00:00:00Z'),
-		coalesce((SELECT jsonb_agg(f.body ORDER BY f.seq) FROM payment_facts f
+		coalesce((SELECT jsonb_agg(jsonb_build_object('fact', f.body, 'at', f.created_at) ORDER BY f.seq) FROM payment_facts f
 			WHERE f.order_key = p.order_key AND f.seq > coalesce((p.state ->> 'lastFact')::bigint, 0)), '[]')
 	FROM payments p JOIN orders o ON o.key = p.order_key WHERE `
 
@@ -211,10 +211,13 @@ func read(ctx context.Context, q Querier, which string, arg any) ([]Standing, er
 
 func scanStanding(row pgx.CollectableRow) (Standing, error) {
 	var s Standing
-	var facts []payments.Fact
-	err := row.Scan(&s.State, &s.Row, &s.Captured, &s.OpenedAt, &s.StartedAt, &s.ClosedAt, &facts)
-	for _, f := range facts {
-		s.State.Apply(f, s.OpenedAt)
+	var since []struct {
+		Fact payments.Fact `json:"fact"`
+		At   time.Time     `json:"at"` // it came: what it sets off counts from then
+	}
+	err := row.Scan(&s.State, &s.Row, &s.Captured, &s.OpenedAt, &s.StartedAt, &s.ClosedAt, &since)
+	for _, came := range since {
+		s.State.Apply(came.Fact, came.At)
 	}
 	return s, err
 }

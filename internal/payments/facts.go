@@ -205,7 +205,7 @@ func (s *State) takeRefund(r *RefundMade, now time.Time) {
 }
 
 // takeChange: a refund that failed stays so, whatever word overtakes which; a new try has a new
-// reference.
+// reference. News of a try whose own answer is not here yet wait for it.
 func (s *State) takeChange(c *RefundChange, now time.Time) {
 	r := s.refund(c.Key)
 	if r == nil {
@@ -217,6 +217,10 @@ func (s *State) takeChange(c *RefundChange, now time.Time) {
 		})
 		r = &s.Refunds[len(s.Refunds)-1]
 	}
+	if c.Try > r.Try {
+		r.keep(c)
+		return
+	}
 	if c.Try != r.Try || r.Standing != RefundPending && r.Standing != RefundDone {
 		return
 	}
@@ -227,6 +231,13 @@ func (s *State) takeChange(c *RefundChange, now time.Time) {
 		r.Reason = c.Reason
 		s.failed(r, now)
 	default:
+	}
+}
+
+// keep holds the news of a try until its own answer is here.
+func (r *Refund) keep(c *RefundChange) {
+	if r.Ahead == nil || r.Ahead.Try < c.Try || r.Ahead.Standing != RefundFailed {
+		r.Ahead = c
 	}
 }
 

@@ -64,7 +64,7 @@ func (s *State) Steps() []StepKind {
 
 // wantsCapture: the money is to be taken now.
 func (s *State) wantsCapture() bool {
-	if !s.held() || s.Due() <= 0 || !s.Capture.RetryAt.IsZero() || s.Capture.Refusals >= len(retries) {
+	if !s.held() || s.Due() <= 0 || !s.Capture.RetryAt.IsZero() || s.Capture.Refusals > len(retries) {
 		return false
 	}
 	return !s.AtShipment || s.Shipped || s.Early || s.Ended

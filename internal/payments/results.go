@@ -86,7 +86,11 @@ type RefundTried struct {
 func (s *State) RefundedAgain(t RefundTried, now time.Time) {
 	s.done(StepRefund)
 	r := s.refund(t.Key)
-	r.Reason, s.Unrecorded = t.Reason, true
+	ahead := r.Ahead
+	r.Ahead, r.Reason, s.Unrecorded = nil, t.Reason, true
+	if t.Reference == "" && ahead != nil && ahead.Try == t.Try {
+		t.Reference, t.Standing = ahead.Reference, RefundPending // it was made: there is news of it
+	}
 	if t.Reference == "" {
 		r.Standing = RefundFailed
 		s.raise(now, matterRefund(r.Key), "the refund of %s was refused again%s: pay it by other means and say paid_elsewhere, or decide retry",
@@ -98,6 +102,9 @@ func (s *State) RefundedAgain(t RefundTried, now time.Time) {
 	s.post(Post{Kind: PostRefundRepeated, About: r.Key, N: r.Try, Amount: r.Amount})
 	s.tell(now, "The refund of %s is made once more", s.amount(r.Amount))
 	s.stands(r, t, now)
+	if ahead != nil {
+		s.takeChange(ahead, now)
+	}
 }
 
 // RefundLooked takes what the provider says of a pending refund.

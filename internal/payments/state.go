@@ -120,6 +120,8 @@ type Refund struct {
 	// LookAt is when the provider is asked where a pending one stands; Look: now.
 	LookAt time.Time `json:"lookAt,omitzero"`
 	Look   bool      `json:"look,omitempty"`
+	// Ahead is the provider's news of a try that overtook the answer to that try.
+	Ahead *RefundChange `json:"ahead,omitempty"`
 }
 
 func (r *Refund) open() bool {

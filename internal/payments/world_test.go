@@ -221,7 +221,14 @@ func (w *world) again() {
 	if t.standing == RefundFailed {
 		w.provider += r.Amount
 	}
-	w.s.RefundedAgain(RefundTried{Key: r.Key, Try: t.try, Reference: fmt.Sprintf("%s/%d", r.Key, t.try), Standing: t.standing}, w.now)
+	tried := RefundTried{Key: r.Key, Try: t.try, Reference: fmt.Sprintf("%s/%d", r.Key, t.try), Standing: t.standing}
+	if t.standing == RefundPending && w.chance(50) {
+		t.standing = RefundFailed
+		w.provider += r.Amount
+		w.apply(Fact{Change: &RefundChange{Key: r.Key, Amount: r.Amount, Try: t.try, Reference: tried.Reference, Standing: RefundFailed, At: w.now}})
+		w.seen["overtaken"]++
+	}
+	w.s.RefundedAgain(tried, w.now)
 	w.seen["again"]++
 }
 
@@ -460,7 +467,7 @@ func TestManyPaymentsSeeEverything(t *testing.T) {
 		}
 	}
 	for _, what := range []string{
-		"stalled", "voided", "captured", "refused", "evidence", "again", "released", "held", "came back", "dispute", "won", "lost", "decided",
+		"stalled", "voided", "captured", "refused", "evidence", "again", "overtaken", "released", "held", "came back", "dispute", "won", "lost", "decided",
 	} {
 		require.NotZero(t, seen[what], what)
 	}

@@ -18,10 +18,16 @@ import (
 // ErrNoPartner: the catalogue in the database has no partner of that id.
 var ErrNoPartner = errors.New("not in the catalogue")
 
+// ErrPaymentsOpen: a storefront still needs the payment provider that the catalogue takes from it.
+var ErrPaymentsOpen = errors.New("payments at its provider are not done")
+
 // SaveCatalog stores what a catalogue file describes, in one transaction. Partners that are not in
-// the file stay; stock that is reserved stays reserved.
+// the file stay; stock that is reserved stays reserved. Fails with ErrPaymentsOpen.
 func SaveCatalog(ctx context.Context, pool *pgxpool.Pool, f catalog.File) error {
-	return Do(ctx, pool, func(_ context.Context, w *Work) error {
+	return Do(ctx, pool, func(ctx context.Context, w *Work) error {
+		if err := keepProviders(ctx, w, f.Storefronts); err != nil {
+			return err
+		}
 		for i := range f.Storefronts {
 			if err := w.upsert("storefronts", f.Storefronts[i].ID, f.Storefronts[i]); err != nil {
 				return err
@@ -53,6 +59,35 @@ func SaveCatalog(ctx context.Context, pool *pgxpool.Pool, f catalog.File) error 
 		}
 		return nil
 	})
+}
+
+// keepProviders refuses to take the provider from a storefront whose orders are not done with it: what goes
+// back of a payment goes by where it came from. One that was captured with its order has no end of its
+// own: its order's counts, and that of the order's returns.
+func keepProviders(ctx context.Context, w *Work, shops []catalog.Storefront) error {
+	var without []string
+	for i := range shops {
+		if !shops[i].HasPayments() {
+			without = append(without, shops[i].ID)
+		}
+	}
+	var open []error
+	w.Queue(`SELECT p.storefront, count(*) FROM payments p JOIN orders o ON o.key = p.order_key
+		WHERE p.storefront = ANY ($1) AND (o.closed_at IS NULL OR p.closed_at IS NULL AND (p.started_at IS NOT NULL OR p.deliver_at IS NOT NULL)
+			OR EXISTS (SELECT FROM returns r WHERE r.order_key = p.order_key AND r.closed_at IS NULL))
+		GROUP BY p.storefront ORDER BY p.storefront`, without).Query(func(rows pgx.Rows) error {
+		var shop string
+		var n int
+		_, err := pgx.ForEachRow(rows, []any{&shop, &n}, func() error {
+			open = append(open, fmt.Errorf("storefront %s: %w (%d of them): put payments back until they are", shop, ErrPaymentsOpen, n))
+			return nil
+		})
+		return err
+	})
+	if err := w.Flush(ctx); err != nil {
+		return fmt.Errorf("look for open payments: %w", err)
+	}
+	return errors.Join(open...)
 }
 
 // upsert stores a partner's document; table is one of ours, never input.
