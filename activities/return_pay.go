@@ -34,7 +34,22 @@ func (o *Orders) PayReturn(ctx context.Context, in workflows.PayReturnInput) (wo
 			return workflows.ReturnPaid{}, err
 		}
 	}
-	return r.paidBack(), nil
+	paid := r.paidBack()
+	paid.Lines = otherUnits(r.open.lines, in.Payout)
+	return paid, nil
+}
+
+// otherUnits are the units that a payment was fixed for, if they are not those that are asked for now: a return
+// that was ended by hand between the two and begun anew may have found more meanwhile. Nil: they are the same.
+func otherUnits(fixed []order.ShippedLine, p returns.Payout) []order.ShippedLine {
+	var asked []order.ShippedLine
+	for _, part := range p.Parts {
+		asked = addUnits(asked, order.ShippedLine{Line: part.Line, Quantity: part.Quantity})
+	}
+	if slices.Equal(fixed, asked) {
+		return nil
+	}
+	return append([]order.ShippedLine{}, fixed...) // never nil: a payment of a supplement alone is for no units
 }
 
 // openReturnPayment finds the payment that was fixed before, or fixes it. The order is locked meanwhile,

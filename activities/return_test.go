@@ -106,7 +106,7 @@ func (c *comeback) pay() workflows.ReturnPaid {
 	c.step(returns.StepPay)
 	paid, err := c.desk.PayReturn(c.ctx, c.payment())
 	require.NoError(c.t, err)
-	c.state.PaidWith(returns.Payment{Money: paid.Amount, Credit: paid.Credit, Moved: paid.Moved, Replacement: paid.Replacement, Text: paid.Text}, c.now)
+	c.state.PaidWith(returns.Payment{Money: paid.Amount, Credit: paid.Credit, Moved: paid.Moved, Replacement: paid.Replacement, Text: paid.Text, Lines: paid.Lines}, c.now)
 	return paid
 }
 

@@ -27,19 +27,26 @@ func (s *State) AuthorisedWith(label *Label, answer *SupplierAnswer, now time.Ti
 }
 
 // Payment is what came of paying the customer once: minor units that went back as money, were given as store
-// credit and were used for an exchange, the order that the exchange made, and the same in words.
+// credit and were used for an exchange, the order that the exchange made, and the same in words. Lines are the
+// units that were paid for; nil: all that the payment under way covers.
 type Payment struct {
 	Money, Credit, Moved int64
 	Replacement          string
 	Text                 string
+	Lines                []order.ShippedLine
 }
 
-// PaidWith takes the end of a payment.
+// PaidWith takes the end of a payment. A return that was begun anew may ask for more than its payment of that
+// number was fixed for: the rest stays owed.
 func (s *State) PaidWith(p Payment, now time.Time) {
 	s.done(StepPay)
-	for _, part := range s.Paying.Parts {
-		if l := s.line(part.Line); l != nil {
-			l.Settled += part.Quantity
+	paid := p.Lines
+	if paid == nil {
+		paid = s.Paying.units()
+	}
+	for _, u := range paid {
+		if l := s.line(u.Line); l != nil {
+			l.Settled += u.Quantity
 		}
 	}
 	if s.Paying.Exchange || s.Paying.Supplement > 0 {

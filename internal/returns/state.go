@@ -213,6 +213,15 @@ type PayoutPart struct {
 	Reason   Reason `json:"reason"`
 }
 
+// units are those that a payout covers, once per part.
+func (p *Payout) units() []order.ShippedLine {
+	lines := make([]order.ShippedLine, 0, len(p.Parts))
+	for _, part := range p.Parts {
+		lines = append(lines, order.ShippedLine{Line: part.Line, Quantity: part.Quantity})
+	}
+	return lines
+}
+
 // NoticeKind is what a customer, or the supplier, is told.
 type NoticeKind string
 
