@@ -27,7 +27,7 @@ import (
 func (o *Orders) PayReturn(ctx context.Context, in workflows.PayReturnInput) (workflows.ReturnPaid, error) {
 	r, err := o.openReturnPayment(ctx, in)
 	if err != nil {
-		return workflows.ReturnPaid{}, fmt.Errorf("payment %d of return %s: %w", in.N, in.RMA, err)
+		return workflows.ReturnPaid{}, asItIs(err, "payment %d of return %s", in.N, in.RMA)
 	}
 	if !r.open.done {
 		if err := o.payBack(ctx, r); err != nil {
@@ -184,7 +184,7 @@ func (o *Orders) payBack(ctx context.Context, r *refund) error {
 		if err != nil {
 			return err
 		}
-		made.reference = receipt.Reference
+		made.credit = receipt.Reference
 	}
 	if err := o.paidBackWith(ctx, r, made); err != nil {
 		return fmt.Errorf("record payment %s: %w", r.open.key, err)
@@ -201,7 +201,7 @@ func (o *Orders) paidBackWith(ctx context.Context, r *refund, made refundMade) e
 		book, payer := r.openBooks(w)
 		r.queueMade(w, made)
 		if part.credit > 0 {
-			w.Queue(`UPDATE store_credits SET reference = $2, issued_at = coalesce(issued_at, now()) WHERE refund = $1`, part.key, made.reference)
+			w.Queue(`UPDATE store_credits SET reference = $2, issued_at = coalesce(issued_at, now()) WHERE refund = $1`, part.key, made.credit)
 		}
 		if err := w.Flush(ctx); err != nil {
 			return err
