@@ -68,6 +68,24 @@ func (s *State) Recorded(k StepKind, carried int) {
 	s.Notices = s.Notices[min(carried, len(s.Notices)):]
 }
 
+// grantedAnew is the matter of units that two returns may bring back.
+const grantedAnew = "granted-anew"
+
+// GrantedAnew takes the lines, such as "1, 2", whose units were granted for another return after this one was given
+// up, though its goods come after all. Which return brings them only people know, so one is asked, once for the
+// same lines. Empty: the matter is over.
+func (s *State) GrantedAnew(lines string, now time.Time) {
+	if lines == s.Anew {
+		return
+	}
+	s.Anew, s.Unrecorded = lines, true
+	s.lower(grantedAnew)
+	if lines != "" {
+		s.raise(now, grantedAnew, "the goods of %s come after it was given up, and another return was granted for the same units (line %s): "+
+			"cancel that one if it is for the same goods, and note it", s.RMA, lines)
+	}
+}
+
 // Stalled tells a person that a step keeps failing.
 func (s *State) Stalled(k StepKind, why string, now time.Time) {
 	s.raise(now, "stalled/"+string(k), "%s keeps failing and is tried again: %s", k, why)
@@ -151,7 +169,7 @@ type Decision struct {
 }
 
 // noted are the matters that need nothing but having been seen.
-var noted = []string{"surplus", "not-granted", "credit-over"}
+var noted = []string{"surplus", "not-granted", "credit-over", grantedAnew}
 
 // CanDecide says whether a decision fits the return as it stands.
 func (s *State) CanDecide(d Decision) error {

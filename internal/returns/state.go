@@ -116,6 +116,9 @@ type State struct {
 
 	Claim Claim `json:"claim"`
 
+	// Anew are the lines about which a person was told that another return was granted for their units.
+	Anew string `json:"anew,omitempty"`
+
 	Cancelled bool `json:"cancelled,omitempty"`
 	Expired   bool `json:"expired,omitempty"`
 	Closed    bool `json:"closed,omitempty"`
