@@ -151,7 +151,8 @@ func correctedInvoice(ctx context.Context, tx pgx.Tx, po purchaseOrder, i *suppl
 	case known:
 		return repeatedCredit(ctx, tx, m, c)
 	case c.minor < 0:
-		v := quarantine(CodeConflictingInvoice, "It asks for more than invoice %s, which it corrects, or than an earlier correction of it. Ask the supplier for an invoice of the difference.", i.Corrects)
+		v := quarantine(CodeConflictingInvoice, "It asks for more than invoice %s, which it corrects, or than an earlier correction of it. "+
+			"Ask the supplier for an invoice of the difference.", i.Corrects)
 		v.order = po.order
 		return v, nil
 	case c.minor == 0:
