@@ -78,9 +78,27 @@ func captureUnderWay(key string) error {
 		temporal.ApplicationErrorOptions{NextRetryDelay: time.Second, Category: temporal.ApplicationErrorCategoryBenign})
 }
 
+// byHand: whoever holds the customer's money is nobody who can be asked for this. A person gives it, and it is
+// tried now and then, in case that has changed.
+func (r *refund) byHand(why string, minor int64) error {
+	amount := money.Money{Minor: minor, Currency: r.document.Currency}
+	return temporal.NewNonRetryableApplicationError(why+": give the customer "+amount.String()+" by hand", "Payment", nil)
+}
+
+// asItIs passes on what Temporal reads of an error, which it does not unwrap; other errors are put into words.
+func asItIs(err error, format string, args ...any) error {
+	if application, is := errors.AsType[*temporal.ApplicationError](err); is {
+		return application
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
+}
+
 // chooseRoute fixes how a part is made, while the order is locked. While the customer's bank disputes the
 // payment a refund would pay twice: it is held. What came by other ways than the provider goes back so.
 func (r *refund) chooseRoute(part *refundPart) error {
+	if r.payerProvided && part.amount > 0 {
+		return r.byHand("order "+r.payer+", which "+r.document.Key.String()+" was exchanged for, was paid at a payment provider", part.amount)
+	}
 	if r.payment == nil {
 		return nil
 	}
@@ -99,6 +117,9 @@ func (r *refund) chooseRoute(part *refundPart) error {
 		if r.payment.disputed {
 			part.route = heldBack
 		}
+	}
+	if part.credit > 0 && part.route != byProvider {
+		return r.byHand("store credit of an order whose money is not with us", part.credit+part.bonus)
 	}
 	return nil
 }
@@ -120,8 +141,9 @@ func (p *refundPart) posting(amount money.Money) (ledger.Transaction, error) {
 // refundMade is whoever holds the money saying what became of a part.
 type refundMade struct {
 	reference string
-	status    payment.RefundStatus // of the provider
+	status    payment.RefundStatus // of the provider; empty: it was not asked for anything
 	reason    string
+	credit    string // the storefront's name for the store credit
 }
 
 // giveBack asks for one part under its key. What the provider refuses is certainly not made: it is held
@@ -199,7 +221,7 @@ func (r *refund) queueMade(q ledgerbook.Queue, made refundMade) {
 	part, key := r.open, r.document.Key.String()
 	q.Queue(`UPDATE refunds SET state = 'done', reference = $3, route = $4, done_at = now() WHERE key IN ($1, $2) AND state = 'trying'`,
 		part.key, throughKey(part), made.reference, string(part.route))
-	if part.route == byProvider && made.reference != "" {
+	if part.route == byProvider && part.amount > 0 && made.status != "" {
 		queueProviderRefund(q, key, made.reference, part.key, 1, part.amount, made.status)
 	}
 }

@@ -28,7 +28,7 @@ func (o *Orders) RefundCustomer(ctx context.Context, in workflows.RefundInput) (
 	for {
 		r, err := o.openRefund(ctx, in)
 		if err != nil {
-			return workflows.RefundResult{}, fmt.Errorf("refund %d of order %s: %w", in.N, in.Key, err)
+			return workflows.RefundResult{}, asItIs(err, "refund %d of order %s", in.N, in.Key)
 		}
 		if r.open == nil {
 			return r.result(), nil
@@ -44,15 +44,16 @@ func (o *Orders) RefundCustomer(ctx context.Context, in workflows.RefundInput) (
 
 // refund is one refund number with the parts it has been fixed in.
 type refund struct {
-	in        workflows.RefundInput
-	document  storefront.Order
-	shop      catalog.Storefront
-	captured  int64        // or authorised and not captured yet, or moved here by an exchange
-	payer     string       // the order whose payment refunds go through; empty: this one's own
-	payment   *paymentRow  // nil: the storefront keeps its customers' payments to itself
-	parts     []refundPart // of all refunds of the order
-	open      *refundPart  // what is to be paid now; nil when all is done
-	uncovered []order.ShippedLine
+	in            workflows.RefundInput
+	document      storefront.Order
+	shop          catalog.Storefront
+	captured      int64        // or authorised and not captured yet, or moved here by an exchange
+	payer         string       // the order whose payment refunds go through; empty: this one's own
+	payment       *paymentRow  // nil: the storefront keeps its customers' payments to itself
+	payerProvided bool         // the payer's money is at a payment provider
+	parts         []refundPart // of all refunds of the order
+	open          *refundPart  // what is to be paid now; nil when all is done
+	uncovered     []order.ShippedLine
 }
 
 // refundPart is a row of the refunds table. Amounts are minor units; amount is what goes back as money.
@@ -115,9 +116,10 @@ func readRefund(ctx context.Context, w *postgres.Work, in workflows.RefundInput)
 	r := &refund{in: in, uncovered: in.Owed}
 	key := in.Key.String()
 	r.payment = queuePayment(w, key)
-	w.Queue(`SELECT o.document, o.captured_minor + o.exchange_minor, coalesce(o.exchange_of, ''), s.document FROM orders o
+	w.Queue(`SELECT o.document, o.captured_minor + o.exchange_minor, coalesce(o.exchange_of, ''), s.document,
+			EXISTS (SELECT 1 FROM payments p WHERE p.order_key = o.exchange_of) FROM orders o
 		JOIN storefronts s ON s.id = o.storefront WHERE o.key = $1`, key).QueryRow(func(row pgx.Row) error {
-		err := missing(row.Scan(&r.document, &r.captured, &r.payer, &r.shop), "order", key)
+		err := missing(row.Scan(&r.document, &r.captured, &r.payer, &r.shop, &r.payerProvided), "order", key)
 		if r.payment.reference == "" {
 			r.payment = nil
 		} else {

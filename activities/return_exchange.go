@@ -113,8 +113,12 @@ const freeExchangeSQL = `
 	WHERE NOT EXISTS (SELECT 1 FROM orders WHERE key = $1 || '-X' || n)`
 
 // placeExchange stores the payment together with the order that it pays for, which is placed under the next
-// free key of its kind. The order's row is locked, so a second call finds the payment.
+// free key of its kind. The order's row is locked, so a second call finds the payment. Money that is at a payment
+// provider pays for no other order: what is refunded of that one would have to go back through this one's payment.
 func (o *Orders) placeExchange(ctx context.Context, w *postgres.Work, r *refund, x *storefront.Order, number int) error {
+	if r.payment != nil {
+		return r.byHand("an exchange of "+r.in.Key.String()+", which was paid at a payment provider", r.open.moved)
+	}
 	var n int
 	w.Queue(freeExchangeSQL, r.in.Key.String()).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
 	if err := w.Flush(ctx); err != nil {

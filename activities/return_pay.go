@@ -27,14 +27,29 @@ import (
 func (o *Orders) PayReturn(ctx context.Context, in workflows.PayReturnInput) (workflows.ReturnPaid, error) {
 	r, err := o.openReturnPayment(ctx, in)
 	if err != nil {
-		return workflows.ReturnPaid{}, fmt.Errorf("payment %d of return %s: %w", in.N, in.RMA, err)
+		return workflows.ReturnPaid{}, asItIs(err, "payment %d of return %s", in.N, in.RMA)
 	}
 	if !r.open.done {
 		if err := o.payBack(ctx, r); err != nil {
 			return workflows.ReturnPaid{}, err
 		}
 	}
-	return r.paidBack(), nil
+	paid := r.paidBack()
+	paid.Lines = otherUnits(r.open.lines, in.Payout)
+	return paid, nil
+}
+
+// otherUnits are the units that a payment was fixed for, if they are not those that are asked for now: a return
+// that was ended by hand between the two and begun anew may have found more meanwhile. Nil: they are the same.
+func otherUnits(fixed []order.ShippedLine, p returns.Payout) []order.ShippedLine {
+	var asked []order.ShippedLine
+	for _, part := range p.Parts {
+		asked = addUnits(asked, order.ShippedLine{Line: part.Line, Quantity: part.Quantity})
+	}
+	if slices.Equal(fixed, asked) {
+		return nil
+	}
+	return append([]order.ShippedLine{}, fixed...) // never nil: a payment of a supplement alone is for no units
 }
 
 // openReturnPayment finds the payment that was fixed before, or fixes it. The order is locked meanwhile,
@@ -169,7 +184,7 @@ func (o *Orders) payBack(ctx context.Context, r *refund) error {
 		if err != nil {
 			return err
 		}
-		made.reference = receipt.Reference
+		made.credit = receipt.Reference
 	}
 	if err := o.paidBackWith(ctx, r, made); err != nil {
 		return fmt.Errorf("record payment %s: %w", r.open.key, err)
@@ -186,7 +201,7 @@ func (o *Orders) paidBackWith(ctx context.Context, r *refund, made refundMade) e
 		book, payer := r.openBooks(w)
 		r.queueMade(w, made)
 		if part.credit > 0 {
-			w.Queue(`UPDATE store_credits SET reference = $2, issued_at = coalesce(issued_at, now()) WHERE refund = $1`, part.key, made.reference)
+			w.Queue(`UPDATE store_credits SET reference = $2, issued_at = coalesce(issued_at, now()) WHERE refund = $1`, part.key, made.credit)
 		}
 		if err := w.Flush(ctx); err != nil {
 			return err

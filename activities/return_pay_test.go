@@ -59,6 +59,32 @@ func TestAReturnIsPaidOnceThoughTheAnswerIsLost(t *testing.T) {
 	require.EqualValues(t, 1, b.number(`SELECT count(*) FROM outbox WHERE kind = 'refunded'`))
 }
 
+// Somebody ends a return's workflow between the fixing of its payment and its snapshot, and begins it anew. What
+// was found meanwhile was not paid for by the payment that is answered under the same number.
+func TestUnitsFoundAfterAPaymentWasFixedStayOwedWhenTheReturnIsBegunAnew(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l := b.kept(sale("1", line(1, "MUG", 3)))
+	c := l.ask("r-1", returns.Damaged, 1, 2)
+	c.authorise()
+	c.record(returns.StepRecord)
+	recorded := c.state.Clone()
+	c.inspected(1, 1, returns.AsNew) // the other one is missing
+	c.step(returns.StepPay)
+	_, err := b.desk.PayReturn(b.ctx, c.payment())
+	require.NoError(t, err)
+	c.state = recorded
+	c.state.Recover()
+	c.inspected(1, 1, returns.AsNew)
+	c.inspected(1, 1, returns.AsNew) // it turned up
+	require.Equal(t, []order.ShippedLine{{Line: 1, Quantity: 1}}, c.pay().Lines)
+	require.EqualValues(t, 1, c.state.Lines[0].Settled)
+	require.Nil(t, c.pay().Lines, "the second is asked for and paid for")
+	require.EqualValues(t, 2, c.state.Lines[0].Settled)
+	require.EqualValues(t, 2160, l.backAtShop())
+	require.NotContains(t, c.state.Steps(), returns.StepPay)
+}
+
 // The worker dies between the storefront's answer and the note of it: the next one asks under the same key.
 func TestAReturnThatWasPaidAndNotNotedIsNotPaidAgain(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/outbox"
 	"github.com/dropline/dropline/internal/postgres"
@@ -26,9 +28,10 @@ func (o *Orders) ReadReturnFacts(ctx context.Context, in workflows.ReturnFactsIn
 }
 
 // RecordReturn brings Postgres up to what the return has decided: its snapshot, what the supplier owes,
-// and the messages that follow. Running it twice changes nothing.
-func (o *Orders) RecordReturn(ctx context.Context, s returns.State) error {
-	err := postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
+// and the messages that follow. Running it twice changes nothing. Units that were granted for another return
+// after this one was given up stay with that one: no unit is in two returns, and the answer names their lines.
+func (o *Orders) RecordReturn(ctx context.Context, s returns.State) (anew string, err error) {
+	err = postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
 		// The order's row comes first, as everywhere.
 		book := ledgerbook.Open(w, s.Key.String())
 		if err := w.Flush(ctx); err != nil {
@@ -40,19 +43,19 @@ func (o *Orders) RecordReturn(ctx context.Context, s returns.State) error {
 		if err := book.Write(w); err != nil {
 			return err
 		}
-		return recordReturn(w, &s)
+		return recordReturn(w, &s, &anew)
 	})
 	if err != nil {
-		return fmt.Errorf("record return %s: %w", s.RMA, err)
+		return "", fmt.Errorf("record return %s: %w", s.RMA, err)
 	}
-	return nil
+	return anew, nil
 }
 
 // CloseReturn is RecordReturn for a return whose every account is square: units that did not come may be
 // returned anew.
-func (o *Orders) CloseReturn(ctx context.Context, s returns.State) error {
+func (o *Orders) CloseReturn(ctx context.Context, s returns.State) (string, error) {
 	if open := s.Claim.Open(); open != 0 {
-		return fmt.Errorf("close return %s: %s still owes %d", s.RMA, s.Terms.Supplier, open)
+		return "", fmt.Errorf("close return %s: %s still owes %d", s.RMA, s.Terms.Supplier, open)
 	}
 	return o.RecordReturn(ctx, s)
 }
@@ -68,7 +71,19 @@ func creditOf(s *returns.State) ledgerbook.ReturnCredit {
 	return c
 }
 
-func recordReturn(w ledgerbook.Queue, s *returns.State) error {
+// releaseSQL frees units of a return, or takes them back as far as no other return has them, and names the lines
+// of which it could not take back all.
+const releaseSQL = `
+	WITH fit AS (
+		SELECT l.line, n.released AS wanted, greatest(n.released, l.quantity - p.quantity + (SELECT coalesce(sum(x.quantity - x.released), 0)
+			FROM return_lines x WHERE x.po_number = l.po_number AND x.line = l.line AND x.rma <> l.rma))::bigint AS released
+		FROM return_lines l JOIN purchase_order_lines p ON p.number = l.po_number AND p.line = l.line
+			JOIN unnest($2::int[], $3::bigint[]) AS n (line, released) ON n.line = l.line
+		WHERE l.rma = $1),
+	moved AS (UPDATE return_lines l SET released = f.released FROM fit f WHERE l.rma = $1 AND l.line = f.line AND l.released <> f.released)
+	SELECT coalesce(string_agg(line::text, ', ' ORDER BY line), '') FROM fit WHERE released > wanted`
+
+func recordReturn(w ledgerbook.Queue, s *returns.State, anew *string) error {
 	snapshot, err := json.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("encode the state of return %s: %w", s.RMA, err)
@@ -80,8 +95,7 @@ func recordReturn(w ledgerbook.Queue, s *returns.State) error {
 	for i := range s.Lines {
 		lines, released = append(lines, s.Lines[i].Line), append(released, s.Released(&s.Lines[i]))
 	}
-	w.Queue(`UPDATE return_lines l SET released = n.released FROM unnest($2::int[], $3::bigint[]) AS n (line, released)
-		WHERE l.rma = $1 AND l.line = n.line AND l.released <> n.released`, s.RMA, lines, released)
+	w.Queue(releaseSQL, s.RMA, lines, released).QueryRow(func(row pgx.Row) error { return row.Scan(anew) })
 	var messages []outbox.Message
 	for i := range s.Notices {
 		n := &s.Notices[i]

@@ -2,6 +2,7 @@ package activities_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/dropline/dropline/activities"
 	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/ledger"
+	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/returndesk"
 	"github.com/dropline/dropline/internal/returns"
@@ -106,7 +108,7 @@ func (c *comeback) pay() workflows.ReturnPaid {
 	c.step(returns.StepPay)
 	paid, err := c.desk.PayReturn(c.ctx, c.payment())
 	require.NoError(c.t, err)
-	c.state.PaidWith(returns.Payment{Money: paid.Amount, Credit: paid.Credit, Moved: paid.Moved, Replacement: paid.Replacement, Text: paid.Text}, c.now)
+	c.state.PaidWith(returns.Payment{Money: paid.Amount, Credit: paid.Credit, Moved: paid.Moved, Replacement: paid.Replacement, Text: paid.Text, Lines: paid.Lines}, c.now)
 	return paid
 }
 
@@ -119,10 +121,14 @@ func (c *comeback) record(kind returns.StepKind) {
 	if kind == returns.StepClose {
 		write = c.desk.CloseReturn
 	}
-	require.NoError(c.t, write(c.ctx, snapshot))
+	anew, err := write(c.ctx, snapshot)
+	require.NoError(c.t, err)
 	before := c.text(writtenSoFar)
-	require.NoError(c.t, write(c.ctx, snapshot))
+	again, err := write(c.ctx, snapshot)
+	require.NoError(c.t, err)
+	require.Equal(c.t, anew, again)
 	require.Equal(c.t, before, c.text(writtenSoFar))
+	c.state.GrantedAnew(anew, c.now)
 	c.state.Recorded(kind, len(snapshot.Notices))
 }
 
@@ -279,7 +285,8 @@ func TestAReturnIsNotClosedWhileItsSupplierOwes(t *testing.T) {
 	c := b.kept(sale("1", line(1, "MUG", 3))).ask("r-1", returns.ChangedMind, 1, 1)
 	c.authorise()
 	c.inspected(1, 1, returns.AsNew)
-	require.ErrorContains(t, b.desk.CloseReturn(b.ctx, c.state), "acme still owes 378")
+	_, err := b.desk.CloseReturn(b.ctx, c.state)
+	require.ErrorContains(t, err, "acme still owes 378")
 }
 
 func TestAnOlderSnapshotOfAReturnNeverOverwritesANewerOne(t *testing.T) {
@@ -289,7 +296,8 @@ func TestAnOlderSnapshotOfAReturnNeverOverwritesANewerOne(t *testing.T) {
 	c.authorise()
 	older := c.state.Clone()
 	c.record(returns.StepRecord)
-	require.ErrorContains(t, b.desk.RecordReturn(b.ctx, older), "a newer snapshot is recorded already")
+	_, err := b.desk.RecordReturn(b.ctx, older)
+	require.ErrorContains(t, err, "a newer snapshot is recorded already")
 }
 
 func TestUnitsOfACancelledReturnMayComeBackAnew(t *testing.T) {
@@ -318,4 +326,34 @@ func TestFactsOfAReturnAreReadFromTheOneThatIsMissed(t *testing.T) {
 	require.Len(t, list, 2)
 	_, err = b.desk.LoadReturn(b.ctx, "RMA-9")
 	require.ErrorIs(t, err, returndesk.ErrNoReturn)
+}
+
+// The goods of a return that expired come after all, and the customer has announced them once more meanwhile.
+func TestGoodsThatComeAfterTheirUnitsWereGrantedAnewAskAPerson(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l := b.kept(sale("1", line(1, "MUG", 1)))
+	first := l.ask("r-1", returns.ChangedMind, 1, 1)
+	first.authorise()
+	first.state.Tick(first.state.SendBy)
+	first.record(returns.StepClose)
+	second := l.ask("r-2", returns.ChangedMind, 1, 1)
+
+	first.inspected(1, 1, returns.AsNew)
+	require.EqualValues(t, 972, first.pay().Amount)
+	first.record(returns.StepRecord)
+	require.True(t, slices.ContainsFunc(first.state.Attention, func(a order.Attention) bool { return a.Key == "granted-anew" }))
+	require.EqualValues(t, 1, b.number(`SELECT sum(quantity - released) FROM return_lines`), "no unit is in two returns")
+	first.record(returns.StepRecord) // the matter itself is recorded, and raised once
+	require.NotContains(t, first.state.Steps(), returns.StepRecord)
+
+	second.authorise()
+	second.state.Cancel(returns.CancelRequest{ID: "c", By: "support"}, b.now)
+	second.record(returns.StepClose)
+	d := returns.Decision{ID: "d", By: "support", Noted: "granted-anew"}
+	require.NoError(t, first.state.CanDecide(d))
+	first.state.Decide(d, b.now)
+	first.record(returns.StepRecord)
+	require.Empty(t, first.state.Attention)
+	require.EqualValues(t, 1, b.number(`SELECT quantity - released FROM return_lines WHERE rma = $1`, first.rma), "the units are its own again")
 }

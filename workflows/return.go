@@ -154,9 +154,11 @@ func (r *returnRun) perform(ctx workflow.Context, step returns.StepKind) error {
 			activity, summary = ActivityCloseReturn, "Close the return's accounts"
 		}
 		snapshot := s.Clone()
-		if err := r.local(summary, activity, snapshot).Get(ctx, nil); err != nil {
+		var anew string
+		if err := r.local(summary, activity, snapshot).Get(ctx, &anew); err != nil {
 			return err
 		}
+		s.GrantedAnew(anew, workflow.Now(ctx))
 		s.Recorded(step, len(snapshot.Notices))
 	case returns.StepCatchUp:
 		var facts []returns.Fact

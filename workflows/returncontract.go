@@ -56,17 +56,21 @@ type PayReturnInput struct {
 }
 
 // ReturnPaid is a payment that was made: minor units that went back as money, were given as store credit and
-// were used for an exchange, the order that the exchange made, and the same in words.
+// were used for an exchange, the order that the exchange made, and the same in words. Lines are the units it was
+// made for where those are others than were asked for: a payment that was fixed before pays for what it was fixed
+// for. Nil, as in histories from before it was told: all that was asked for.
 type ReturnPaid struct {
 	Amount      int64  `json:"amount"`
 	Credit      int64  `json:"credit,omitempty"`
 	Moved       int64  `json:"moved,omitempty"`
 	Replacement string `json:"replacement,omitempty"`
 	Text        string `json:"text"`
+
+	Lines []order.ShippedLine `json:"lines,omitzero"`
 }
 
 func (p *ReturnPaid) payment() returns.Payment {
-	return returns.Payment{Money: p.Amount, Credit: p.Credit, Moved: p.Moved, Replacement: p.Replacement, Text: p.Text}
+	return returns.Payment{Money: p.Amount, Credit: p.Credit, Moved: p.Moved, Replacement: p.Replacement, Text: p.Text, Lines: p.Lines}
 }
 
 // ReturnFactsInput asks for the facts of a return with numbers above After.

@@ -57,8 +57,9 @@ func Load(ctx context.Context, q Querier, id string) (claims.State, error) {
 	if s.Name == "" {
 		s.Name = s.Supplier
 	}
-	if s.Open > 0 {
-		s.Closed = false
+	if s.Open > 0 && s.Closed {
+		// It was settled and is open again: a person who was asked then has to be asked anew.
+		s.Closed, s.Escalated = false, false
 	}
 	return s, nil
 }

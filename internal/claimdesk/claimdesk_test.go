@@ -167,3 +167,54 @@ func TestAClaimIsRecordedForwardOnlyAndEndsWhenNothingIsOpen(t *testing.T) {
 		FROM pursuits`).Scan(&open))
 	require.True(t, open)
 }
+
+// A second settlement of the order finds more to claim of a matter that was escalated, decided and ended.
+func TestASettledClaimThatOpensAgainIsPursuedAndAsksAPersonAnew(t *testing.T) {
+	t.Parallel()
+	pool := setup(t)
+	record := func(s claims.State) {
+		require.NoError(t, postgres.InTx(t.Context(), pool, func(tx pgx.Tx) error {
+			_, err := claimdesk.Record(t.Context(), tx, &s)
+			return err
+		}))
+	}
+	began := time.Now()
+	s, err := claimdesk.Load(t.Context(), pool, id)
+	require.NoError(t, err)
+	asked := s.Take(claims.StepAsk, began)
+	escalated := asked.Take(claims.StepEscalate, began)
+	record(escalated)
+	_, err = settle(t.Context(), pool, decided("a", ledger.ClaimConceded, 0))
+	require.NoError(t, err)
+	record(escalated.Take(claims.StepClose, began))
+	standing := func() (text string) {
+		require.NoError(t, pool.QueryRow(t.Context(), `SELECT concat_ws(' ', stage, closed_at IS NULL, needs_attention) FROM pursuits`).Scan(&text))
+		return text
+	}
+	require.Equal(t, "settled f f", standing())
+	more := ledger.Claim{
+		Key: "sla/P-1/deliver", Kind: ledger.ClaimSLAPenalty, Account: ledger.SupplierClaims("acme"), Currency: "EUR", Minor: 90,
+		Owner: "purchasing", Due: began.UTC(),
+	}
+	require.NoError(t, postgres.InTx(t.Context(), pool, func(tx pgx.Tx) error {
+		return ledgerbook.Change(t.Context(), tx, "shop/1", func(b *ledgerbook.Book) error {
+			posting, err := ledger.ClaimOpened(more)
+			require.NoError(t, err)
+			require.NoError(t, b.Post(posting))
+			return b.OpenClaimIn("sla/P-1", more)
+		})
+	}))
+	require.Equal(t, "open t f", standing())
+	again, err := claimdesk.Load(t.Context(), pool, id)
+	require.NoError(t, err)
+	require.Equal(t, claims.StepEscalate, again.Due(began.Add(3*time.Hour)))
+	record(again.Take(claims.StepEscalate, began.Add(3*time.Hour)))
+	require.Equal(t, "escalated t t", standing())
+	after, err := claimdesk.Load(t.Context(), pool, id)
+	require.NoError(t, err)
+	require.True(t, after.Escalated, "asked once")
+	minor, err := settle(t.Context(), pool, decided("b", ledger.ClaimWrittenOff, 40))
+	require.NoError(t, err)
+	require.EqualValues(t, 40, minor)
+	require.Equal(t, "escalated t t", standing(), "what is left still waits for a person")
+}

@@ -117,6 +117,59 @@ func TestACreditThatFitsNoClaimIsForAPerson(t *testing.T) {
 	require.Equal(t, 150, b.number(t, `SELECT minor FROM claims WHERE kind = 'invoice_dispute' AND closed_at IS NULL`))
 }
 
+// A supplier's number names one credit: whichever of the two it is taken for first keeps it, also when both
+// come at once.
+func TestACreditCountsForAClaimOrForAReturnAndNeverForBoth(t *testing.T) {
+	t.Parallel()
+	b, reference := disputed(t)
+	b.exec(t, `INSERT INTO return_requests (order_key, id, body_hash, answer) VALUES ('shop/1', 'q', '', '{}')`)
+	b.exec(t, `INSERT INTO returns (rma, order_key, supplier, po_number, request, state, stage) VALUES ('R1', 'shop/1', 'acme', 'P-1', 'q', '{}', 'x')`)
+	mine := fmt.Sprintf(`"claim":%q`, reference)
+	for i, first := range []string{mine, `"rma":"R1"`} {
+		number, second := fmt.Sprint("CM-", i), map[string]string{mine: `"rma":"R1"`, `"rma":"R1"`: mine}[first]
+		taken := b.credit(t, number, "0.10", first)
+		b.process(t)
+		again := b.credit(t, number, "0.10", second)
+		b.process(t)
+		require.Equal(t, []string{"applied", "quarantined conflicting_credit_memo"}, []string{b.standing(t, taken), b.standing(t, again)})
+	}
+	const rush = 12
+	for i := range rush {
+		b.credit(t, fmt.Sprint("RM-", i), "0.10", mine)
+		b.credit(t, fmt.Sprint("RM-", i), "0.10", `"rma":"R1"`)
+	}
+	b.process(t)
+	require.Zero(t, b.number(t, `SELECT count(*) FROM claim_credits c JOIN credit_memos m USING (supplier, number)`))
+	require.Equal(t, 2+rush, b.number(t, `SELECT (SELECT count(*) FROM claim_credits) + (SELECT count(*) FROM credit_memos)`))
+	require.Equal(t, 2+rush, b.number(t, `SELECT count(*) FROM documents WHERE status = 'quarantined' AND reason_code = 'conflicting_credit_memo'`))
+}
+
+// Each correction stands in the place of the one before: together they give what the last one asks for less
+// than the invoice did.
+func TestAnInvoiceThatIsCorrectedAgainGivesOnlyTheDifference(t *testing.T) {
+	t.Parallel()
+	b, _ := disputed(t)
+	corrected := func(number, total string) string {
+		id := b.event(t, "supplier/acme", "invoice.created", b.head("P-1")+fmt.Sprintf(
+			`,"number":%q,"corrects":"I1","currency":"EUR","lines":[{"line":1,"quantity":2,"unit_cost":"1.00"}],"total":%q}`, number, total))
+		b.process(t)
+		return b.standing(t, id)
+	}
+	for _, step := range []struct{ number, total, want string }{
+		{"I2", "1.00", "applied"},
+		{"I3", "1.00", "ignored known_already"},
+		{"I4", "0.70", "applied"},
+		{"I2", "1.00", "ignored known_already"},
+		{"I2", "0.90", "quarantined conflicting_credit_memo"},
+		{"I5", "1.00", "quarantined conflicting_invoice"},
+		{"I6", "0.00", "applied"},
+	} {
+		require.Equal(t, step.want, corrected(step.number, step.total), step.number)
+	}
+	require.Equal(t, 200, b.number(t, `SELECT sum(minor) FROM claim_credits`))
+	require.Zero(t, b.balance(t, "supplier_claims:acme"))
+}
+
 func TestAFileOfInvoicesIsTakenWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	b := withPO(t)

@@ -36,15 +36,19 @@ func applyReturn(ctx context.Context, tx pgx.Tx, d received, document restapi.Do
 	return applied(order), err
 }
 
-// keepMemo records a credit memo; one that came before counts once.
+// keepMemo records a credit memo; one that came before, for a return or for a claim, counts once.
 func keepMemo(ctx context.Context, tx pgx.Tx, supplier, order, currency, rma string, m *returns.CreditMemo) (v verdict, repeated bool, err error) {
+	if err := takeCreditNumber(ctx, tx, supplier, m.Number); err != nil {
+		return verdict{}, false, err
+	}
 	tag, err := tx.Exec(ctx, `INSERT INTO credit_memos (supplier, number, rma, order_key, currency, minor, given_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`, supplier, m.Number, rma, order, currency, m.Amount, m.At)
+		SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT 1 FROM claim_credits WHERE supplier = $1 AND number = $2)
+		ON CONFLICT DO NOTHING`, supplier, m.Number, rma, order, currency, m.Amount, m.At)
 	if err != nil || tag.RowsAffected() == 1 {
 		return verdict{}, false, err
 	}
 	var same bool
-	err = tx.QueryRow(ctx, `SELECT rma = $3 AND minor = $4 FROM credit_memos WHERE supplier = $1 AND number = $2`,
+	err = tx.QueryRow(ctx, `SELECT coalesce((SELECT rma = $3 AND minor = $4 FROM credit_memos WHERE supplier = $1 AND number = $2), false)`,
 		supplier, m.Number, rma, m.Amount).Scan(&same)
 	if err != nil {
 		return verdict{}, true, err

@@ -302,7 +302,7 @@ func OrdersOf(ctx context.Context, q querier, from Origin, number string) ([]str
 	sql := map[Origin]string{
 		FromInvoice: `SELECT DISTINCT order_key FROM supplier_invoices WHERE invoice = $1 ORDER BY 1`,
 		FromCredit:  `SELECT DISTINCT order_key FROM credit_memos WHERE number = $1 ORDER BY 1`,
-		FromRefund:  `SELECT DISTINCT order_key FROM refunds WHERE key = $1 OR reference = $1 ORDER BY 1`,
+		FromRefund:  `SELECT order_key FROM refunds WHERE key = $1 OR reference = $1 UNION SELECT order_key FROM store_credits WHERE reference = $1 ORDER BY 1`,
 	}[from]
 	rows, err := q.Query(ctx, sql, number)
 	if err != nil {

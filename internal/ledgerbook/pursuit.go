@@ -140,7 +140,7 @@ func (b *Book) pursuit(c *claimRow) string {
 // writePursuits begins a pursuit for each matter that has none, and tells the others that something
 // changed. Their workflows are started and told by the deliverer.
 func (b *Book) writePursuits(q Queue) {
-	var ids, references, kinds, numbers, suppliers, currencies []string
+	var ids, references, kinds, numbers, suppliers, currencies, open []string
 	for i := range b.claims {
 		c := &b.claims[i]
 		id := b.pursuit(c)
@@ -150,6 +150,9 @@ func (b *Book) writePursuits(q Queue) {
 		ids, references = append(ids, id), append(references, claims.Reference(id))
 		kinds, numbers = append(kinds, string(c.Kind)), append(numbers, b.purchaseOrderOf(c))
 		suppliers, currencies = append(suppliers, c.Account.Partner()), append(currencies, c.Currency)
+		if b.openOf(c.matter) > 0 {
+			open = append(open, id)
+		}
 	}
 	if len(ids) == 0 {
 		return
@@ -160,6 +163,10 @@ func (b *Book) writePursuits(q Queue) {
 		FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) AS n (id, reference, kind, po, supplier, currency)
 		ON CONFLICT (id) DO UPDATE SET fact_seq = p.fact_seq + 1, deliver_at = least(p.deliver_at, now())`,
 		b.order, ids, references, kinds, numbers, suppliers, currencies)
+	if len(open) > 0 {
+		// One that was settled begins anew, and can be settled again before its workflow has written anything.
+		q.Queue(`UPDATE pursuits SET closed_at = NULL, needs_attention = false, stage = 'open' WHERE id = ANY ($1) AND closed_at IS NOT NULL`, open)
+	}
 }
 
 // purchaseOrderOf is the purchase order that a claim is about, for the letters.

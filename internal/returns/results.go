@@ -27,19 +27,26 @@ func (s *State) AuthorisedWith(label *Label, answer *SupplierAnswer, now time.Ti
 }
 
 // Payment is what came of paying the customer once: minor units that went back as money, were given as store
-// credit and were used for an exchange, the order that the exchange made, and the same in words.
+// credit and were used for an exchange, the order that the exchange made, and the same in words. Lines are the
+// units that were paid for; nil: all that the payment under way covers.
 type Payment struct {
 	Money, Credit, Moved int64
 	Replacement          string
 	Text                 string
+	Lines                []order.ShippedLine
 }
 
-// PaidWith takes the end of a payment.
+// PaidWith takes the end of a payment. A return that was begun anew may ask for more than its payment of that
+// number was fixed for: the rest stays owed.
 func (s *State) PaidWith(p Payment, now time.Time) {
 	s.done(StepPay)
-	for _, part := range s.Paying.Parts {
-		if l := s.line(part.Line); l != nil {
-			l.Settled += part.Quantity
+	paid := p.Lines
+	if paid == nil {
+		paid = s.Paying.units()
+	}
+	for _, u := range paid {
+		if l := s.line(u.Line); l != nil {
+			l.Settled += u.Quantity
 		}
 	}
 	if s.Paying.Exchange || s.Paying.Supplement > 0 {
@@ -59,6 +66,24 @@ func (s *State) PaidWith(p Payment, now time.Time) {
 func (s *State) Recorded(k StepKind, carried int) {
 	s.done(k)
 	s.Notices = s.Notices[min(carried, len(s.Notices)):]
+}
+
+// grantedAnew is the matter of units that two returns may bring back.
+const grantedAnew = "granted-anew"
+
+// GrantedAnew takes the lines, such as "1, 2", whose units were granted for another return after this one was given
+// up, though its goods come after all. Which return brings them only people know, so one is asked, once for the
+// same lines. Empty: the matter is over.
+func (s *State) GrantedAnew(lines string, now time.Time) {
+	if lines == s.Anew {
+		return
+	}
+	s.Anew, s.Unrecorded = lines, true
+	s.lower(grantedAnew)
+	if lines != "" {
+		s.raise(now, grantedAnew, "the goods of %s come after it was given up, and another return was granted for the same units (line %s): "+
+			"cancel that one if it is for the same goods, and note it", s.RMA, lines)
+	}
 }
 
 // Stalled tells a person that a step keeps failing.
@@ -144,7 +169,7 @@ type Decision struct {
 }
 
 // noted are the matters that need nothing but having been seen.
-var noted = []string{"surplus", "not-granted", "credit-over"}
+var noted = []string{"surplus", "not-granted", "credit-over", grantedAnew}
 
 // CanDecide says whether a decision fits the return as it stands.
 func (s *State) CanDecide(d Decision) error {

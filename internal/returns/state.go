@@ -116,6 +116,9 @@ type State struct {
 
 	Claim Claim `json:"claim"`
 
+	// Anew are the lines about which a person was told that another return was granted for their units.
+	Anew string `json:"anew,omitempty"`
+
 	Cancelled bool `json:"cancelled,omitempty"`
 	Expired   bool `json:"expired,omitempty"`
 	Closed    bool `json:"closed,omitempty"`
@@ -211,6 +214,15 @@ type PayoutPart struct {
 	Quantity int64  `json:"quantity"`
 	KeptBP   int64  `json:"keptBp,omitempty"` // restocking fee, in basis points of the price
 	Reason   Reason `json:"reason"`
+}
+
+// units are those that a payout covers, once per part.
+func (p *Payout) units() []order.ShippedLine {
+	lines := make([]order.ShippedLine, 0, len(p.Parts))
+	for _, part := range p.Parts {
+		lines = append(lines, order.ShippedLine{Line: part.Line, Quantity: part.Quantity})
+	}
+	return lines
 }
 
 // NoticeKind is what a customer, or the supplier, is told.

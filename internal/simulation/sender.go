@@ -306,7 +306,7 @@ func (l *life) ruling(s *returns.State, matter string) map[string]any {
 		return l.findings(l.comeback(s.RMA))
 	case "credit":
 		return map[string]any{"decision": "write_off", "reason": "too_small"}
-	case "credit-over", "surplus", "not-granted":
+	case "credit-over", "surplus", "not-granted", "granted-anew":
 		return map[string]any{"decision": "noted", "matter": kind}
 	}
 	return nil
