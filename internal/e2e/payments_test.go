@@ -50,10 +50,15 @@ func (w *world) payment(t *testing.T, key order.Key, stages ...string) orderview
 	return v
 }
 
+// decides asks again under the same id while the payment has not heard yet what the decision is about.
 func (w *world) decides(t *testing.T, key order.Key, decision map[string]any) {
 	t.Helper()
-	status, err := w.Call(t.Context(), http.MethodPost, "/v1/orders/"+key.String()+"/payment/decide", decision, nil)
-	require.NoError(t, err)
+	var status int
+	require.Eventually(t, func() bool {
+		var err error
+		status, err = w.Call(t.Context(), http.MethodPost, "/v1/orders/"+key.String()+"/payment/decide", decision, nil)
+		return err == nil && status != http.StatusServiceUnavailable
+	}, patient, 50*time.Millisecond, "decide about the payment of order %s", key)
 	require.Equal(t, http.StatusOK, status)
 }
 
