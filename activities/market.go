@@ -25,6 +25,7 @@ const (
 func (m *market) request(in *workflows.RouteInput, now time.Time) routing.Request {
 	r := routing.Request{
 		Currency:    m.currency,
+		Rates:       m.rates,
 		Destination: routing.Destination{Country: m.country, Region: m.region},
 		At:          now.UTC().Truncate(time.Second),
 		Policy: routing.Policy{

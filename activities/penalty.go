@@ -71,7 +71,7 @@ func (p *settlement) penalties(po *order.PurchaseOrder, terms catalog.Penalties,
 		claimed += minor
 		claim := ledger.Claim{
 			Key: key, Kind: ledger.ClaimSLAPenalty, Account: ledger.SupplierClaims(po.Supplier),
-			Currency: p.currency, Minor: minor, Owner: "purchasing", Due: p.due,
+			Currency: p.currencyOf(po), Minor: minor, Owner: "purchasing", Due: p.due,
 		}
 		p.post(ledger.ClaimOpened(claim))
 		if p.err == nil {

@@ -62,7 +62,7 @@ func (o *Orders) CloseReturn(ctx context.Context, s returns.State) (string, erro
 
 func creditOf(s *returns.State) ledgerbook.ReturnCredit {
 	c := ledgerbook.ReturnCredit{
-		RMA: s.RMA, Supplier: s.Terms.Supplier, Currency: s.Currency, Expected: s.Claim.Expected, Got: s.Claim.Got,
+		RMA: s.RMA, Supplier: s.Terms.Supplier, Currency: s.CreditCurrency(), Expected: s.Claim.Expected, Got: s.Claim.Got,
 		WrittenOff: s.Claim.WrittenOff, Due: s.Claim.DueAt,
 	}
 	for i := range s.Lines {
@@ -105,7 +105,7 @@ func recordReturn(w ledgerbook.Queue, s *returns.State, anew *string) error {
 		}
 		messages = append(messages, outbox.Message{
 			Key: string(channel) + "/" + n.Key, OrderKey: s.Key.String(), Channel: channel, Kind: string(n.Kind),
-			Payload: outbox.Payload{PO: s.PO, RMA: s.RMA, Lines: n.Lines, Amount: s.Claim.Open(), Currency: s.Currency, ExpectedOn: s.SendBy},
+			Payload: outbox.Payload{PO: s.PO, RMA: s.RMA, Lines: n.Lines, Amount: s.Claim.Open(), Currency: s.CreditCurrency(), ExpectedOn: s.SendBy},
 		})
 	}
 	return queueMessages(w, messages...)

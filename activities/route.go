@@ -1,15 +1,18 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/dropline/dropline/internal/catalog"
+	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/routing"
@@ -34,7 +37,7 @@ func (o *Orders) RouteOrder(ctx context.Context, in workflows.RouteInput) (order
 
 func (o *Orders) route(ctx context.Context, w *postgres.Work, in *workflows.RouteInput) (order.Routing, error) {
 	n := in.State.Supply.Decisions + 1
-	market, err := readMarket(ctx, w, in, n)
+	market, err := readMarket(ctx, w, in, n, o.Now())
 	if err != nil {
 		return order.Routing{}, err
 	}
@@ -79,8 +82,9 @@ type market struct {
 	region    string
 	country   string
 	currency  string
-	sent      int   // purchase orders the order has already
-	recorded  int64 // revision of the order's newest snapshot
+	rates     []money.Rate // into currency; one that the order was converted at before stays
+	sent      int          // purchase orders the order has already
+	recorded  int64        // revision of the order's newest snapshot
 	decision  *routing.Decision
 	frozen    map[string]order.Terms // of the decision's purchase orders, when it stands already
 }
@@ -94,16 +98,24 @@ type stocked struct {
 // offers of all its articles, so that two orders never reserve the same unit. Offers are locked in
 // one order by everyone, and all of them before the snapshot is recorded, which changes the
 // reservations of suppliers that gave units back: two orders never wait for each other.
-func readMarket(ctx context.Context, w *postgres.Work, in *workflows.RouteInput, n int) (*market, error) {
+func readMarket(ctx context.Context, w *postgres.Work, in *workflows.RouteInput, n int, now time.Time) (*market, error) {
 	m := &market{frozen: map[string]order.Terms{}}
 	key := in.State.Key.String()
 	wanted, all := skusOf(in)
 	w.Queue(`SELECT o.country, o.currency, coalesce(c.ship_to->>'region', ''),
 			(SELECT count(*) FROM purchase_orders p WHERE p.order_key = o.key AND p.decision < $2),
-			coalesce((o.state->>'revision')::bigint, 0)
+			coalesce((o.state->>'revision')::bigint, 0),
+			(SELECT jsonb_agg(rate) FROM (
+				SELECT DISTINCT ON (from_currency) rate FROM (
+					SELECT r.from_currency, jsonb_build_object('from', r.from_currency, 'to', r.to_currency, 'num', r.num, 'den', r.den) AS rate,
+						2 AS rank, r.valid_on FROM exchange_rates r WHERE r.to_currency = o.currency AND r.valid_on <= $3
+					UNION ALL
+					SELECT p.currency, p.terms->'rate', 1, p.created_at::date FROM purchase_orders p
+					WHERE p.order_key = o.key AND p.terms->'rate' IS NOT NULL
+				) known ORDER BY from_currency, rank, valid_on DESC) newest)
 		FROM orders o JOIN order_contacts c ON c.order_key = o.key WHERE o.key = $1
-		FOR NO KEY UPDATE OF o`, key, n).QueryRow(func(row pgx.Row) error {
-		return missing(row.Scan(&m.country, &m.currency, &m.region, &m.sent, &m.recorded), "order", key)
+		FOR NO KEY UPDATE OF o`, key, n, now.UTC().Format(time.DateOnly)).QueryRow(func(row pgx.Row) error {
+		return missing(row.Scan(&m.country, &m.currency, &m.region, &m.sent, &m.recorded, &m.rates), "order", key)
 	})
 	w.Queue(`SELECT decision FROM routing_decisions WHERE order_key = $1 AND n = $2`, key, n).Query(m.readDecision)
 	w.Queue(`SELECT number, terms FROM purchase_orders WHERE order_key = $1 AND decision = $2`, key, n).Query(func(rows pgx.Rows) error {
@@ -181,13 +193,33 @@ func (o *Orders) routingOf(key order.Key, n int, m *market, d routing.Decision) 
 		var stands bool
 		if po.Terms, stands = m.frozen[po.Number]; !stands {
 			po.Terms = m.terms(a.Supplier)
+			po.Terms.Rate = m.rate(a.Currency)
 		}
+		po.Currency = a.Currency
 		for _, l := range a.Lines {
-			po.Lines = append(po.Lines, order.POLine{Line: l.Line, SKU: l.SKU, Quantity: l.Quantity, UnitCost: l.UnitCost})
+			po.Lines = append(po.Lines, order.POLine{Line: l.Line, SKU: l.SKU, Quantity: l.Quantity, UnitCost: orderedAt(a, l)})
 		}
 		routed.POs = append(routed.POs, po)
 	}
 	return routed
+}
+
+// orderedAt is what a supplier is to be paid for a unit, in its own currency.
+func orderedAt(a *routing.Assignment, l routing.AssignedLine) int64 {
+	if a.Currency != "" {
+		return l.OfferCost
+	}
+	return l.UnitCost
+}
+
+// rate is what a currency other than the order's is converted at; nil for the order's own.
+func (m *market) rate(currency string) *money.Rate {
+	for i := range m.rates {
+		if m.rates[i].From == currency {
+			return &m.rates[i]
+		}
+	}
+	return nil
 }
 
 func (m *market) terms(supplierID string) order.Terms {
@@ -221,7 +253,7 @@ func storePurchaseOrders(w *postgres.Work, key order.Key, n int, routed *order.R
 		}
 		w.Queue(`INSERT INTO purchase_orders (number, order_key, decision, supplier, status, currency, method, terms)
 			VALUES ($1, $2, $3, $4, 'created', $5, $6, $7)`,
-			po.Number, key.String(), n, po.Supplier, d.Currency, d.Assignments[i].Method, terms)
+			po.Number, key.String(), n, po.Supplier, cmp.Or(po.Currency, d.Currency), d.Assignments[i].Method, terms)
 	}
 	var numbers, skus, supplierSKUs, suppliers []string
 	var lines []int
@@ -230,7 +262,7 @@ func storePurchaseOrders(w *postgres.Work, key order.Key, n int, routed *order.R
 		for _, l := range d.Assignments[i].Lines {
 			numbers, suppliers = append(numbers, routed.POs[i].Number), append(suppliers, routed.POs[i].Supplier)
 			lines, skus, supplierSKUs = append(lines, l.Line), append(skus, l.SKU), append(supplierSKUs, l.SupplierSKU)
-			quantities, costs = append(quantities, l.Quantity), append(costs, l.UnitCost)
+			quantities, costs = append(quantities, l.Quantity), append(costs, orderedAt(&d.Assignments[i], l))
 		}
 	}
 	w.Queue(`INSERT INTO purchase_order_lines (number, order_key, line, sku, supplier_sku, quantity, live, reserved, unit_cost, units)

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -227,8 +228,13 @@ func shipmentOf(po *order.PurchaseOrder, i int) string {
 	return name
 }
 
+// currencyOf is what a purchase order's costs are in: its supplier's currency.
+func (p *settlement) currencyOf(po *order.PurchaseOrder) string {
+	return cmp.Or(po.Currency, p.currency)
+}
+
 func (p *settlement) cost(po *order.PurchaseOrder, lines []order.ShippedLine) money.Money {
-	cost := money.Money{Currency: p.currency}
+	cost := money.Money{Currency: p.currencyOf(po)}
 	for _, l := range lines {
 		for i := range po.Lines {
 			if po.Lines[i].Line == l.Line {
@@ -254,7 +260,7 @@ func (p *settlement) absorbed(s *order.State, c *order.Case) {
 	if c.Status != order.CaseAbsorbed || c.Value == 0 {
 		return
 	}
-	cost := money.Money{Minor: c.Value, Currency: p.currency}
+	po := s.PO(c.PO)
 	// A parcel may have several cases, one after the other.
-	p.post(ledger.DuplicateShipmentAbsorbed(c.PO, c.Key, s.PO(c.PO).Supplier, cost))
+	p.post(ledger.DuplicateShipmentAbsorbed(c.PO, c.Key, po.Supplier, money.Money{Minor: c.Value, Currency: p.currencyOf(po)}))
 }

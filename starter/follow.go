@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 
@@ -126,7 +127,8 @@ func trailRows(steps []ledgerbook.TrailStep, currency string, line int, marked s
 		if marked != "" && s.Reference == marked {
 			what = "> " + what
 		}
-		rows = append(rows, []string{number, what, plain(s.Reference), amount(s.Minor, currency), amount(s.Sum, currency)})
+		in := cmp.Or(s.Currency, currency)
+		rows = append(rows, []string{number, what, plain(s.Reference), amount(s.Minor, in), amount(s.Sum, in)})
 	}
 	return rows
 }

@@ -166,7 +166,7 @@ func (p *program) tellReturn(v *orderview.Return) {
 	if v.ExchangeOrder != "" {
 		p.say("  exchanged by order %s: starter ledger follow %s", plain(v.ExchangeOrder), plain(v.Order))
 	}
-	p.say("  refunded %s; %s owes %s, gave %s, written off %s %s", v.Refunded, plain(v.Supplier), v.Credit.Expected, v.Credit.Received, v.Credit.WrittenOff, v.Currency)
+	p.say("  refunded %s; %s owes %s, gave %s, written off %s %s", v.Refunded+" "+v.Currency, plain(v.Supplier), v.Credit.Expected, v.Credit.Received, v.Credit.WrittenOff, v.Credit.Currency)
 	p.tellStory(v.Story, true)
 }
 

@@ -192,6 +192,7 @@ func (p *program) readCatalog(names []string) (catalog.File, error) {
 		files = append(files, file)
 		whole.Suppliers, whole.Offers = append(whole.Suppliers, file.Suppliers...), append(whole.Offers, file.Offers...)
 		whole.Storefronts, whole.Carriers = append(whole.Storefronts, file.Storefronts...), append(whole.Carriers, file.Carriers...)
+		whole.Rates = append(whole.Rates, file.Rates...)
 	}
 	if len(problems) == 0 {
 		problems, _ = errors.AsType[catalog.Problems](catalog.Validate(files...))
@@ -212,10 +213,11 @@ func (p *program) tellCatalog(what string, f *catalog.File) error {
 	if p.json {
 		return p.writeJSON(map[string]int{
 			"suppliers": len(f.Suppliers), "offers": len(f.Offers), "storefronts": len(f.Storefronts), "carriers": len(f.Carriers),
+			"rates": len(f.Rates),
 		})
 	}
-	p.say("%s %s, %s, %s and %s.", what, count(len(f.Suppliers), "supplier"), count(len(f.Offers), "offer"),
-		count(len(f.Storefronts), "storefront"), count(len(f.Carriers), "carrier"))
+	p.say("%s %s, %s, %s, %s and %s.", what, count(len(f.Suppliers), "supplier"), count(len(f.Offers), "offer"),
+		count(len(f.Storefronts), "storefront"), count(len(f.Carriers), "carrier"), count(len(f.Rates), "exchange rate"))
 	return nil
 }
 

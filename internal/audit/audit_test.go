@@ -126,7 +126,12 @@ var breakages = map[string]string{
 		VALUES ('x', 'demo/smooth', 'RMA-1', 'USD', 100, now())`,
 	"each label that was bought is in the ledger once": comeback + `INSERT INTO return_parcels (carrier, tracking, rma, bought_of, cost_currency, cost_minor)
 		VALUES ('dropex', 'EZ1', 'RMA-1', 'track', 'USD', 595)`,
-	"every ledger transaction sums to zero in each currency":                  `UPDATE ledger_entries SET minor = minor + 1 WHERE account = 'processor_clearing'`,
+	"every ledger transaction sums to zero in each currency": `UPDATE ledger_entries SET minor = minor + 1 WHERE account = 'processor_clearing'`,
+	"costs in another currency are converted at the rate of their purchase orders": `UPDATE purchase_orders SET terms = terms
+		|| '{"rate": {"from": "EUR", "to": "USD", "num": 11, "den": 10}}' WHERE order_key = 'demo/smooth';
+		WITH t AS (INSERT INTO ledger_transactions (order_key, key, kind, memo) VALUES ('demo/smooth', 'converted|EUR|1', 'converted', '') RETURNING id)
+		INSERT INTO ledger_entries (transaction_id, n, account, currency, minor)
+			SELECT id, 1, 'cost_of_goods', 'USD', 5 FROM t UNION ALL SELECT id, 2, 'currency_conversion', 'USD', -5 FROM t`,
 	"Postgres guards the books":                                               `ALTER TABLE ledger_entries DISABLE TRIGGER ledger_is_append_only`,
 	"refunds never exceed what was captured":                                  `UPDATE refunds SET amount_minor = 99999`,
 	"the ledger holds what was captured less what was refunded":               `UPDATE orders SET captured_minor = captured_minor + 1 WHERE key = 'demo/open'`,

@@ -22,6 +22,25 @@ var money = []statement{
 		do: "Switch it on (ALTER TABLE … ENABLE TRIGGER …), then audit again: what it would have refused may be there.",
 	},
 	{
+		invariant: 7, name: "costs in another currency are converted at the rate of their purchase orders",
+		of: "purchase_orders WHERE terms ? 'rate'",
+		find: `SELECT c.order_key, format('%s holds %s %s that are not converted, %s %s became %s instead of %s %s (minor units)',
+				c.account, c.left, c.from_currency, c.out, c.from_currency, c.got, c.want, c.to_currency)
+			FROM (SELECT r.order_key, r.rate ->> 'from' AS from_currency, r.rate ->> 'to' AS to_currency, e.account,
+					coalesce(sum(e.minor) FILTER (WHERE e.currency = r.rate ->> 'from'), 0) AS left,
+					coalesce(-sum(e.minor) FILTER (WHERE mine AND e.currency = r.rate ->> 'from'), 0) AS out,
+					coalesce(sum(e.minor) FILTER (WHERE mine AND e.currency = r.rate ->> 'to'), 0) AS got,
+					round(coalesce(-sum(e.minor) FILTER (WHERE mine AND e.currency = r.rate ->> 'from'), 0)
+						* (r.rate ->> 'num')::numeric / (r.rate ->> 'den')::numeric) AS want
+				FROM (SELECT DISTINCT ON (order_key, currency) order_key, terms -> 'rate' AS rate FROM purchase_orders
+					WHERE terms ? 'rate' ORDER BY order_key, currency, number) r
+				JOIN ledger_transactions t ON t.order_key = r.order_key JOIN ledger_entries e ON e.transaction_id = t.id
+				CROSS JOIN LATERAL (SELECT starts_with(t.key, 'converted|' || (r.rate ->> 'from') || '|') AS mine) m
+				WHERE e.account IN ('cost_of_goods', 'losses', 'return_shipping') GROUP BY r.order_key, r.rate, e.account) c
+			WHERE c.left <> 0 OR c.got <> c.want`,
+		do: "Compare starter ledger with the rate that starter show tells of the purchase order; whatever changes the order's ledger next converts the rest.",
+	},
+	{
 		invariant: 8, name: "refunds never exceed what was captured",
 		of: "orders",
 		find: `SELECT o.key, format('%s captured or authorised, %s refunded (minor units)', o.captured_minor + coalesce(p.authorised_minor, 0), r.sum)

@@ -9,7 +9,7 @@ type place struct {
 }
 
 // places run parallel to the lists of a File.
-type places struct{ suppliers, offers, storefronts, carriers []place }
+type places struct{ suppliers, offers, storefronts, carriers, rates []place }
 
 func (v value) place() place { return place{v.node.Line, v.node.Column, v.path} }
 
@@ -49,6 +49,12 @@ func (f *File) read(s *section) {
 			f.Carriers = append(f.Carriers, readCarrier(item.section()))
 		}
 	}
+	if v, ok := s.take("rates"); ok {
+		for _, item := range v.items("") {
+			f.places.rates = append(f.places.rates, item.place())
+			f.Rates = append(f.Rates, readRate(item.section()))
+		}
+	}
 	s.done()
 }
 
@@ -81,6 +87,9 @@ func Validate(files ...File) error {
 		}
 		for i, carrier := range file.Carriers {
 			v.once(file, file.places.carriers, i, "carrier "+carrier.ID)
+		}
+		for i, rate := range file.Rates {
+			v.once(file, file.places.rates, i, fmt.Sprintf("rate of %s in %s on %s", rate.From, rate.To, rate.On))
 		}
 	}
 	for _, file := range files {

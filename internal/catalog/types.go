@@ -21,6 +21,7 @@ type File struct {
 	Offers      []Offer      `json:"offers,omitempty"`
 	Storefronts []Storefront `json:"storefronts,omitempty"`
 	Carriers    []Carrier    `json:"carriers,omitempty"`
+	Rates       []Rate       `json:"rates,omitempty"`
 
 	places places
 }

@@ -17,7 +17,7 @@ import (
 
 // The cast: the names under which the catalogue knows the partners.
 var (
-	supplierIDs   = []string{"acme", "borealis", "swift", "plover", "kogane"}
+	supplierIDs   = []string{"acme", "borealis", "swift", "plover", "kogane", "soleil"}
 	storefrontIDs = []string{"shop", "corner", "nimbus", "atelier", "maison"}
 )
 

@@ -48,7 +48,21 @@ func claimStories() []*story {
 		orders: []bought{{supplier: "swift", cancelled: true, asked: 1}, {supplier: "kogane", live: 1, sent: 1}},
 		claims: []string{"sla_penalty settled"},
 	}
-	return []*story{dear, late}
+	abroad := storyOf("shop", "bought-abroad", "Bought in euros, sold in dollars; an invoice too dear is credited in euros").buys("DECANTER-BLUE", "Blue decanter", 2, 7900).
+		with("soleil", "DECANTER-BLUE", suppliersim.Manner{Invoice: suppliersim.InvoiceManner{Mode: suppliersim.InvoiceOvercharge, OverchargeBP: 1000}})
+	abroad.act = func(ctx context.Context, p *play) error {
+		c, err := p.claimOf(ctx, ledger.ClaimInvoiceDispute)
+		if err != nil {
+			return err
+		}
+		if c.Currency != "EUR" {
+			return fmt.Errorf("claim %s of a supplier that is paid in euros is in %s", c.Reference, c.Currency)
+		}
+		return p.creditsClaim(ctx, c)
+	}
+	abroad.want = delivered("soleil", 2)
+	abroad.want.claims = []string{"invoice_dispute settled"}
+	return []*story{dear, late, abroad}
 }
 
 // claimOf waits until somebody pursues a claim of the order.

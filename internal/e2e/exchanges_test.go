@@ -72,7 +72,7 @@ func TestAnExchangeIsSentByAnOrderOfItsOwnAndEveryCentCanBeFollowed(t *testing.T
 	v := w.closed(t, key, rma)
 	require.Equal(t, key.String()+"-X1", v.ExchangeOrder)
 	require.Equal(t, "0.00", v.Refunded)
-	require.Equal(t, orderview.Credit{Expected: "6.00", Received: "6.00", WrittenOff: "0.00"}, v.Credit)
+	require.Equal(t, orderview.Credit{Currency: "EUR", Expected: "6.00", Received: "6.00", WrittenOff: "0.00"}, v.Credit)
 	x := order.Key{Storefront: key.Storefront, Order: key.Order + "-X1"}
 	w.settled(t, x)
 	require.Empty(t, w.Storefront.Refunded(key.Order), "no money moves back")

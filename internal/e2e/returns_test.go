@@ -97,7 +97,7 @@ func TestAReturnGoesFromTheRequestToTheCreditWithinItsBudget(t *testing.T) {
 	v := w.closed(t, key, rma)
 	require.Equal(t, "closed", v.Stage)
 	require.Equal(t, "14.28", v.Refunded, "a mug and its tax; shipping stays, as something is kept")
-	require.Equal(t, orderview.Credit{Expected: "6.00", Received: "6.00", WrittenOff: "0.00"}, v.Credit)
+	require.Equal(t, orderview.Credit{Currency: "EUR", Expected: "6.00", Received: "6.00", WrittenOff: "0.00"}, v.Credit)
 	require.Equal(t, "delivered", v.Parcel)
 	require.EqualValues(t, 1428, w.Storefront.Refunded(key.Order)["EUR"])
 	require.Zero(t, w.balance(t, key, "customer_deposits"))
@@ -186,7 +186,7 @@ func TestAShortCreditIsChasedAndItsRestWrittenOffByName(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, status)
 	v := w.closed(t, key, rma)
-	require.Equal(t, orderview.Credit{Expected: "6.00", Received: "3.00", WrittenOff: "3.00"}, v.Credit)
+	require.Equal(t, orderview.Credit{Currency: "EUR", Expected: "6.00", Received: "3.00", WrittenOff: "3.00"}, v.Credit)
 	require.Zero(t, w.balance(t, key, "supplier_claims:acme"))
 	var chased int
 	require.NoError(t, w.Pool.QueryRow(t.Context(), `SELECT count(*) FROM outbox WHERE kind = 'credit_reminder'`).Scan(&chased))

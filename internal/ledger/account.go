@@ -71,6 +71,9 @@ const (
 	Goodwill Account = "goodwill"
 	// StoreCredit is what customers hold as credit at the storefront instead of their money.
 	StoreCredit Account = "store_credit"
+	// CurrencyConversion is what stands in one currency for what was converted from another: at the recorded
+	// rate, its balances in all currencies come to nothing.
+	CurrencyConversion Account = "currency_conversion"
 	// ExchangeCredit is value on its way from a returned order to the order that replaces it.
 	ExchangeCredit Account = "exchange_credit"
 )
@@ -146,6 +149,8 @@ func chart(name string) (description, bool) {
 		return description{kind: Expense, title: "Goodwill"}, true
 	case string(StoreCredit):
 		return description{kind: Liability, title: "Store credit"}, true
+	case string(CurrencyConversion):
+		return description{kind: Asset, title: "Currency conversion"}, true
 	case string(ExchangeCredit):
 		return description{kind: Liability, title: "Exchange credit"}, true
 	case supplierPayable:

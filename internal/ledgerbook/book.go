@@ -11,6 +11,7 @@ import (
 
 	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/ledger"
+	"github.com/dropline/dropline/internal/money"
 )
 
 // Queue takes statements for the next round trip: a *pgx.Batch or a *postgres.Work.
@@ -28,6 +29,7 @@ type Book struct {
 	posted       int // how many of them stand in Postgres
 	claims       []claimRow
 	pos          []*billedPO
+	rates        []money.Rate // of the purchase orders in other currencies
 	judged       []judgement
 	credits      []credit
 }
@@ -172,6 +174,11 @@ func (b *Book) CloseClaim(key, resolution string) error {
 
 // Write queues what was changed: at most six statements, however much it is.
 func (b *Book) Write(q Queue) error {
+	conversions, err := ledger.Conversions(b.transactions, b.rates)
+	if err != nil {
+		return fmt.Errorf("post to the ledger of order %s: %w", b.order, err)
+	}
+	b.transactions = append(b.transactions, conversions...)
 	if fresh := b.transactions[b.posted:]; len(fresh) > 0 {
 		p, err := newPage(fresh)
 		if err != nil {

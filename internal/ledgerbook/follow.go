@@ -41,8 +41,10 @@ type TrailStep struct {
 	Line      int    `json:"line,omitempty"`
 	What      string `json:"what"`
 	Reference string `json:"reference,omitempty"`
-	Minor     int64  `json:"minor"`
-	Sum       int64  `json:"sum"`
+	// Currency is that of the costs, the supplier's; of the customer's money it is the trail's, and empty.
+	Currency string `json:"currency,omitempty"`
+	Minor    int64  `json:"minor"`
+	Sum      int64  `json:"sum"`
 }
 
 // Follow tells where the money of an order is. Fails with ErrNoOrder.
@@ -263,24 +265,26 @@ func pending(done bool) string {
 func (f *follower) costs(ctx context.Context, q querier) error {
 	rows, err := q.Query(ctx, `
 		SELECT l.line, 'goods of ' || p.supplier, p.number, l.unit_cost * coalesce((SELECT sum((u.value)::bigint) FROM jsonb_each_text(l.units) u
-				WHERE u.key IN ('shipped', 'delivered', 'returned', 'lost')), 0)::bigint, 1, p.created_at
+				WHERE u.key IN ('shipped', 'delivered', 'returned', 'lost')), 0)::bigint, p.currency, 1, p.created_at
 		FROM purchase_order_lines l JOIN purchase_orders p USING (number) WHERE l.order_key = $1
 		UNION ALL
-		SELECT 0, 'invoice of ' || supplier || ', ' || standing, invoice, 0, 2, invoiced_at FROM supplier_invoices WHERE order_key = $1
+		SELECT 0, 'invoice of ' || supplier || ', ' || standing, invoice, 0, currency, 2, invoiced_at FROM supplier_invoices WHERE order_key = $1
 		UNION ALL
-		SELECT 0, 'credit memo of ' || supplier || ' for ' || rma, number, -minor, 3, given_at FROM credit_memos WHERE order_key = $1
+		SELECT 0, 'credit memo of ' || supplier || ' for ' || rma, number, -minor, currency, 3, given_at FROM credit_memos WHERE order_key = $1
 		UNION ALL
-		SELECT 0, replace(kind, '_', ' ') || ' open with ' || account, key, -minor, 4, opened_at FROM claims
+		SELECT 0, replace(kind, '_', ' ') || ' open with ' || account, key, -minor, currency, 4, opened_at FROM claims
 			WHERE order_key = $1 AND closed_at IS NULL AND account LIKE '%\_claims:%'
-		ORDER BY 5, 6, 3, 1`, f.trail.Order)
+		ORDER BY 6, 7, 3, 1`, f.trail.Order)
 	if err != nil {
 		return err
 	}
 	var s TrailStep
 	var rank int
 	var at *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&s.Line, &s.What, &s.Reference, &s.Minor, &rank, &at}, func() error {
-		s.Sum += s.Minor
+	sums := map[string]int64{}
+	_, err = pgx.ForEachRow(rows, []any{&s.Line, &s.What, &s.Reference, &s.Minor, &s.Currency, &rank, &at}, func() error {
+		sums[s.Currency] += s.Minor
+		s.Sum = sums[s.Currency]
 		f.trail.Costs = append(f.trail.Costs, s)
 		return nil
 	})

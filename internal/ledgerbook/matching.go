@@ -55,6 +55,7 @@ func (b *Book) MatchInvoices() error {
 // billedPO is one purchase order with what was accrued and invoiced for it. Amounts are minor units.
 type billedPO struct {
 	number, supplier, currency string
+	rate                       *money.Rate // nil: it is in the order's currency
 	terms                      threeway.Terms
 	lines                      map[int]threeway.Line
 	volume                     volumeTerms
@@ -88,14 +89,22 @@ type billedInvoice struct {
 
 func (b *Book) queuePOs(q Queue) {
 	q.Queue(`
-		SELECT p.number, p.supplier, p.currency, s.document -> 'contract',
+		SELECT p.number, p.supplier, p.currency, p.terms -> 'rate', s.document -> 'contract',
 			(SELECT jsonb_agg(jsonb_build_object('line', l.line, 'cost', l.unit_cost)) FROM purchase_order_lines l WHERE l.number = p.number),
 			(SELECT jsonb_agg(e) FROM parcels b, jsonb_array_elements(b.lines) e WHERE b.po_number = p.number),
 			(SELECT jsonb_object_agg(v.period, v.reached_bp) FROM volume_periods v WHERE v.supplier = p.supplier AND v.currency = p.currency)
 		FROM purchase_orders p JOIN suppliers s ON s.id = p.supplier
 		WHERE p.order_key = $1 ORDER BY p.number`, b.order).Query(func(rows pgx.Rows) (err error) {
-		b.pos, err = pgx.CollectRows(rows, collectPO)
-		return err
+		if b.pos, err = pgx.CollectRows(rows, collectPO); err != nil {
+			return err
+		}
+		for _, po := range b.pos {
+			if po.rate == nil || slices.ContainsFunc(b.rates, func(r money.Rate) bool { return r.From == po.rate.From }) {
+				continue // an order has one rate for a currency
+			}
+			b.rates = append(b.rates, *po.rate)
+		}
+		return nil
 	})
 }
 
@@ -104,7 +113,7 @@ func collectPO(row pgx.CollectableRow) (*billedPO, error) {
 	var terms *contract
 	var ordered []billedLine
 	var shipped []order.ShippedLine
-	err := row.Scan(&po.number, &po.supplier, &po.currency, &terms, &ordered, &shipped, &po.volume.reached)
+	err := row.Scan(&po.number, &po.supplier, &po.currency, &po.rate, &terms, &ordered, &shipped, &po.volume.reached)
 	if terms != nil {
 		po.terms = threeway.Terms{
 			PriceBP: terms.Tolerances.PriceBP, Quantity: int64(terms.Tolerances.Quantity),

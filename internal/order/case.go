@@ -38,7 +38,7 @@ type Case struct {
 	Carrier  string        `json:"carrier"`
 	Tracking string        `json:"tracking"`
 	Lines    []ShippedLine `json:"lines"`
-	Value    int64         `json:"value"` // at the supplier's unit cost, minor units
+	Value    int64         `json:"value"` // at the supplier's unit cost, minor units of its currency
 	// Unvalued: some of it has no unit cost, because the purchase order does not have its line.
 	Unvalued bool `json:"unvalued,omitempty"`
 }
@@ -129,7 +129,7 @@ func (s *State) caseNews(c *Case, m *ParcelNews, now time.Time) {
 // caseUnstoppable decides a case whose parcel cannot be stopped. What has no price on the purchase
 // order cannot be held against the limit.
 func (s *State) caseUnstoppable(c *Case, why string, now time.Time) {
-	if c.Value <= s.Policy.AbsorbUpTo && !c.Unvalued {
+	if value, known := s.PO(c.PO).worth(c.Value); known && value <= s.Policy.AbsorbUpTo && !c.Unvalued {
 		s.closeCase(c, CaseAbsorbed, "written off: "+why, now)
 		return
 	}

@@ -1,8 +1,11 @@
 package order
 
-import "slices"
+import (
+	"slices"
+	"time"
 
-import "time"
+	"github.com/dropline/dropline/internal/money"
+)
 
 // Phase is how far a purchase order has got towards its supplier. What the supplier made of it is
 // told by its units.
@@ -24,6 +27,8 @@ type PurchaseOrder struct {
 	Phase    Phase    `json:"phase"`
 	Lines    []POLine `json:"lines"`
 	Terms    Terms    `json:"terms"`
+	// Currency is that of its costs, where it is not the order's; Terms.Rate then converts them.
+	Currency string `json:"currency,omitempty"`
 
 	// Sends counts the deliberate sends; a resend follows only a look-up that found nothing.
 	Sends     int       `json:"sends,omitempty"`
@@ -73,6 +78,18 @@ type Terms struct {
 	AcceptPriceBP int64 `json:"acceptPriceBp,omitempty"`
 	// AcceptSubstitutes: the contract allows substitutes. One that is offered has to be ordered anew.
 	AcceptSubstitutes bool `json:"acceptSubstitutes,omitempty"`
+	// Rate is what the supplier's currency was worth in the order's when it was routed; nil: they are one.
+	Rate *money.Rate `json:"rate,omitempty"`
+}
+
+// worth is a cost of the purchase order in the order's currency. ok is false for one that is too large to
+// convert: nothing is then decided by it.
+func (po *PurchaseOrder) worth(minor int64) (converted int64, ok bool) {
+	if po.Terms.Rate == nil {
+		return minor, true
+	}
+	converted, err := po.Terms.Rate.Convert(minor)
+	return converted, err == nil
 }
 
 // POLine is the part of an order line that a purchase order asks for.

@@ -48,7 +48,8 @@ type NewPO struct {
 	Number   string   `json:"number"`
 	Supplier string   `json:"supplier"`
 	Terms    Terms    `json:"terms"`
-	Lines    []POLine `json:"lines"` // Line, SKU, Quantity and UnitCost
+	Currency string   `json:"currency,omitempty"` // of the costs, where it is not the order's
+	Lines    []POLine `json:"lines"`              // Line, SKU, Quantity and UnitCost
 }
 
 // Routing is a routing decision as it reaches the order.
@@ -83,7 +84,7 @@ func (s *State) Routed(asked []ShippedLine, r Routing, now time.Time) {
 }
 
 func (s *State) addPurchaseOrder(n NewPO, now time.Time) {
-	po := PurchaseOrder{Number: n.Number, Supplier: n.Supplier, Phase: Created, Terms: n.Terms}
+	po := PurchaseOrder{Number: n.Number, Supplier: n.Supplier, Phase: Created, Terms: n.Terms, Currency: n.Currency}
 	for _, nl := range n.Lines {
 		// A cancellation may have taken units while the decision was made.
 		l := s.line(nl.Line)

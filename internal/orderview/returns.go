@@ -64,6 +64,7 @@ type ReturnLabel struct {
 
 // Credit is what the supplier owes for the goods.
 type Credit struct {
+	Currency   string    `json:"currency" example:"USD" doc:"The supplier's."`
 	Expected   string    `json:"expected" example:"4.20"`
 	Received   string    `json:"received" example:"0.00"`
 	WrittenOff string    `json:"written_off" example:"0.00"`
@@ -131,12 +132,13 @@ func scanReturn(row pgx.CollectableRow) (Return, error) {
 
 func viewReturn(s *returns.State, labelURL string) Return {
 	sum := func(minor int64) string { return amount(minor, s.Currency) }
+	owed := func(minor int64) string { return amount(minor, s.CreditCurrency()) }
 	v := Return{
 		RMA: s.RMA, Order: s.Key.String(), Stage: string(s.Stage()), NeedsAttention: len(s.Attention) > 0, Attention: []Attention{},
 		PurchaseOrder: s.PO, Supplier: s.Terms.Supplier, Keep: s.Keep, Parcel: string(s.Parcel), Lines: []ReturnLine{},
 		Currency: s.Currency, Resolution: string(s.Resolution), Refunded: sum(s.PaidMinor), ExchangeOrder: s.Replacement, WaitsFor: []Wait{}, Story: []Event{},
 		Credit: Credit{
-			Expected: sum(s.Claim.Expected), Received: sum(s.Claim.Got), WrittenOff: sum(s.Claim.WrittenOff), DueAt: s.Claim.DueAt,
+			Currency: s.CreditCurrency(), Expected: owed(s.Claim.Expected), Received: owed(s.Claim.Got), WrittenOff: owed(s.Claim.WrittenOff), DueAt: s.Claim.DueAt,
 		},
 	}
 	if s.CreditedMinor > 0 {

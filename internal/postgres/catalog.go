@@ -57,6 +57,11 @@ func SaveCatalog(ctx context.Context, pool *pgxpool.Pool, f catalog.File) error 
 				ON CONFLICT (sku, supplier) DO UPDATE SET document = excluded.document,
 					on_hand = excluded.on_hand, updated_at = now()`, o.Supplier, o.SKU, document, o.OnHand)
 		}
+		for _, r := range f.Rates {
+			w.Queue(`INSERT INTO exchange_rates (from_currency, to_currency, valid_on, num, den) VALUES ($1, $2, $3, $4, $5)
+				ON CONFLICT (to_currency, from_currency, valid_on) DO UPDATE SET num = excluded.num, den = excluded.den, recorded_at = now()`,
+				r.From, r.To, r.On.String(), r.Num, r.Den)
+		}
 		return nil
 	})
 }

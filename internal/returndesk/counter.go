@@ -82,6 +82,7 @@ func (c *counter) delivered() []returns.Delivered {
 				PO: po.Number, Line: l.Line, SKU: l.SKU, Quantity: l.Units.Delivered, Taken: c.taken[u], At: c.arrived[u],
 				UnitCost: l.UnitCost, Terms: c.terms[po.Supplier], Returning: returning(po, l.Line),
 			}
+			d.Terms.Currency = po.Currency
 			d.Underway = max(l.Units.Shipped+l.Units.Labelled+l.Units.Accepted+l.Units.Pending+l.Units.Backordered+l.Units.OnHold-d.Returning, 0)
 			list = append(list, d)
 		}

@@ -29,7 +29,7 @@ func (s *State) Card() string {
 	}
 	s.outcome(&b)
 	fmt.Fprintf(&b, "\n%s went back to the customer. %s owes %s: %s given, %s written off.\n\n", s.amount(s.PaidMinor),
-		s.Terms.Name, s.amount(s.Claim.Expected), s.amount(s.Claim.Got), s.amount(s.Claim.WrittenOff))
+		s.Terms.Name, s.owed(s.Claim.Expected), s.owed(s.Claim.Got), s.owed(s.Claim.WrittenOff))
 	b.WriteString("### Story\n\n")
 	for _, e := range s.Journal[max(0, len(s.Journal)-12):] {
 		fmt.Fprintf(&b, "- %s — %s\n", e.At.Format("2 Jan 15:04:05"), e.Text)

@@ -1,6 +1,7 @@
 package returns
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 
@@ -42,7 +43,7 @@ func (s *State) expectCredit(now time.Time) {
 	s.Claim.DueAt = time.Time{}
 	if s.Claim.Open() > 0 {
 		s.Claim.DueAt = now.Add(s.Terms.CreditWithin)
-		s.tell(now, "%s owes a credit of %s until %s", s.Terms.Name, s.amount(s.Claim.Open()), s.Claim.DueAt.UTC().Format("2 Jan 2006"))
+		s.tell(now, "%s owes a credit of %s until %s", s.Terms.Name, s.owed(s.Claim.Open()), s.Claim.DueAt.UTC().Format("2 Jan 2006"))
 	}
 	if counted > 0 {
 		s.creditChanged(now)
@@ -60,7 +61,7 @@ func (s *State) countCredit(now time.Time) int64 {
 		s.lower("credit-over")
 	case s.Inspected || s.Cancelled || s.Expired:
 		s.raise(now, "credit-over", "credit memos give %s more than return %s is owed: ask %s what for, and note it",
-			s.amount(s.Claim.Over), s.RMA, s.Terms.Name)
+			s.owed(s.Claim.Over), s.RMA, s.Terms.Name)
 	}
 	return counted
 }
@@ -83,16 +84,24 @@ func (s *State) chase(now time.Time) {
 	if s.Claim.Chases < chases {
 		s.Claim.Chases++
 		s.notify(NoticeChaseCredit, "/"+strconv.Itoa(s.Claim.Chases))
-		s.tell(now, "%s is reminded of the credit of %s", s.Terms.Name, s.amount(s.Claim.Open()))
+		s.tell(now, "%s is reminded of the credit of %s", s.Terms.Name, s.owed(s.Claim.Open()))
 	} else {
 		s.Claim.Escalated = true
 		s.raise(now, "credit", "%s has not given the credit of %s for %s after %d reminders: pursue it, or write it off by name",
-			s.Terms.Name, s.amount(s.Claim.Open()), s.RMA, chases)
+			s.Terms.Name, s.owed(s.Claim.Open()), s.RMA, chases)
 	}
 	s.Claim.DueAt = now.Add(chaseEvery)
 	s.Unrecorded = true
 }
 
+// amount is what the customer gets in words, owed what the supplier gives.
 func (s *State) amount(minor int64) string {
 	return money.Money{Minor: minor, Currency: s.Currency}.String()
 }
+
+func (s *State) owed(minor int64) string {
+	return money.Money{Minor: minor, Currency: s.CreditCurrency()}.String()
+}
+
+// CreditCurrency is what the supplier owes its credit in.
+func (s *State) CreditCurrency() string { return cmp.Or(s.Terms.Currency, s.Currency) }

@@ -310,7 +310,7 @@ func (s *State) takeMemo(m *CreditMemo, now time.Time) {
 	}
 	s.Claim.Memos = append(s.Claim.Memos, m.Number)
 	s.Claim.Over += m.Amount
-	s.tell(now, "Credit memo %s of %s: %s", m.Number, s.Terms.Name, s.amount(m.Amount))
+	s.tell(now, "Credit memo %s of %s: %s", m.Number, s.Terms.Name, s.owed(m.Amount))
 	s.countCredit(now)
 	s.creditChanged(now)
 }

@@ -111,6 +111,8 @@ type Policy struct {
 type Terms struct {
 	Supplier string `json:"supplier"`
 	Name     string `json:"name"`
+	// Currency is that of its credit, where it is not the order's.
+	Currency string `json:"currency,omitempty"`
 	// Takes: it takes goods back at all, and within its own window.
 	WindowDays   int   `json:"windowDays,omitempty"`
 	RestockingBP int64 `json:"restockingBp,omitempty"`

@@ -205,7 +205,7 @@ func (s *State) Deadlines() []order.Deadline {
 		add("inspect", s.InspectBy, "%s looks at what came back", s.Terms.Name)
 	}
 	if s.Claim.Open() > 0 {
-		add("credit", s.Claim.DueAt, "%s gives the credit of %s", s.Terms.Name, s.amount(s.Claim.Open()))
+		add("credit", s.Claim.DueAt, "%s gives the credit of %s", s.Terms.Name, s.owed(s.Claim.Open()))
 	}
 	return d
 }

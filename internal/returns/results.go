@@ -238,7 +238,7 @@ func (s *State) Decide(d Decision, now time.Time) {
 		open := s.Claim.Open()
 		s.Claim.WrittenOff += open
 		s.Claim.WrittenBy = d.By
-		s.tell(now, "%s writes off %s that %s owes: %s", d.By, s.amount(open), s.Terms.Name, d.Reason)
+		s.tell(now, "%s writes off %s that %s owes: %s", d.By, s.owed(open), s.Terms.Name, d.Reason)
 		s.creditChanged(now)
 	case d.Noted != "":
 		if d.Noted == "credit-over" {

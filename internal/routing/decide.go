@@ -122,7 +122,7 @@ func (m *model) why(winner, second *priced, currency string) string {
 		return text
 	}
 	if more := second.cost.Total - winner.cost.Total; more > 0 {
-		return fmt.Sprintf("costs %s more: %s", money(more, currency), second.cost.against(winner.cost, currency))
+		return fmt.Sprintf("costs %s more: %s", minorText(more, currency), second.cost.against(winner.cost, currency))
 	}
 	if len(second.used) > len(winner.used) {
 		return "costs the same with more purchase orders"
@@ -204,7 +204,11 @@ func (m *model) assign(d *Decision, winner *priced, lines []Line) {
 			left[i] -= take
 			winner.units[src][k] -= take
 			o := m.sources[src].offers[k]
-			a.Lines = append(a.Lines, AssignedLine{l.Line, l.SKU, o.SupplierSKU, take, o.unitCost})
+			line := AssignedLine{Line: l.Line, SKU: l.SKU, SupplierSKU: o.SupplierSKU, Quantity: take, UnitCost: o.unitCost}
+			if o.Currency != "" && o.Currency != d.Currency {
+				a.Currency, line.OfferCost = o.Currency, o.Offer.UnitCost
+			}
+			a.Lines = append(a.Lines, line)
 		}
 		d.Assignments = append(d.Assignments, a)
 	}

@@ -106,8 +106,8 @@ func TestLinesOfOneSKUShareItsStock(t *testing.T) {
 	r.Lines = []Line{{7, "A", 4}, {3, "A", 4}}
 	d := decide(t, r)
 	require.Empty(t, d.Unassigned)
-	require.Equal(t, []AssignedLine{{3, "A", "ac-a", 3, 1000}}, d.Assignments[0].Lines)
-	require.Equal(t, []AssignedLine{{3, "A", "be-a", 1, 900}, {7, "A", "be-a", 4, 900}}, d.Assignments[1].Lines)
+	require.Equal(t, []AssignedLine{{Line: 3, SKU: "A", SupplierSKU: "ac-a", Quantity: 3, UnitCost: 1000}}, d.Assignments[0].Lines)
+	require.Equal(t, []AssignedLine{{Line: 3, SKU: "A", SupplierSKU: "be-a", Quantity: 1, UnitCost: 900}, {Line: 7, SKU: "A", SupplierSKU: "be-a", Quantity: 4, UnitCost: 900}}, d.Assignments[1].Lines)
 
 	r.Lines[0].Quantity = 10
 	d = decide(t, r)
@@ -176,12 +176,12 @@ func TestForeignPricesAreConvertedExactlyAndRoundedHalfUp(t *testing.T) {
 	r.Lines = r.Lines[:1]
 	r.Candidates[0].Offers[0].Currency = "JPY"
 	r.Candidates[0].Offers[0].UnitCost = 3
-	r.Rates = []Rate{{"JPY", "EUR", 5, 10}}
+	r.Rates = []Rate{{From: "JPY", To: "EUR", Num: 5, Den: 10}}
 	require.Equal(t, int64(2), decide(t, r).Assignments[0].Lines[0].UnitCost)
-	r.Rates = []Rate{{"JPY", "EUR", 1<<62 - 1, 1 << 62}} // the product needs 128 bits
+	r.Rates = []Rate{{From: "JPY", To: "EUR", Num: 1<<62 - 1, Den: 1 << 62}} // the product needs 128 bits
 	r.Candidates[0].Offers[0].UnitCost = MaxAmount
 	require.Equal(t, MaxAmount, decide(t, r).Assignments[0].Lines[0].UnitCost)
-	r.Rates = []Rate{{"JPY", "EUR", 1 << 62, 1}}
+	r.Rates = []Rate{{From: "JPY", To: "EUR", Num: 1 << 62, Den: 1}}
 	_, err := Decide(r)
 	require.ErrorIs(t, err, ErrInvalid)
 }
@@ -235,7 +235,7 @@ func TestMalformedRequestsAreRefused(t *testing.T) {
 		"method":        func(r *Request) { r.Candidates[0].Shipping[0].Name = "" },
 		"policy":        func(r *Request) { r.Policy.RiskCost = MaxAmount + 1 },
 		"exclusion":     func(r *Request) { r.Excluded = []Exclusion{{Supplier: "acme", Rule: RuleNoOffer}} },
-		"rate":          func(r *Request) { r.Rates = []Rate{{"USD", "EUR", 1, 0}} },
+		"rate":          func(r *Request) { r.Rates = []Rate{{From: "USD", To: "EUR", Num: 1, Den: 0}} },
 	} {
 		r := basket()
 		change(&r)
@@ -291,7 +291,7 @@ Candidates:
 - best: chosen; alone it ships 2 units for 18.20 EUR
     B: no_offer (does not offer B)
 Rules routing/1, input `+d.Input+"\n", Explain(d))
-	require.Equal(t, "-0.05 EUR 7 JPY 1.234 KWD", money(-5, "EUR")+" "+money(7, "JPY")+" "+money(1234, "KWD"))
+	require.Equal(t, "-0.05 EUR 7 JPY 1.234 KWD", minorText(-5, "EUR")+" "+minorText(7, "JPY")+" "+minorText(1234, "KWD"))
 }
 
 func TestAboveTwelveSuppliersTheDecisionDoesNotClaimToBeExact(t *testing.T) {

@@ -50,8 +50,11 @@ type Decision struct {
 
 // Assignment is what one supplier ships, in one purchase order by one method.
 type Assignment struct {
-	Supplier string         `json:"supplier"`
-	Method   string         `json:"method"`
+	Supplier string `json:"supplier"`
+	Method   string `json:"method"`
+	// Currency is the supplier's, where it is not the order's. The costs of the decision are converted at
+	// the rate of the request; what is ordered costs the OfferCost of its lines.
+	Currency string         `json:"currency,omitempty"`
 	Lines    []AssignedLine `json:"lines"`
 	Parcels  int64          `json:"parcels"`
 	Days     int            `json:"days"` // planned days to the door
@@ -65,6 +68,7 @@ type AssignedLine struct {
 	SupplierSKU string `json:"supplier_sku"`
 	Quantity    int64  `json:"quantity"`
 	UnitCost    int64  `json:"unit_cost"`
+	OfferCost   int64  `json:"offer_cost,omitempty"` // in the supplier's currency, where it is another
 }
 
 // POCost is one purchase order's share of the total. Lateness and risk are expectations,

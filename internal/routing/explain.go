@@ -2,8 +2,9 @@ package routing
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
+
+	"github.com/dropline/dropline/internal/money"
 )
 
 // Explain tells an operator what was decided and why, in plain text.
@@ -17,10 +18,10 @@ func Explain(d Decision) string {
 		fmt.Fprintf(&b, "Unassigned: line %d, %d × %s: %s\n", u.Line, u.Quantity, u.SKU, u.Reason.text())
 	}
 	if len(d.Assignments) > 0 {
-		fmt.Fprintf(&b, "Cost: %s = %s\n", money(d.Cost.Total, d.Currency), d.Cost.against(Cost{}, d.Currency))
+		fmt.Fprintf(&b, "Cost: %s = %s\n", minorText(d.Cost.Total, d.Currency), d.Cost.against(Cost{}, d.Currency))
 	}
 	if a := d.RunnerUp; a != nil {
-		fmt.Fprintf(&b, "Runner-up: %s for %s: %s\n", strings.Join(a.Suppliers, " + "), money(a.Cost.Total, d.Currency), a.Why)
+		fmt.Fprintf(&b, "Runner-up: %s for %s: %s\n", strings.Join(a.Suppliers, " + "), minorText(a.Cost.Total, d.Currency), a.Why)
 	}
 	b.WriteString("Candidates:\n")
 	for i := range d.Candidates {
@@ -43,7 +44,7 @@ func explainHeadline(b *strings.Builder, d *Decision) {
 	if len(d.Unassigned) > 0 {
 		partly = "partly "
 	}
-	fmt.Fprintf(b, "Routed %sto %s for %s (%s).\n", partly, count(len(d.Assignments), "supplier"), money(d.Cost.Total, d.Currency), how)
+	fmt.Fprintf(b, "Routed %sto %s for %s (%s).\n", partly, count(len(d.Assignments), "supplier"), minorText(d.Cost.Total, d.Currency), how)
 }
 
 func explainAssignment(b *strings.Builder, a *Assignment, currency string) {
@@ -52,7 +53,7 @@ func explainAssignment(b *strings.Builder, a *Assignment, currency string) {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(b, " line %d: %d × %s at %s", l.Line, l.Quantity, l.SKU, money(l.UnitCost, currency))
+		fmt.Fprintf(b, " line %d: %d × %s at %s", l.Line, l.Quantity, l.SKU, minorText(l.UnitCost, currency))
 	}
 	c := Cost{Goods: a.Cost.Goods, Shipping: a.Cost.Shipping, Lateness: a.Cost.Lateness, Risk: a.Cost.Risk}
 	fmt.Fprintf(b, " (%s)\n", c.against(Cost{}, currency))
@@ -69,7 +70,7 @@ func explainCandidate(b *strings.Builder, c *CandidateReport, currency string) {
 		b.WriteString("removed")
 	}
 	if c.Alone != nil {
-		fmt.Fprintf(b, "; alone it ships %s for %s", count(int(c.Alone.Units), "unit"), money(c.Alone.Cost.Total, currency))
+		fmt.Fprintf(b, "; alone it ships %s for %s", count(int(c.Alone.Units), "unit"), minorText(c.Alone.Cost.Total, currency))
 	}
 	b.WriteByte('\n')
 	for _, e := range c.Eliminations {
@@ -115,7 +116,7 @@ func (c Cost) against(base Cost, currency string) string {
 		if base != (Cost{}) && p.amount > 0 {
 			sign = "+"
 		}
-		parts = append(parts, p.name+" "+sign+money(p.amount, currency))
+		parts = append(parts, p.name+" "+sign+minorText(p.amount, currency))
 	}
 	if len(parts) == 0 {
 		return "nothing"
@@ -130,31 +131,6 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// money writes minor units as an amount of the currency.
-func money(minor int64, currency string) string {
-	sign, digits := "", strconv.FormatInt(minor, 10)
-	if minor < 0 {
-		sign, digits = "-", digits[1:]
-	}
-	d := decimals(currency)
-	for len(digits) <= d {
-		digits = "0" + digits
-	}
-	if d > 0 {
-		digits = digits[:len(digits)-d] + "." + digits[len(digits)-d:]
-	}
-	return sign + digits + " " + currency
-}
-
-// decimals is the minor unit exponent of ISO 4217.
-func decimals(currency string) int {
-	switch currency {
-	case "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF":
-		return 0
-	case "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND":
-		return 3
-	case "CLF", "UYW":
-		return 4
-	}
-	return 2
+func minorText(minor int64, currency string) string {
+	return money.Money{Minor: minor, Currency: currency}.String()
 }

@@ -116,7 +116,7 @@ func TestScalingAllMoneyScalesTheCostAndKeepsTheChoice(t *testing.T) {
 			b := many.Assignments[i]
 			require.Equal(t, []any{a.Supplier, a.Method, a.Parcels}, []any{b.Supplier, b.Method, b.Parcels})
 			for j, l := range a.Lines {
-				l.UnitCost *= k
+				l.UnitCost, l.OfferCost = l.UnitCost*k, l.OfferCost*k
 				require.Equal(t, l, b.Lines[j])
 			}
 		}

@@ -1,6 +1,10 @@
 package routing
 
-import "time"
+import (
+	"time"
+
+	"github.com/dropline/dropline/internal/money"
+)
 
 // Request is the frozen input of one decision. It carries no personal data: of the address
 // only country and region matter to a rule.
@@ -98,12 +102,5 @@ type Exclusion struct {
 	Reason   string `json:"reason"`
 }
 
-// Rate converts minor units of From into minor units of To: amount × Num ÷ Den, rounded half
-// up. A difference in decimals between the currencies belongs into Num and Den. Only the pair
-// as recorded is used; rates are neither inverted nor chained.
-type Rate struct {
-	From string `json:"from"`
-	To   string `json:"to"`
-	Num  int64  `json:"num"`
-	Den  int64  `json:"den"`
-}
+// Rate is a recorded rate of exchange into the order's currency.
+type Rate = money.Rate

@@ -3,7 +3,6 @@ package routing
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 )
 
 // ErrInvalid is wrapped by every error about a malformed request.
@@ -176,26 +175,11 @@ func (r *Request) convert(amount int64, from string) (converted int64, ok bool, 
 	}
 	for _, t := range r.Rates {
 		if t.From == from && t.To == r.Currency {
-			converted, err = t.apply(amount)
-			return converted, err == nil, err
+			if converted, err = t.Convert(amount); err != nil || converted > MaxAmount {
+				return 0, false, invalid("%d %s in %s is beyond %d", amount, t.From, t.To, MaxAmount)
+			}
+			return converted, true, nil
 		}
 	}
 	return 0, false, nil
-}
-
-// apply multiplies in 128 bits, so that no recorded rate can overflow on the way.
-func (t Rate) apply(amount int64) (int64, error) {
-	hi, lo := bits.Mul64(uint64(amount), uint64(t.Num))
-	den := uint64(t.Den)
-	if hi >= den {
-		return 0, invalid("%d %s in %s is beyond %d", amount, t.From, t.To, MaxAmount)
-	}
-	quotient, rest := bits.Div64(hi, lo, den)
-	if rest >= den-rest { // half up
-		quotient++
-	}
-	if quotient > uint64(MaxAmount) {
-		return 0, invalid("%d %s in %s is beyond %d", amount, t.From, t.To, MaxAmount)
-	}
-	return int64(quotient), nil
 }
