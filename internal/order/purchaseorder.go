@@ -84,11 +84,11 @@ type Terms struct {
 
 // worth is a cost of the purchase order in the order's currency. ok is false for one that is too large to
 // convert: nothing is then decided by it.
-func (po *PurchaseOrder) worth(minor int64) (converted int64, ok bool) {
-	if po.Terms.Rate == nil {
+func (p *PurchaseOrder) worth(minor int64) (converted int64, ok bool) {
+	if p.Terms.Rate == nil {
 		return minor, true
 	}
-	converted, err := po.Terms.Rate.Convert(minor)
+	converted, err := p.Terms.Rate.Convert(minor)
 	return converted, err == nil
 }
 
