@@ -52,7 +52,7 @@ type sizes struct {
 var (
 	longSizes = sizes{
 		counted: 5, rounds: 3, loadOrders: 300, loadWarm: 200, inFlight: 100, intakeFor: 8 * time.Second,
-		sleepers: 100_000, startFor: 12 * time.Minute, coldAnswers: 300, starts: 5,
+		sleepers: 100_000, startFor: 25 * time.Minute, coldAnswers: 300, starts: 5,
 	}
 	quickSizes = sizes{
 		counted: 2, rounds: 1, loadOrders: 40, loadWarm: 10, inFlight: 40, intakeFor: 2 * time.Second,

@@ -177,7 +177,10 @@ func TestForeignPricesAreConvertedExactlyAndRoundedHalfUp(t *testing.T) {
 	r.Candidates[0].Offers[0].Currency = "JPY"
 	r.Candidates[0].Offers[0].UnitCost = 3
 	r.Rates = []Rate{{From: "JPY", To: "EUR", Num: 5, Den: 10}}
-	require.Equal(t, int64(2), decide(t, r).Assignments[0].Lines[0].UnitCost)
+	d := decide(t, r)
+	require.Equal(t, []AssignedLine{{Line: 1, SKU: "A", SupplierSKU: "ac-a", Quantity: 2, UnitCost: 2, OfferCost: 3}}, d.Assignments[0].Lines)
+	require.Equal(t, "JPY", d.Assignments[0].Currency)
+	require.Contains(t, Explain(d), "at 0.02 EUR (ordered at 3 JPY)")
 	r.Rates = []Rate{{From: "JPY", To: "EUR", Num: 1<<62 - 1, Den: 1 << 62}} // the product needs 128 bits
 	r.Candidates[0].Offers[0].UnitCost = MaxAmount
 	require.Equal(t, MaxAmount, decide(t, r).Assignments[0].Lines[0].UnitCost)

@@ -54,6 +54,9 @@ func explainAssignment(b *strings.Builder, a *Assignment, currency string) {
 			b.WriteByte(',')
 		}
 		fmt.Fprintf(b, " line %d: %d × %s at %s", l.Line, l.Quantity, l.SKU, minorText(l.UnitCost, currency))
+		if a.Currency != "" {
+			fmt.Fprintf(b, " (ordered at %s)", minorText(l.OfferCost, a.Currency))
+		}
 	}
 	c := Cost{Goods: a.Cost.Goods, Shipping: a.Cost.Shipping, Lateness: a.Cost.Lateness, Risk: a.Cost.Risk}
 	fmt.Fprintf(b, " (%s)\n", c.against(Cost{}, currency))

@@ -21,7 +21,7 @@ import (
 
 const usage = `dropline-bench measures what Dropline costs and how fast it is.
 
-  make bench                        everything, on a quiet machine (up to half an hour)
+  make bench                        everything, on a quiet machine (up to an hour)
   make bench ARGS=--quick           everything small: does it work? (two minutes)
   make bench ARGS='--only intake'   one section; the others keep their last figures
   dropline-bench --docs FILE...     write the figures into documents, between their markers
