@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	base = "https://returns.example"
-	old  = "an old key of some length"
+	base   = "https://returns.example"
+	old    = "an old key of some length"
 	recent = "a new key of some length!"
 )
 
