@@ -194,6 +194,9 @@ func (f *pageForm) takePicture(part *multipart.Part) error {
 // The picture is not unpacked.
 func pictureType(body []byte) string {
 	sniffed := http.DetectContentType(body)
+	if sniffed != "image/jpeg" && sniffed != "image/png" {
+		return "" // whatever else this program can read
+	}
 	size, format, err := image.DecodeConfig(bytes.NewReader(body))
 	if err != nil || sniffed != "image/"+format || size.Width < 1 || size.Height < 1 || size.Width > maxSide || size.Height > maxSide {
 		return ""

@@ -141,7 +141,7 @@ func offered(s *returndesk.Sight, r returns.Resolution) bool {
 // view is the page with what can be sent back. sent is a form that has to be corrected; nil: a fresh one.
 func viewPage(who guest, s *returndesk.Sight, sent *pageForm, problems map[string]string) pageView {
 	v := pageView{
-		Shop: s.Shop, Number: cmp.Or(s.Number, who.key.Order), Heading: "Send something back",
+		Shop: cmp.Or(s.Shop, who.key.Storefront), Number: cmp.Or(s.Number, who.key.Order), Heading: "Send something back",
 		Lead: "Choose what you send back and why. You get an answer at once.",
 	}
 	form := &formView{Action: who.path, Request: newRequestMark(), PhotosForFault: s.PhotosForFault, Fees: feeWords(s)}

@@ -84,7 +84,9 @@ func (l *Links) For(key order.Key, now time.Time) string {
 }
 
 // PathOf is where the pages of a token are, as a browser sees them.
-func (l *Links) PathOf(token string) string { return l.base.JoinPath(Path, token).EscapedPath() }
+func (l *Links) PathOf(token string) string {
+	return "/" + strings.TrimPrefix(l.base.JoinPath(Path, token).EscapedPath(), "/")
+}
 
 func (l *Links) token(key order.Key, expires time.Time) string {
 	body := make([]byte, headLength, headLength+len(key.String())+macLength)

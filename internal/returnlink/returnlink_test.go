@@ -131,6 +131,7 @@ func TestWithoutAddressAndKeyThereAreNoLinks(t *testing.T) {
 	below, err := returnlink.New("https://shop.example/returns/", []string{old})
 	require.NoError(t, err)
 	require.Equal(t, "/returns/r/abc", below.PathOf("abc"))
+	require.Equal(t, "/r/abc", links(t, old).PathOf("abc"))
 	require.Contains(t, below.For(mugs, now), "https://shop.example/returns/r/")
 }
 
