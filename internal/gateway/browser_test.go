@@ -245,8 +245,8 @@ func TestTheReturnPageWorksInABrowserWithoutScripts(t *testing.T) {
 
 	b.load(func() { b.press("button.plain") })
 	require.Contains(t, b.text(), "We have noted that you keep the goods")
-	require.Contains(t, b.text(), "Taken back")
-	b.shoot("taken-back-400")
+	require.Contains(t, b.text(), "Cancelled")
+	b.shoot("cancelled-400")
 	b.open(host + path[:len(path)-1])
 	require.Contains(t, b.text(), "This link leads nowhere")
 	b.shoot("nowhere-400")

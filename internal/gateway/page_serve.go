@@ -51,8 +51,8 @@ func (d *desktop) view(who guest, sent *pageForm, problems map[string]string) pa
 
 // said are the notices that an address may ask for; nothing else of it is shown.
 var said = map[string]pageNotice{
-	"cancelled": {Title: "The return is taken back", Text: "You keep the goods. You can ask for another return as long as there is time."},
-	"stored":    {Title: "We have noted that you keep the goods", Text: "The return is taken back, if the parcel is not on its way by then. Load this page again to see it."},
+	"cancelled": {Title: "The return is cancelled", Text: "You keep the goods. You can ask for another return as long as there is time."},
+	"stored":    {Title: "We have noted that you keep the goods", Text: "The return is cancelled, if the parcel is not on its way by then. Load this page again to see it."},
 }
 
 func (g *gateway) showReturnPage(w http.ResponseWriter, r *http.Request, who guest) error {
@@ -178,7 +178,7 @@ func (g *gateway) cancelOnPage(w http.ResponseWriter, r *http.Request, who guest
 		return err
 	}
 	v := d.view(who, nil, nil)
-	v.Notice = &pageNotice{"It is too late to take this return back", "See below where it stands.", true}
+	v.Notice = &pageNotice{"It is too late to cancel this return", "See below where it stands.", true}
 	writePage(w, http.StatusConflict, v)
 	return nil
 }

@@ -145,7 +145,7 @@ func TestACustomerAsksOnThePageAndSeesWhatCameOfIt(t *testing.T) {
 	shown := f.get(got.Header.Get("Location"), "")
 	isPage(t, http.StatusOK, shown)
 	rma := mugs.PurchaseOrderNumber(1) + "-R1"
-	for _, text := range []string{"Your return is granted", rma, "1 × Blue mug", "Hand the goods in until ", "Take it back"} {
+	for _, text := range []string{"Your return is granted", rma, "1 × Blue mug", "Hand the goods in until ", "Cancel this return"} {
 		require.Contains(t, shown.body, text)
 	}
 	again := f.get(path, "")
@@ -404,7 +404,7 @@ func TestACustomerTakesAReturnBackOnThePage(t *testing.T) {
 	}
 	require.Equal(t, 1, f.count(`SELECT count(*) FROM return_facts WHERE kind = 'cancel_request'`))
 	page := f.get(path+"?said=stored", "")
-	require.Contains(t, page.body, "Taken back")
+	require.Contains(t, page.body, "Cancelled")
 	require.NotContains(t, page.body, cancel)
 
 	f.exec(`DELETE FROM return_facts`)

@@ -124,6 +124,14 @@ func closedWords(c *returns.Refusal) string {
 
 func titleOf(l *returndesk.SightLine) string { return cmp.Or(l.Title, l.SKU) }
 
+// skuOf is what stands beside the title: nothing, when the title is the SKU.
+func skuOf(l *returndesk.SightLine) string {
+	if l.Title == "" {
+		return ""
+	}
+	return l.SKU
+}
+
 func lineTitle(s *returndesk.Sight, line int) string {
 	for i := range s.Lines {
 		if s.Lines[i].Line == line {
@@ -151,7 +159,7 @@ func viewPage(who guest, s *returndesk.Sight, sent *pageForm, problems map[strin
 	for i := range s.Lines {
 		l := &s.Lines[i]
 		if l.Free == 0 {
-			v.Closed = append(v.Closed, closedLine{titleOf(l), l.SKU, closedWords(l.Refused)})
+			v.Closed = append(v.Closed, closedLine{titleOf(l), skuOf(l), closedWords(l.Refused)})
 			continue
 		}
 		form.Lines = append(form.Lines, viewLine(l, sent, problems))
@@ -178,7 +186,7 @@ const mostListed = 30
 func viewLine(l *returndesk.SightLine, sent *pageForm, problems map[string]string) formLine {
 	at := strconv.Itoa(l.Line)
 	f := formLine{
-		Line: l.Line, Title: titleOf(l), SKU: l.SKU, QuantityProblem: problems["quantity-"+at], ReasonProblem: problems["reason-"+at],
+		Line: l.Line, Title: titleOf(l), SKU: skuOf(l), QuantityProblem: problems["quantity-"+at], ReasonProblem: problems["reason-"+at],
 	}
 	switch {
 	case l.Refused != nil:
@@ -295,7 +303,7 @@ func stageWords(s *returns.State) (stage, text string, done bool) {
 	gets := follows(s.Resolution)
 	switch at := s.Stage(); {
 	case at == returns.StageCancelled || s.Cancelled:
-		return "Taken back", "You keep the goods.", true
+		return "Cancelled", "You keep the goods.", true
 	case at == returns.StageExpired:
 		return "Ended", "The goods were not handed in until " + day(s.SendBy) + ".", true
 	case at == returns.StageClosed || at == returns.StageCredit:

@@ -144,7 +144,7 @@ var wording = map[Milestone]words{
 
 // pageTexts invite to the order's return page, in the messages with which customers look for it.
 var pageTexts = map[Milestone]string{
-	Delivered: "Send something back", ReturnAuthorised: "See your return, or take it back", ReturnKeep: "See your return",
+	Delivered: "Send something back", ReturnAuthorised: "See your return, or cancel it", ReturnKeep: "See your return",
 	ReturnReceived: "See your return", ReturnExpired: "See your return, or ask for another", ReturnNotPaid: "See your return",
 }
 

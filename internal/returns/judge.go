@@ -283,7 +283,7 @@ func (p *Policy) windowEnd(fault bool, delivered time.Time) time.Time {
 	if fault && p.FaultDays > 0 {
 		days = p.FaultDays
 	}
-	return delivered.AddDate(0, 0, days)
+	return delivered.UTC().AddDate(0, 0, days)
 }
 
 // allot takes units from purchase orders, the latest delivery first: its windows are the widest.
