@@ -20,8 +20,9 @@ decisions to it. A return has a number (RMA); its workflow follows it from the a
 supplier to the refund and the supplier's credit.`,
 		`  starter return request shop/1001 --line 1 --quantity 1 --reason damaged
   starter return list --attention
+  starter return link shop/1001
   starter return show DLABCDEFGHIJKLM-1-R1`)
-	c.AddCommand(p.returnRequest(), p.returnShow(), p.returnList(), p.returnCancel(), p.returnDecide(), p.returnRevive())
+	c.AddCommand(p.returnRequest(), p.returnShow(), p.returnList(), p.returnLink(), p.returnCancel(), p.returnDecide(), p.returnRevive())
 	return c
 }
 
@@ -155,6 +156,9 @@ func (p *program) tellReturn(v *orderview.Return) {
 	if v.Label != nil {
 		p.heading("Parcel")
 		p.say("  %s with %s: %s%s", plain(v.Label.Tracking), plain(v.Label.Carrier), words(v.Parcel), after(", label ", plain(v.Label.URL)))
+	}
+	if v.Note != "" {
+		p.say("  the customer writes: %s", plain(strings.ReplaceAll(v.Note, "\n", " ")))
 	}
 	for _, address := range v.Photos {
 		p.say("  picture: %s", plain(address))

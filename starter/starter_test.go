@@ -39,7 +39,7 @@ func newConsole(t *testing.T) *console {
 	t.Helper()
 	c := &console{t: t, settings: config.Settings{
 		DatabaseURL: postgrestest.URL(t), DatabaseConnections: 4, ListenAddress: "127.0.0.1:0", LogLevel: "error", LogFormat: "json",
-		CustomerHashKey: "dropline",
+		CustomerHashKey: "dropline", PublicURL: "https://returns.example", ReturnLinkKeys: []string{"sixteen characters"},
 	}}
 	var err error
 	c.pool, err = postgres.Open(t.Context(), c.settings.DatabaseURL, 2)
@@ -416,6 +416,7 @@ func TestReturnsAreAskedForListedShownAndCancelledWithoutTemporal(t *testing.T) 
 	granted := c.done("return", "request", "demo/1001", "--line", "1", "--quantity", "1", "--reason", "changed_mind", "--id", "r-1")
 	require.Contains(t, granted, "Granted DLDEMO-1-R1: 1 of line 1. Send the goods back until ")
 	require.Contains(t, c.done("return", "list"), "DLDEMO-1-R1")
+	require.Regexp(t, `^https://returns\.example/r/[A-Za-z0-9_-]{40,}\n$`, c.done("return", "link", "demo/1001"))
 	require.Equal(t, "No returns.\n", c.done("return", "list", "--attention"))
 	shown := c.done("return", "show", "DLDEMO-1-R1")
 	require.Contains(t, shown, "AUTHORISING")

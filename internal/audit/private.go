@@ -1,7 +1,7 @@
 package audit
 
-// Invariant 17: personal data stands in its allowed stores only (order_contacts, address_changes and
-// the archived documents), and nothing crosses from one storefront to another.
+// Invariant 17: personal data stands in its allowed stores only (order_contacts, address_changes,
+// return_notes, return_pictures and the archived documents), and nothing crosses from one storefront to another.
 var private = []statement{
 	{
 		invariant: 17, name: "no e-mail address, street or telephone number outside its stores",

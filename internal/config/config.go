@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
+
+	"github.com/dropline/dropline/internal/returnlink"
 )
 
 // Settings are what worker and starter need besides the connection to Temporal.
@@ -29,7 +32,11 @@ type Settings struct {
 	AllowPrivatePartners bool
 	// CustomerHashKey keys the hash by which orders of one customer are counted.
 	CustomerHashKey string
-	Mail            Mail
+	// PublicURL is the gateway as customers reach it; ReturnLinkKeys sign the links to their return pages, the
+	// first one new ones, and each is believed. Without both there are no pages.
+	PublicURL      string
+	ReturnLinkKeys []string
+	Mail           Mail
 }
 
 // Rate is how many requests are taken: so many a second for long, Burst at once.
@@ -39,6 +46,11 @@ type Rate struct{ PerSecond, Burst int }
 type Mail struct {
 	Host, Username, Password, From, TLS string
 	Port                                int
+}
+
+// ReturnLinks are the links to customers' return pages; nil without PublicURL and ReturnLinkKeys.
+func (s Settings) ReturnLinks() (*returnlink.Links, error) {
+	return returnlink.New(s.PublicURL, s.ReturnLinkKeys)
 }
 
 // Variable documents one environment variable.
@@ -63,6 +75,8 @@ var variables = []Variable{
 	{"DROPLINE_PARTNER_BURST", "1000", "webhooks that each partner may deliver at once", false},
 	{"DROPLINE_ALLOW_PRIVATE_PARTNERS", "false", "true lets partners live on loopback and private addresses", false},
 	{"DROPLINE_CUSTOMER_HASH_KEY", "dropline", "key of the hash by which one customer's orders are counted", true},
+	{"DROPLINE_PUBLIC_URL", "", "the gateway's address for customers; empty: no return pages, no links to them", false},
+	{"DROPLINE_RETURN_LINK_KEYS", "", "keys of those links, 16 characters or more, new before old, separated by spaces", true},
 	{"DROPLINE_SMTP_HOST", "", "mail server for messages to customers; empty: none are sent", false},
 	{"DROPLINE_SMTP_PORT", "587", "its port", false},
 	{"DROPLINE_SMTP_USERNAME", "", "user name at the mail server; empty: without authentication", false},
@@ -116,6 +130,8 @@ func from(look func(string) (string, bool)) (Settings, error) {
 		PartnerRate:          Rate{number("DROPLINE_PARTNER_RATE", 1, mostRequests), number("DROPLINE_PARTNER_BURST", 1, mostRequests)},
 		AllowPrivatePartners: oneOf("DROPLINE_ALLOW_PRIVATE_PARTNERS", "false", "true") == "true",
 		CustomerHashKey:      values["DROPLINE_CUSTOMER_HASH_KEY"],
+		PublicURL:            values["DROPLINE_PUBLIC_URL"],
+		ReturnLinkKeys:       strings.Fields(values["DROPLINE_RETURN_LINK_KEYS"]),
 		Mail: Mail{
 			Host: values["DROPLINE_SMTP_HOST"], Port: number("DROPLINE_SMTP_PORT", 1, 65535),
 			Username: values["DROPLINE_SMTP_USERNAME"], Password: values["DROPLINE_SMTP_PASSWORD"],
@@ -124,6 +140,9 @@ func from(look func(string) (string, bool)) (Settings, error) {
 	}
 	if s.DatabaseURL == "" {
 		problems = append(problems, errors.New("DATABASE_URL is not set: want postgres://user@host:port/database"))
+	}
+	if _, err := s.ReturnLinks(); err != nil {
+		problems = append(problems, fmt.Errorf("DROPLINE_PUBLIC_URL: it goes with DROPLINE_RETURN_LINK_KEYS: %w", err))
 	}
 	if s.Mail.Host != "" && s.Mail.From == "" {
 		problems = append(problems, errors.New("DROPLINE_MAIL_FROM is not set, and DROPLINE_SMTP_HOST is"))

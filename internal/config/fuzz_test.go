@@ -31,6 +31,24 @@ func FuzzSettings(f *testing.F) {
 	})
 }
 
+func TestReturnPagesNeedAnAddressAndKeysThatNobodyGuesses(t *testing.T) {
+	t.Parallel()
+	settings, err := read(map[string]string{
+		"DATABASE_URL": "x", "DROPLINE_PUBLIC_URL": "https://returns.example", "DROPLINE_RETURN_LINK_KEYS": "a recent key of 16",
+	})
+	require.ErrorContains(t, err, "at least 16")
+	require.Equal(t, []string{"a", "recent", "key", "of", "16"}, settings.ReturnLinkKeys)
+	for _, pair := range [][2]string{{"https://returns.example", ""}, {"", "sixteen-characters"}, {"returns.example", "sixteen-characters"}} {
+		_, err := read(map[string]string{"DATABASE_URL": "x", "DROPLINE_PUBLIC_URL": pair[0], "DROPLINE_RETURN_LINK_KEYS": pair[1]})
+		require.ErrorContains(t, err, "DROPLINE_PUBLIC_URL: ")
+		require.NotContains(t, err.Error(), "sixteen-characters")
+	}
+	_, err = read(map[string]string{
+		"DATABASE_URL": "x", "DROPLINE_PUBLIC_URL": "https://returns.example/shop", "DROPLINE_RETURN_LINK_KEYS": "sixteen-characters another-sixteen-characters",
+	})
+	require.NoError(t, err)
+}
+
 func read(values map[string]string) (Settings, error) {
 	return from(func(name string) (string, bool) {
 		value, set := values[name]

@@ -108,6 +108,7 @@ func (w *world) access(out io.Writer) {
 	for _, name := range []string{"DATABASE_URL", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE"} {
 		fmt.Fprintf(out, "  export %s='%s'\n", name, os.Getenv(name))
 	}
+	fmt.Fprintf(out, "  export DROPLINE_PUBLIC_URL='%s' DROPLINE_RETURN_LINK_KEYS='%s'\n", w.gatewayURL, w.pageKey)
 }
 
 // introduce prints what a developer needs to place orders by hand.
@@ -132,9 +133,13 @@ See where it stands:
 
   curl -sS %[1]s/v1/orders/shop/my-first -H 'Authorization: Bearer %[2]s'
 
+When it was delivered, send something back on its customer's page:
+
+  %[4]s/starter return link shop/my-first
+
 Make a supplier misbehave (see internal/sim/suppliersim/manner.go):
 
   curl -sS -X PUT '%[3]s/manners/acme?sku=MUG-BLUE' -d '{"ack": {"content": "reject"}}'
 
-`, w.gatewayURL, w.keys["shop"], w.partners.suppliers.URL())
+`, w.gatewayURL, w.keys["shop"], w.partners.suppliers.URL(), w.programs.Folder)
 }

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,7 @@ type world struct {
 
 	gatewayURL string
 	keys       map[string]string // API keys by storefront; the operator's under operatorKey
+	pageKey    string            // signs the links to return pages
 	pool       *pgxpool.Pool
 	temporal   client.Client
 	namespace  string
@@ -44,7 +46,7 @@ func open(ctx context.Context, o Options, say func(format string, args ...any)) 
 	if url == "" || os.Getenv("TEMPORAL_ADDRESS") == "" {
 		return nil, errors.New("DATABASE_URL or TEMPORAL_ADDRESS is not set: run \"make demo\", which starts both")
 	}
-	w := &world{keys: map[string]string{}, ui: os.Getenv("DROPLINE_TEMPORAL_UI")}
+	w := &world{keys: map[string]string{}, pageKey: rand.Text(), ui: os.Getenv("DROPLINE_TEMPORAL_UI")}
 	defer func() {
 		if err != nil {
 			w.close()
@@ -72,7 +74,8 @@ func open(ctx context.Context, o Options, say func(format string, args ...any)) 
 	}
 	w.programs.Logs = w.folder
 	w.programs.Env = append(append(os.Environ(), w.partners.environment()...),
-		"DROPLINE_LISTEN_ADDRESS="+addresses[0], "DROPLINE_LOG_FORMAT=text")
+		"DROPLINE_LISTEN_ADDRESS="+addresses[0], "DROPLINE_LOG_FORMAT=text",
+		"DROPLINE_PUBLIC_URL="+w.gatewayURL, "DROPLINE_RETURN_LINK_KEYS="+w.pageKey)
 	if w.pool, err = postgres.Open(ctx, url, 8); err != nil {
 		return nil, err
 	}

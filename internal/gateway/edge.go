@@ -66,7 +66,7 @@ func (g *gateway) pass(w *watched, r *http.Request) error {
 			return err
 		}
 	}
-	if r.Method == http.MethodPost {
+	if r.Method == http.MethodPost && !isReturnPage(pattern) {
 		if err := takeBody(w, r, !partner); err != nil {
 			return err
 		}
@@ -85,8 +85,12 @@ func signedByPartner(route string) bool {
 	return false
 }
 
-// fail answers with a problem document.
+// fail answers with a problem document, or to a customer with a page.
 func (g *gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if isReturnPage(visitOf(r.Context()).pattern) {
+		g.failPage(w, r, err)
+		return
+	}
 	p := g.answer(r.Context(), err)
 	p.RequestID = visitOf(r.Context()).id
 	maps.Copy(w.Header(), p.headers)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/dropline/dropline/internal/apikey"
 	"github.com/dropline/dropline/internal/returndesk"
+	"github.com/dropline/dropline/internal/returnlink"
 	"github.com/dropline/dropline/internal/storefront"
 )
 
@@ -78,9 +79,11 @@ type Config struct {
 	ShopifyMaxAge time.Duration
 	// AnswerWait is how long a person waits for the order's answer. Default 10 s.
 	AnswerWait time.Duration
+	// Links lead customers to their return pages; nil: there are none.
+	Links *returnlink.Links
 	// KeyRate is per API key (default 50, burst 100), PartnerRate per signing partner (default 200,
-	// burst 1000).
-	KeyRate, PartnerRate Rate
+	// burst 1000), PageRate per order's return page (default 2, burst 40).
+	KeyRate, PartnerRate, PageRate Rate
 }
 
 func (c Config) withDefaults() Config {
@@ -102,6 +105,9 @@ func (c Config) withDefaults() Config {
 	if c.PartnerRate == (Rate{}) {
 		c.PartnerRate = Rate{200, 1000}
 	}
+	if c.PageRate == (Rate{}) {
+		c.PageRate = Rate{2, 40}
+	}
 	if c.Version == "" {
 		c.Version = "dev"
 	}
@@ -121,6 +127,8 @@ type gateway struct {
 	api      huma.API
 	keys     *limiter
 	partners *limiter
+	pages    *limiter
+	uploads  chan struct{} // a place for each form that may be read at once
 	desk     *returndesk.Desk
 }
 
@@ -132,6 +140,7 @@ func New(c Config) http.Handler {
 	installErrors()
 	g := &gateway{Config: c.withDefaults(), mux: http.NewServeMux()}
 	g.keys, g.partners = newLimiter(g.KeyRate, g.Now), newLimiter(g.PartnerRate, g.Now)
+	g.pages, g.uploads = newLimiter(g.PageRate, g.Now), make(chan struct{}, formsAtOnce)
 	g.desk = &returndesk.Desk{Pool: g.Database, Now: g.Now, Wake: g.Nudge}
 	g.api = humago.New(g.mux, g.description())
 	g.registerOrders()
@@ -139,6 +148,7 @@ func New(c Config) http.Handler {
 	g.registerReturns()
 	g.registerOrderPayments()
 	g.registerClaims()
+	g.registerReturnPages()
 	g.registerWebhooks()
 	g.registerPaymentWebhooks()
 	g.mux.HandleFunc("GET /healthz", g.health)

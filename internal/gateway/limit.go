@@ -1,12 +1,13 @@
 package gateway
 
 import (
+	"maps"
 	"sync"
 	"time"
 )
 
 // limiter holds a bucket per caller. Only callers that have proved who they are get one, so their
-// number is that of the keys and partners.
+// number is that of the keys, the partners and the orders whose customers have come of late.
 type limiter struct {
 	rate    Rate
 	now     func() time.Time
@@ -32,6 +33,7 @@ func (l *limiter) allow(caller string) bool {
 	now, full := l.now(), int64(l.rate.Burst)*whole
 	b, known := l.buckets[caller]
 	if !known {
+		l.tidy(now)
 		b = bucket{left: full, at: now}
 	}
 	// A thousandth of a request a second is one millisecond at one request a second.
@@ -44,4 +46,20 @@ func (l *limiter) allow(caller string) bool {
 	}
 	l.buckets[caller] = b
 	return allowed
+}
+
+// mostBuckets is how many callers are remembered: some 100 bytes each.
+const mostBuckets = 20_000
+
+// tidy forgets callers whose buckets are full again, before there are too many. When none is, it forgets all:
+// nobody is refused because others came.
+func (l *limiter) tidy(now time.Time) {
+	if len(l.buckets) < mostBuckets {
+		return
+	}
+	fills := time.Duration(l.rate.Burst) * time.Second / time.Duration(max(l.rate.PerSecond, 1))
+	maps.DeleteFunc(l.buckets, func(_ string, b bucket) bool { return now.Sub(b.at) >= fills })
+	if len(l.buckets) >= mostBuckets {
+		clear(l.buckets)
+	}
 }

@@ -60,6 +60,8 @@ type links struct {
 	Cancel   string `json:"cancel" example:"/v1/orders/shop/1001/cancel"`
 	Address  string `json:"address" example:"/v1/orders/shop/1001/address"`
 	Returns  string `json:"returns" example:"/v1/orders/shop/1001/returns"`
+	// ReturnPage is for the customer alone: whoever has it may ask for returns of the order.
+	ReturnPage string `json:"return_page,omitempty" doc:"The customer's return page, good for 180 days. Shown with an order, if there are such pages." example:"https://returns.example/r/AWrF…"`
 }
 
 func linksOf(key order.Key) links {
@@ -134,7 +136,9 @@ func (g *gateway) show(ctx context.Context, in *OrderPath) (*showOutput, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &showOutput{shownBody{view, linksOf(key)}}, nil
+	to := linksOf(key)
+	to.ReturnPage = g.Links.For(key, g.Now())
+	return &showOutput{shownBody{view, to}}, nil
 }
 
 type timelineOutput struct {

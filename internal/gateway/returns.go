@@ -34,6 +34,13 @@ func (g *gateway) registerReturns() {
 		Errors: []int{404},
 	}, mayRequest, g.showReturn)
 	operation(g, huma.Operation{
+		OperationID: "show-return-photo", Method: http.MethodGet, Path: "/v1/orders/{storefront}/{id}/returns/{rma}/photos/{n}",
+		Summary: "Fetch a picture that the customer added on the return page", Description: "JPEG or PNG, as it came.", Errors: []int{404},
+		Responses: map[string]*huma.Response{"200": {Description: "The picture", Content: map[string]*huma.MediaType{
+			"image/jpeg": {Schema: &huma.Schema{Type: "string", Format: "binary"}}, "image/png": {Schema: &huma.Schema{Type: "string", Format: "binary"}},
+		}}},
+	}, mayRequest, g.showReturnPhoto)
+	operation(g, huma.Operation{
 		OperationID: "list-all-returns", Method: http.MethodGet, Path: "/v1/returns", Summary: "List returns, the newest first",
 	}, mayRequest, g.listAllReturns)
 	operation(g, huma.Operation{
@@ -248,6 +255,33 @@ func (g *gateway) showReturn(ctx context.Context, in *ReturnPath) (*shownReturn,
 		return nil, problem(notFound, "")
 	}
 	return &shownReturn{list[at]}, nil
+}
+
+type returnPhotoInput struct {
+	ReturnPath
+	N int `path:"n" minimum:"1" maximum:"10" example:"1"`
+}
+
+type returnPhotoOutput struct {
+	ContentType string `header:"Content-Type"`
+	Disposition string `header:"Content-Disposition"`
+	Policy      string `header:"Content-Security-Policy"`
+	Body        []byte
+}
+
+func (g *gateway) showReturnPhoto(ctx context.Context, in *returnPhotoInput) (*returnPhotoOutput, error) {
+	key, err := in.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !requestShape.MatchString(in.RMA) {
+		return nil, problem(notFound, "")
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	picture, err := returndesk.ReadPicture(ctx, g.Database, key, in.RMA, in.N)
+	// It is a stranger's file: no browser shows it as part of this address.
+	return &returnPhotoOutput{picture.MediaType, "attachment", "default-src 'none'; sandbox", picture.Body}, err
 }
 
 type listReturnsInput struct {

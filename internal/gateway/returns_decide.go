@@ -68,12 +68,17 @@ func (g *gateway) cancelReturn(ctx context.Context, in *cancelReturnInput) (*ret
 	if err != nil {
 		return nil, err
 	}
-	r := returns.CancelRequest{ID: "api/" + name, By: string(visitOf(ctx).key.Role)}
+	return g.takeBack(ctx, key, standing, returns.CancelRequest{ID: "api/" + name, By: string(visitOf(ctx).key.Role)}, name)
+}
+
+// takeBack asks the return's workflow to cancel it, or stores the request when it cannot be asked now.
+func (g *gateway) takeBack(ctx context.Context, key order.Key, standing returndesk.Standing, r returns.CancelRequest, name string) (*returnAnswerOutput, error) {
+	rma := standing.State.RMA
 	switch {
 	case !standing.ClosedAt.IsZero():
 		return closedReturn(standing, r, name)
 	case standing.StartedAt.IsZero():
-		return g.storeReturnCancel(ctx, in.ReturnPath, r, name)
+		return g.storeReturnCancel(ctx, rma, r, name)
 	}
 	// What the carrier told may still wait to be delivered to the workflow.
 	if err := standing.State.CanCancel(r); err != nil {
@@ -85,10 +90,10 @@ func (g *gateway) cancelReturn(ctx context.Context, in *cancelReturnInput) (*ret
 	}
 	asking, cancel := context.WithTimeout(ctx, g.AnswerWait)
 	defer cancel()
-	answer, err := g.Orders.CancelReturn(asking, key, in.RMA, id, r)
+	answer, err := g.Orders.CancelReturn(asking, key, rma, id, r)
 	switch {
 	case errors.Is(err, ErrNotRunning), errors.Is(err, ErrLate), errors.Is(err, ErrUnreachable):
-		return g.storeReturnCancel(ctx, in.ReturnPath, r, name)
+		return g.storeReturnCancel(ctx, rma, r, name)
 	case err != nil:
 		return nil, err
 	}
@@ -108,18 +113,18 @@ func closedReturn(s returndesk.Standing, r returns.CancelRequest, name string) (
 
 // storeReturnCancel commits a cancellation as a fact about the return, which its workflow takes as soon
 // as it can, and at most once by its id. It outlives the caller.
-func (g *gateway) storeReturnCancel(ctx context.Context, p ReturnPath, r returns.CancelRequest, name string) (*returnAnswerOutput, error) {
+func (g *gateway) storeReturnCancel(ctx context.Context, rma string, r returns.CancelRequest, name string) (*returnAnswerOutput, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
 	var standing returndesk.Standing
 	var stored, closed bool
 	err := postgres.InTx(ctx, g.Database, func(tx pgx.Tx) error {
 		// The lock makes two callers with one id take turns.
-		if _, err := tx.Exec(ctx, `SELECT 1 FROM returns WHERE rma = $1 FOR UPDATE`, p.RMA); err != nil {
-			return fmt.Errorf("store a cancellation of return %s: %w", p.RMA, err)
+		if _, err := tx.Exec(ctx, `SELECT 1 FROM returns WHERE rma = $1 FOR UPDATE`, rma); err != nil {
+			return fmt.Errorf("store a cancellation of return %s: %w", rma, err)
 		}
 		var err error
-		if standing, err = returndesk.Stand(ctx, tx, p.RMA); err != nil {
+		if standing, err = returndesk.Stand(ctx, tx, rma); err != nil {
 			return err
 		}
 		if closed = !standing.ClosedAt.IsZero(); closed {
@@ -132,7 +137,7 @@ func (g *gateway) storeReturnCancel(ctx context.Context, p ReturnPath, r returns
 		if err := standing.State.CanCancel(r); err != nil {
 			return err
 		}
-		_, err = returndesk.Append(ctx, tx, p.RMA, returns.Fact{Cancel: &r}, true, 0)
+		_, err = returndesk.Append(ctx, tx, rma, returns.Fact{Cancel: &r}, true, 0)
 		return err
 	})
 	switch {

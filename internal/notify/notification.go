@@ -73,6 +73,7 @@ type Notification struct {
 	TrackingURL string    // http or https; anything else is left out
 	RMA         string    // of a return: to be written on the parcel
 	LabelURL    string    // return_authorised: where the label can be printed; http or https
+	ReturnPage  string    // the customer's own page for returns of the order; http or https, empty: there is none
 	Amount      string    // refunded, store_credited: formatted with its currency, "12.34 EUR"
 	ExpectedOn  time.Time // backordered, delayed: the new date; return_authorised: the last day; zero when there is none
 	At          time.Time // when the milestone was reached; dates the message

@@ -37,6 +37,7 @@ type view struct {
 	Items                  []Item
 	Carrier, Tracking, URL string
 	Label                  string
+	Page, PageText         string
 	Accent                 string
 }
 
@@ -141,6 +142,12 @@ var wording = map[Milestone]words{
 	},
 }
 
+// pageTexts invite to the order's return page, in the messages with which customers look for it.
+var pageTexts = map[Milestone]string{
+	Delivered: "Send something back", ReturnAuthorised: "See your return, or cancel it", ReturnKeep: "See your return",
+	ReturnReceived: "See your return", ReturnExpired: "See your return, or ask for another", ReturnNotPaid: "See your return",
+}
+
 // Render writes the message. Errors are ErrInvalid.
 func Render(n Notification) (Rendered, error) {
 	if err := n.validate(); err != nil {
@@ -180,6 +187,9 @@ func (n Notification) view() view {
 		Shop:    oneLine(n.Shop), Number: number, Greeting: "Hello,",
 		Headline: w.headline, Opening: opening, Closing: fill.Replace(w.closing), ItemsTitle: w.items, Accent: w.accent,
 		Carrier: oneLine(n.Carrier), Tracking: oneLine(n.Tracking), URL: link(n.TrackingURL), Label: link(n.LabelURL),
+	}
+	if v.PageText = pageTexts[n.Milestone]; v.PageText != "" {
+		v.Page = link(n.ReturnPage)
 	}
 	if v.Shop == "" {
 		v.Shop = n.Order.Storefront

@@ -145,3 +145,20 @@ func TestKeyIsStableAndTellsMessagesApart(t *testing.T) {
 		require.Regexp(t, `^[a-z_]+\.[0-9a-f]{32}@shop\.example$`, other.MessageID("shop.example"))
 	})
 }
+
+func TestMessagesWithWhichCustomersLookForTheReturnPageLeadThere(t *testing.T) {
+	t.Parallel()
+	for milestone, invites := range map[notify.Milestone]bool{notify.Delivered: true, notify.ReturnAuthorised: true, notify.Shipped: false, notify.Cancelled: false} {
+		n := shipped()
+		n.Milestone, n.RMA, n.ReturnPage = milestone, "DLX-1-R1", "https://returns.example/r/abc"
+		r, err := notify.Render(n)
+		require.NoError(t, err)
+		for _, text := range []string{r.Text, r.HTML} {
+			require.Equal(t, invites, strings.Contains(text, n.ReturnPage), milestone)
+		}
+		n.ReturnPage = "javascript:alert(1)"
+		r, err = notify.Render(n)
+		require.NoError(t, err)
+		require.NotContains(t, r.Text+r.HTML, "alert", milestone)
+	}
+}

@@ -164,6 +164,7 @@ func (v *View) queue(b *pgx.Batch, key order.Key) {
 	queueEach(b, `SELECT `+returnColumns+` FROM returns r WHERE r.order_key = $1 ORDER BY r.opened_at, r.rma`, key,
 		func(row pgx.CollectableRow) error {
 			r, err := scanReturn(row)
+			r.Note = "" // an order's view holds nothing personal
 			v.Returns = append(v.Returns, r)
 			return err
 		})

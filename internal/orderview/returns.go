@@ -3,6 +3,7 @@ package orderview
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -33,7 +34,8 @@ type Return struct {
 	Refunded       string       `json:"refunded" doc:"What went back to the customer as money." example:"25.00"`
 	StoreCredit    string       `json:"store_credit,omitempty" doc:"What the customer got as store credit, bonus included." example:"27.50"`
 	ExchangeOrder  string       `json:"exchange_order,omitempty" doc:"The order that replaces the goods." example:"shop/1001-X1"`
-	Photos         []string     `json:"photos,omitempty" doc:"Where the customer's pictures are."`
+	Photos         []string     `json:"photos,omitempty" doc:"Where the customer's pictures are: addresses, or paths of this API."`
+	Note           string       `json:"note,omitempty" doc:"The customer's own words, from the return page; they may hold personal data." example:"The handle is broken."`
 	Credit         Credit       `json:"credit"`
 	WaitsFor       []Wait       `json:"waits_for" doc:"What has to happen next, and until when."`
 	Story          []Event      `json:"story"`
@@ -98,7 +100,9 @@ const returnColumns = `r.state, r.opened_at, r.closed_at,
 	coalesce((SELECT jsonb_agg(f.body ORDER BY f.seq) FROM return_facts f
 		WHERE f.rma = r.rma AND f.seq > coalesce((r.state ->> 'lastFact')::bigint, 0)), '[]'),
 	coalesce((SELECT p.label_url FROM return_parcels p WHERE p.rma = r.rma ORDER BY p.tracking LIMIT 1), ''),
-	coalesce((SELECT q.photos FROM return_requests q WHERE q.order_key = r.order_key AND q.id = r.request), '{}')`
+	coalesce((SELECT q.photos FROM return_requests q WHERE q.order_key = r.order_key AND q.id = r.request), '{}'),
+	coalesce((SELECT n.note FROM return_notes n WHERE n.order_key = r.order_key AND n.request = r.request), ''),
+	(SELECT count(*)::int FROM return_pictures p WHERE p.order_key = r.order_key AND p.request = r.request)`
 
 func readReturns(ctx context.Context, q Querier, which string, args ...any) ([]Return, error) {
 	rows, err := q.Query(ctx, `SELECT `+returnColumns+` FROM returns r WHERE `+which, args...)
@@ -115,7 +119,9 @@ func scanReturn(row pgx.CollectableRow) (Return, error) {
 	var closed *time.Time
 	var url string
 	var photos []string
-	if err := row.Scan(&state, &opened, &closed, &facts, &url, &photos); err != nil {
+	var note string
+	var pictures int
+	if err := row.Scan(&state, &opened, &closed, &facts, &url, &photos, &note, &pictures); err != nil {
 		return Return{}, err
 	}
 	for _, body := range facts {
@@ -126,7 +132,10 @@ func scanReturn(row pgx.CollectableRow) (Return, error) {
 		state.Apply(f, opened)
 	}
 	v := viewReturn(&state, url)
-	v.OpenedAt, v.ClosedAt, v.Photos = opened.UTC(), moment(closed), photos
+	for n := range pictures {
+		photos = append(photos, fmt.Sprintf("/v1/orders/%s/%s/returns/%s/photos/%d", state.Key.Storefront, state.Key.Order, state.RMA, n+1))
+	}
+	v.OpenedAt, v.ClosedAt, v.Photos, v.Note = opened.UTC(), moment(closed), photos, note
 	return v, nil
 }
 

@@ -87,6 +87,7 @@ func (c *Courier) mailCustomer(ctx context.Context, p parcel) verdict {
 		Items:   a.items(p.payload.Lines),
 		Carrier: p.payload.Carrier, Tracking: p.payload.Tracking,
 		ExpectedOn: p.payload.ExpectedOn, At: a.createdAt, RMA: p.payload.RMA,
+		ReturnPage: c.Pages.For(a.key, a.createdAt),
 	}
 	if milestone == notify.ReturnAuthorised {
 		if err := c.label(ctx, &n); err != nil {

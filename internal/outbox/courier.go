@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/dropline/dropline/internal/notify"
+	"github.com/dropline/dropline/internal/returnlink"
 	"github.com/dropline/dropline/internal/storefront"
 )
 
@@ -51,7 +52,9 @@ type Courier struct {
 	Storefront func(ctx context.Context, id string) (storefront.Channel, error)
 	// Supplier writes to suppliers; nil skips their messages.
 	Supplier SupplierMailer
-	Log      *slog.Logger
+	// Pages leads customers to the return page of their order; nil: there is none.
+	Pages *returnlink.Links
+	Log   *slog.Logger
 	// Batch is how many messages are under way at once; zero means 20.
 	Batch int
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/dropline/dropline/internal/outbox"
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/postgres/postgrestest"
+	"github.com/dropline/dropline/internal/returnlink"
 	"github.com/dropline/dropline/internal/storefront"
 )
 
@@ -152,6 +153,21 @@ func TestAMessageIsSentOnceWithWhatItIsAbout(t *testing.T) {
 	state, attempts, _, _ := b.standing(t, "f")
 	require.Equal(t, "sent", state)
 	require.Equal(t, 1, attempts)
+}
+
+func TestACustomerIsLedToTheOrdersOwnReturnPage(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	pages, err := returnlink.New("https://returns.example", []string{"sixteen characters"})
+	require.NoError(t, err)
+	b.courier.Pages = pages
+	b.add(t, shipped("shop/1"))
+	require.Equal(t, 1, b.deliver(t))
+	token, found := strings.CutPrefix(b.mails[0].ReturnPage, "https://returns.example/r/")
+	require.True(t, found, b.mails[0].ReturnPage)
+	key, err := pages.Read(token, time.Now())
+	require.NoError(t, err)
+	require.Equal(t, b.mails[0].Order, key)
 }
 
 func TestAMessageThatCannotReachAnyoneIsSkippedAndSaysWhy(t *testing.T) {

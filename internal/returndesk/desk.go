@@ -71,12 +71,18 @@ type Refused struct {
 // ErrOtherRequest when it asks for something else under the same id, orderview.ErrNoOrder when there is
 // no such order.
 func (d *Desk) Request(ctx context.Context, key order.Key, r returns.Request) (Answer, error) {
+	return d.RequestWith(ctx, key, r, Enclosed{})
+}
+
+// RequestWith is Request with what the customer enclosed: a repeat encloses the same. It is kept only when the
+// request is granted.
+func (d *Desk) RequestWith(ctx context.Context, key order.Key, r returns.Request, with Enclosed) (Answer, error) {
 	var answer Answer
 	body, err := json.Marshal(r)
 	if err != nil {
 		return answer, fmt.Errorf("ask for a return of order %s: %w", key, err)
 	}
-	hash := sha256.Sum256(body)
+	hash := sha256.Sum256(with.after(body))
 	err = postgres.InTx(ctx, d.Pool, func(tx pgx.Tx) error {
 		c, err := open(ctx, tx, key)
 		if err != nil {
@@ -85,7 +91,10 @@ func (d *Desk) Request(ctx context.Context, key order.Key, r returns.Request) (A
 		if found, err := c.before(ctx, tx, r.ID, hash[:], &answer); found || err != nil {
 			return err
 		}
-		return c.judge(ctx, tx, r, hash[:], d.Now().UTC().Truncate(time.Millisecond), &answer)
+		if err := c.judge(ctx, tx, r, hash[:], d.Now().UTC().Truncate(time.Millisecond), &answer); err != nil || answer.Refused != nil {
+			return err
+		}
+		return with.store(ctx, tx, key, r.ID)
 	})
 	if err != nil {
 		return Answer{}, fmt.Errorf("ask for a return of order %s: %w", key, err)
@@ -117,12 +126,16 @@ type unit struct {
 }
 
 func open(ctx context.Context, tx pgx.Tx, key order.Key) (*counter, error) {
+	return enter(ctx, tx, key, `SELECT o.document, s.document FROM orders o JOIN storefronts s ON s.id = o.storefront
+		WHERE o.key = $1 FOR NO KEY UPDATE OF o`)
+}
+
+func enter(ctx context.Context, tx pgx.Tx, key order.Key, statement string) (*counter, error) {
 	c := &counter{
 		key: key, terms: map[string]returns.Terms{}, arrived: map[unit]time.Time{}, taken: map[unit]int64{}, returns: map[string]int{},
 		refunded: map[int]int64{}, sold: map[string]bool{},
 	}
-	err := tx.QueryRow(ctx, `SELECT o.document, s.document FROM orders o JOIN storefronts s ON s.id = o.storefront
-		WHERE o.key = $1 FOR NO KEY UPDATE OF o`, key.String()).Scan(&c.document, &c.shop)
+	err := tx.QueryRow(ctx, statement, key.String()).Scan(&c.document, &c.shop)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, orderview.ErrNoOrder
 	}

@@ -180,3 +180,57 @@ func TestFactsAreNumberedAndFoldedOverWhatWasRecorded(t *testing.T) {
 	})
 	require.ErrorIs(t, err, returndesk.ErrNoReturn)
 }
+
+func TestWhatACustomerEnclosesIsKeptApartAndIsPartOfTheRequest(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	d, pool := desk(t)
+	with := returndesk.Enclosed{Note: "It leaks.", Pictures: []returndesk.Picture{{MediaType: "image/png", Body: []byte("a")}, {MediaType: "image/jpeg", Body: []byte("b")}}}
+	first, err := d.RequestWith(ctx, key, mugs("page-1", 1), with)
+	require.NoError(t, err)
+	rma := first.Returns[0].RMA
+	again, err := d.RequestWith(ctx, key, mugs("page-1", 1), with)
+	require.NoError(t, err)
+	require.True(t, again.Repeated)
+	for _, other := range []returndesk.Enclosed{{}, {Note: "It leaks."}, {Note: "It leaks", Pictures: with.Pictures}, {Note: "It leaks.", Pictures: with.Pictures[:1]}} {
+		_, err = d.RequestWith(ctx, key, mugs("page-1", 1), other)
+		require.ErrorIs(t, err, returndesk.ErrOtherRequest)
+	}
+	picture, err := returndesk.ReadPicture(ctx, pool, key, rma, 2)
+	require.NoError(t, err)
+	require.Equal(t, with.Pictures[1], picture)
+	for _, wrong := range []struct {
+		key order.Key
+		rma string
+		n   int
+	}{{order.Key{Storefront: "shop", Order: "2"}, rma, 1}, {key, "RMA-9", 1}, {key, rma, 3}} {
+		_, err = returndesk.ReadPicture(ctx, pool, wrong.key, wrong.rma, wrong.n)
+		require.ErrorIs(t, err, returndesk.ErrNoReturn)
+	}
+	answer, found, err := returndesk.Answered(ctx, pool, key, "page-1")
+	require.NoError(t, err)
+	require.True(t, found)
+	require.Equal(t, first.Returns, answer.Returns)
+	_, found, err = returndesk.Answered(ctx, pool, key, "page-2")
+	require.NoError(t, err)
+	require.False(t, found)
+}
+
+func TestALookAtAnOrderWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	d, pool := desk(t)
+	tx, err := pool.Begin(ctx)
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback(ctx) }()
+	_, err = tx.Exec(ctx, `SELECT 1 FROM orders FOR UPDATE`)
+	require.NoError(t, err)
+	sight, err := d.Look(ctx, key)
+	require.NoError(t, err)
+	require.Equal(t, []returndesk.SightLine{{
+		Choice: returns.Choice{Line: 1, Free: 3, Until: monday.AddDate(0, 0, 30), FaultUntil: monday.AddDate(0, 0, 30)}, SKU: "MUG", Quantity: 3,
+	}}, sight.Lines)
+	require.Equal(t, []returns.Resolution{returns.Refund}, sight.Outcomes)
+	_, err = d.Look(ctx, order.Key{Storefront: "shop", Order: "2"})
+	require.ErrorIs(t, err, orderview.ErrNoOrder)
+}

@@ -271,16 +271,21 @@ func judgeLine(r Request, p Policy, wanted RequestedLine, delivered []Delivered,
 	if fault && p.PhotosForFault && r.Photos == 0 {
 		return refuse(RefusedPhotos, "Send a picture that shows what is wrong with line %d.", wanted.Line)
 	}
-	days := p.WindowDays
-	if fault && p.FaultDays > 0 {
-		days = p.FaultDays
-	}
-	if end := newest.AddDate(0, 0, days); now.After(end) {
+	if end := p.windowEnd(fault, newest); now.After(end) {
 		refusal := refuse(RefusedWindow, "Line %d could be returned until %s.", wanted.Line, end.UTC().Format("2 January 2006"))
 		refusal.Until = end.UTC()
 		return refusal
 	}
 	return nil
+}
+
+// windowEnd is until when units may come back that were delivered at a time.
+func (p *Policy) windowEnd(fault bool, delivered time.Time) time.Time {
+	days := p.WindowDays
+	if fault && p.FaultDays > 0 {
+		days = p.FaultDays
+	}
+	return delivered.UTC().AddDate(0, 0, days)
 }
 
 // allot takes units from purchase orders, the latest delivery first: its windows are the widest.

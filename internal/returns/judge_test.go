@@ -1,6 +1,7 @@
 package returns
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -172,6 +173,68 @@ func TestNoUnitIsGrantedTwice(t *testing.T) {
 			if refusal == nil && granted != r.Lines[0].Quantity {
 				t.Fatalf("%d asked, %d granted", r.Lines[0].Quantity, granted)
 			}
+		}
+	})
+}
+
+func TestACustomerIsOfferedWhatWouldBeGranted(t *testing.T) {
+	t.Parallel()
+	p := policy()
+	taken, away := mug("P-1", 2, monday), Delivered{PO: "P-2", Line: 2, SKU: "TEE", Underway: 1}
+	taken.Taken = 1
+	final := p
+	final.FinalSale, final.FaultDays = []string{"MUG"}, 60
+	all := mug("P-1", 2, monday)
+	all.Taken = 2
+	late := mug("P-1", 2, monday.AddDate(0, 0, -100))
+	for name, c := range map[string]struct {
+		policy    Policy
+		delivered []Delivered
+		line      int
+		free      int64
+		until     time.Time
+		fault     time.Time
+		refused   RefusalCode
+	}{
+		"what is left":     {p, []Delivered{taken, away}, 1, 1, monday.AddDate(0, 0, p.WindowDays), monday.AddDate(0, 0, max(p.FaultDays, p.WindowDays)), ""},
+		"not here yet":     {p, []Delivered{taken, away}, 2, 0, time.Time{}, time.Time{}, RefusedNotDelivered},
+		"never sent":       {p, []Delivered{taken}, 3, 0, time.Time{}, time.Time{}, RefusedUnknownLine},
+		"only for a fault": {final, []Delivered{mug("P-1", 2, monday)}, 1, 2, time.Time{}, monday.AddDate(0, 0, 60), RefusedFinalSale},
+		"all under way":    {p, []Delivered{all}, 1, 0, time.Time{}, time.Time{}, RefusedTaken},
+		"too late":         {p, []Delivered{late}, 1, 0, time.Time{}, time.Time{}, RefusedWindow},
+	} {
+		got := Choices(c.policy, c.delivered, []int{c.line}, monday)
+		require.Len(t, got, 1, name)
+		require.Equal(t, c.free, got[0].Free, name)
+		require.Equal(t, []time.Time{c.until, c.fault}, []time.Time{got[0].Until, got[0].FaultUntil}, name)
+		if c.refused == "" {
+			require.Nil(t, got[0].Refused, name)
+			continue
+		}
+		require.Equal(t, c.refused, got[0].Refused.Code, name)
+	}
+}
+
+// What is offered is granted, and one unit more is not, whatever was delivered.
+func TestWhatIsOfferedIsGrantedAndNoMore(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		var delivered []Delivered
+		for i := range rapid.IntRange(1, 3).Draw(rt, "orders") {
+			d := mug(fmt.Sprintf("P-%d", i), rapid.Int64Range(0, 3).Draw(rt, "delivered"), monday.AddDate(0, 0, -rapid.IntRange(0, 70).Draw(rt, "days")))
+			d.Taken = rapid.Int64Range(0, d.Quantity).Draw(rt, "taken")
+			delivered = append(delivered, d)
+		}
+		p := policy()
+		p.FaultDays = rapid.IntRange(0, 60).Draw(rt, "fault days")
+		c := Choices(p, delivered, []int{1}, monday)[0]
+		for reason, offered := range map[Reason]bool{ChangedMind: c.Refused == nil, Defective: !c.FaultUntil.IsZero()} {
+			if offered && c.Free > 0 {
+				_, refusal := Judge(asks(c.Free, reason), p, delivered, map[int]int64{1: 1}, monday)
+				require.Nil(rt, refusal, reason)
+			}
+			_, refusal := Judge(asks(c.Free+1, reason), p, delivered, map[int]int64{1: 1}, monday)
+			require.NotNil(rt, refusal, reason)
 		}
 	})
 }

@@ -50,13 +50,17 @@ func NewGateway(ctx context.Context, s config.Settings, log *slog.Logger) (_ *Ga
 	if err != nil {
 		return nil, err
 	}
+	links, err := s.ReturnLinks()
+	if err != nil {
+		return nil, err
+	}
 	g.deliverer = &intake.Deliverer{Pool: g.pool, Temporal: g.temporal, Log: log}
 	g.processor = processorOn(g.pool, orders, g.deliverer, log)
 	g.secrets = &webhookSecrets{pool: g.pool, log: log}
 	g.handler = g.secrets.guard(gateway.New(gateway.Config{
 		Database: g.pool, Keys: apikey.New(g.pool), Orders: gateway.AskTemporal(g.temporal), Secrets: g.secrets,
 		Intake: gateway.CommitTo(g.pool, &intake.Archive{Pool: g.pool, Wake: g.processor.Nudge}, orders),
-		Log:    accessLog(accessOutput, s), Version: Version(), Nudge: g.nudge,
+		Log:    accessLog(accessOutput, s), Version: Version(), Nudge: g.nudge, Links: links,
 		KeyRate: gateway.Rate(s.KeyRate), PartnerRate: gateway.Rate(s.PartnerRate),
 	}))
 	var listen net.ListenConfig

@@ -47,9 +47,13 @@ func OpenLocal(ctx context.Context, s config.Settings, log *slog.Logger) (_ *Loc
 	if err != nil {
 		return nil, err
 	}
+	links, err := s.ReturnLinks()
+	if err != nil {
+		return nil, err
+	}
 	l.handler = gateway.New(gateway.Config{
 		Database: l.Pool, Keys: operator{}, Orders: gateway.AskTemporal(l.Temporal), Secrets: none{},
-		Intake: gateway.CommitTo(l.Pool, &intake.Archive{Pool: l.Pool}, orders), Log: zerolog.Nop(), Version: Version(),
+		Intake: gateway.CommitTo(l.Pool, &intake.Archive{Pool: l.Pool}, orders), Log: zerolog.Nop(), Version: Version(), Links: links,
 	})
 	return l, nil
 }

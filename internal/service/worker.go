@@ -59,13 +59,17 @@ func NewLinkedWorker(ctx context.Context, s config.Settings, links Links, log *s
 	if err != nil {
 		return nil, err
 	}
+	pages, err := s.ReturnLinks()
+	if err != nil {
+		return nil, err
+	}
 	if w.pool, err = openPool(ctx, s, links); err != nil {
 		return nil, err
 	}
 	w.directory = partners.NewVia(w.pool, s.AllowPrivatePartners, links.partners)
 	w.deliverer = &intake.Deliverer{Pool: w.pool, Log: log}
 	w.processor = processorOn(w.pool, orders, w.deliverer, log)
-	w.courier = &outbox.Courier{Pool: w.pool, Storefront: w.directory.StorefrontByID, Log: log}
+	w.courier = &outbox.Courier{Pool: w.pool, Storefront: w.directory.StorefrontByID, Pages: pages, Log: log}
 	if mail != nil {
 		w.courier.Mail = mail
 		w.courier.Supplier = &partners.Reminders{Pool: w.pool, Mail: mail}
