@@ -180,6 +180,7 @@ func claimTales() map[string]claimTale {
 // TestClaimTalesAreTold records them for a release as TestTalesAreTold does.
 func TestClaimTalesAreTold(t *testing.T) {
 	t.Parallel()
+	forget()
 	c, _ := enginetest.Namespace(t)
 	all := claimTales()
 	sideBySide(slices.Sorted(maps.Keys(all)), func(name string) {

@@ -249,6 +249,7 @@ func paymentTales() map[string]paymentTale {
 // TestPaymentTalesAreTold records them for a release as TestTalesAreTold does.
 func TestPaymentTalesAreTold(t *testing.T) {
 	t.Parallel()
+	forget()
 	c, namespace := enginetest.Namespace(t)
 	all := paymentTales()
 	sideBySide(slices.Sorted(maps.Keys(all)), func(name string) {

@@ -250,6 +250,7 @@ func returnTales() map[string]returnTale {
 // TestReturnTalesAreTold records them for a release as TestTalesAreTold does.
 func TestReturnTalesAreTold(t *testing.T) {
 	t.Parallel()
+	forget()
 	c, namespace := enginetest.Namespace(t)
 	all := returnTales()
 	sideBySide(slices.Sorted(maps.Keys(all)), func(name string) {
