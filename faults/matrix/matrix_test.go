@@ -2,7 +2,6 @@ package matrix
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"github.com/dropline/dropline/faults/rig"
+	"github.com/dropline/dropline/faults/rig/rigtest"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/outbox"
 	"github.com/dropline/dropline/internal/sim/suppliersim"
@@ -140,18 +140,8 @@ const patience = 150 * time.Second
 func play(t *testing.T, c *cell) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	w, err := shared.Open(ctx, rig.Wishes{
+	w := rigtest.Open(ctx, t, &shared, rig.Wishes{
 		Through: c.dependency, Secured: c.fault == rig.TLSFailure, Named: c.fault == rig.DNSFailure, Suppliers: c.players(),
-	})
-	if errors.Is(err, stage.ErrNoServer) {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.NoError(t, w.Close())
-		if t.Failed() {
-			t.Log(w.Logs())
-		}
 	})
 	s := &scene{t: t, ctx: ctx, World: w, cell: c}
 	if c.dependency == rig.ToCarrier {
