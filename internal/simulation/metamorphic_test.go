@@ -145,7 +145,7 @@ func TestALifeThatCostsAHundredTimesAsMuchIsTheSameStory(t *testing.T) {
 	const dear, times, rounded = 1000, 100, 20
 	small, large := worldAt(t, dear), worldAt(t, dear*times)
 	entries := 0
-	for seed := uint64(1); seed <= 2*metamorphicLives; seed++ {
+	for seed := uint64(1); seed <= metamorphicLives; seed++ {
 		one := ends(t, small, seed, unchanged)
 		cheap := books(t, small)
 		other := ends(t, large, seed, unchanged)
@@ -161,5 +161,5 @@ func TestALifeThatCostsAHundredTimesAsMuchIsTheSameStory(t *testing.T) {
 		}
 		entries += len(cheap)
 	}
-	require.Greater(t, entries, 200)
+	require.Greater(t, entries, 100)
 }
