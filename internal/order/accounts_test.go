@@ -286,6 +286,9 @@ func TestEveryAccountClosesInTenThousandLives(t *testing.T) {
 	for i := range happenings {
 		require.NotZero(t, seen[happenings[i].name], "it never happened that %s", happenings[i].name)
 	}
+	if lives < accountLives {
+		return // a tenth of them does not show everything
+	}
 	for _, what := range []string{
 		"absorbed", "absorbed, and never shipped", "supplier paid", "return granted", "return refused", "return paid", "claim lost_parcel", "claim return_credit", "claim damage",
 		"claim credited", "claim paid", "claim conceded", "claim written_off", "billed too much", "billed a little more",
