@@ -99,11 +99,13 @@ soak: proofs ## Pour 50,000 webhooks over programs that are killed all the time 
 	@$(WITH_STACK) --quiet -- $(BIN)/dropline-soak $(ARGS)
 
 .PHONY: faults
-faults: proofs ## Every fault on every link, outages, a full disk (as root) and 2,000 orders under a storm of outages
+faults: proofs ## Every fault on every link, outages, a full disk (as root), a throttled Temporal and 2,000 orders under a storm of outages
 	@echo "==> faults"
 	@cd faults && $(WITH_STACK) --quiet -- go test -count 1 -timeout 30m ./matrix/
 	@cd faults && $(if $(filter 0,$(shell id -u)),unshare -m) env DROPLINE_OUTAGES=1 $(WITH_STACK) --quiet --killable-temporal -- \
 		go test -p 1 -count 1 -timeout 20m ./outages/ ./soak/
+	@cd faults && DROPLINE_THROTTLED=1 $(WITH_STACK) --quiet --temporal-metrics --temporal-setting frontend.namespaceRPS=25 \
+		--temporal-setting frontend.namespaceRPS.visibility=2 -- go test -count 1 -timeout 10m -run Throttled ./soak/
 	@$(WITH_STACK) --quiet --killable-temporal -- $(BIN)/dropline-faults-soak -orders 2000 -within 30m
 
 .PHONY: extremes

@@ -47,6 +47,8 @@ Flags:
   --temporal-db KIND        memory or file (default: file with --state, else memory)
   --killable-temporal       run Temporal in a process of its own, with its state in a file
   --temporal-metrics        let Temporal show its metrics, for Prometheus or curl
+  --temporal-setting N=V    a dynamic setting of the Temporal server, once for each: say
+                            frontend.namespaceRPS=40 for a namespace that is throttled
   --postgres-setting N=V    a setting of the private Postgres, once for each: say
                             shared_preload_libraries=pg_stat_statements
   --durable-postgres        flush to disk as in production (always so with --state)
@@ -85,6 +87,9 @@ const helpHint = "devstack --help lists the commands and flags."
 
 // namespaceName is what Temporal accepts and needs no quoting anywhere.
 var namespaceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{1,99}$`)
+
+// temporalSetting is a dynamic setting with its value.
+var temporalSetting = regexp.MustCompile(`^[a-z][A-Za-z0-9.]*=.`)
 
 // postgresSetting is a setting as the server takes it on its command line.
 var postgresSetting = regexp.MustCompile(`^[a-z][a-z0-9_.]*=`)
@@ -128,13 +133,8 @@ func (o *options) parseFlags(arguments []string, getenv func(string) string) (re
 	flags.StringVar(&o.stack.Temporal, "temporal-db", "", "")
 	flags.BoolVar(&o.stack.Killable, "killable-temporal", false, "")
 	flags.BoolVar(&o.stack.Metrics, "temporal-metrics", false, "")
-	flags.Func("postgres-setting", "", func(text string) error {
-		if !postgresSetting.MatchString(text) {
-			return errors.New("want NAME=VALUE")
-		}
-		o.stack.Settings = append(o.stack.Settings, text)
-		return nil
-	})
+	flags.Func("postgres-setting", "", listOf(&o.stack.Settings, postgresSetting))
+	flags.Func("temporal-setting", "", listOf(&o.stack.TemporalSettings, temporalSetting))
 	flags.BoolVar(&o.stack.Durable, "durable-postgres", false, "")
 	flags.BoolVar(&noUI, "no-ui", false, "")
 	flags.BoolVar(&o.stack.Private, "private", false, "")
@@ -157,6 +157,17 @@ func (o *options) parseFlags(arguments []string, getenv func(string) string) (re
 		}
 	}
 	return flags.Args(), attributes, noUI, nil
+}
+
+// listOf takes a flag that may stand more than once.
+func listOf(list *[]string, shape *regexp.Regexp) func(string) error {
+	return func(text string) error {
+		if !shape.MatchString(text) {
+			return errors.New("want NAME=VALUE")
+		}
+		*list = append(*list, text)
+		return nil
+	}
 }
 
 func defaultNamespace(getenv func(string) string) string {

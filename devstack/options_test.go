@@ -49,6 +49,7 @@ func TestMistakesInTheFlagsAreUsageErrorsWithAHint(t *testing.T) {
 		{"up", "--temporal-db", "postgres"},
 		{"up", "--namespace", "two words"},
 		{"up", "--postgres-setting", "fsync"},
+		{"up", "--temporal-setting", "frontend.namespaceRPS"},
 		{"up", "--search-attributes", filepath.Join(t.TempDir(), "missing")},
 	} {
 		_, err := parse(arguments, noEnvironment)
@@ -62,11 +63,12 @@ func TestSettingsAndMetricsAreAskedFor(t *testing.T) {
 	t.Parallel()
 	o, err := parse([]string{
 		"exec", "--temporal-metrics", "--postgres-setting", "shared_preload_libraries=pg_stat_statements",
-		"--postgres-setting", "pg_stat_statements.track=all", "--", "true",
+		"--postgres-setting", "pg_stat_statements.track=all", "--temporal-setting", "frontend.namespaceRPS=40", "--", "true",
 	}, noEnvironment)
 	require.NoError(t, err)
 	require.True(t, o.stack.Metrics)
 	require.Equal(t, []string{"shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track=all"}, o.stack.Settings)
+	require.Equal(t, []string{"frontend.namespaceRPS=40"}, o.stack.TemporalSettings)
 }
 
 func TestHelpIsAskedForInEveryUsualWay(t *testing.T) {

@@ -84,7 +84,7 @@ var chapters = []chapter{
 		{"An old history under new code", []string{"workflows.TestGoldenHistoriesReplay", "workflows.TestReplayOfAChangedWorkflowFailsAndNamesTheEvent"}},
 		{"Workflow tasks that time out, and local activities that run again", []string{"matrix.TestWorkerToTemporal", "activities.TestTheSameSnapshotTwiceAtOnceCountsOnce"}},
 		{"A worker without a cache: every task is a replay", []string{"e2e.TestOrdersLiveWithoutACache"}},
-		{"A namespace that is throttled", []string{"matrix.TestWorkerToTemporal", "matrix.TestGatewayToTemporal"}},
+		{"A namespace that is throttled", []string{"soak.TestOrdersEndAndNobodyIsTurnedAwayInAThrottledNamespace", "matrix.TestWorkerToTemporal", "matrix.TestGatewayToTemporal"}},
 	}},
 	{"Hostile", []survived{
 		{"Webhooks: unsigned, forged, changed by a bit, old, replayed, with another's secret, huge", []string{"gateway.TestForgedDeliveriesAreRefusedAlikeAndLeaveNothing", "gateway.TestForgedPaymentEventsAreRefusedAlikeAndLeaveNothing", "webhook.TestEveryBitOfASignatureCounts", "webhook.TestReplayWindowIsClosedOnBothSides", "gateway.TestReplayedDeliveryChangesNothing", "gateway.TestHostileBodiesAreRefusedBeforeAnybodyReadsThem"}},

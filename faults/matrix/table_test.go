@@ -83,7 +83,7 @@ var cells = slices.Concat(
 		cell{fault: rig.Refused, expect: "Orders are taken; a cancellation is answered 202 stored, and carried out by the workers."},
 		cell{fault: rig.ResetBefore, expect: "Orders are taken; a cancellation is answered, or stored, and carried out once."},
 		cell{fault: rig.ResetMiddle, expect: "Orders are taken; a cancellation whose answer is torn is stored, and carried out once."},
-		cell{fault: rig.ReplyLost, expect: "A cancellation that the order took without the gateway hearing of it is asked again, or stored as well, and carried out once.", telling: true},
+		cell{fault: rig.ReplyLost, expect: "A cancellation that the order took without the gateway hearing of it is stored as well, and carried out once.", telling: true},
 		cell{fault: rig.Slow, expect: "Orders are taken at once; a cancellation is answered a little later."},
 		cell{fault: rig.HalfOpen, expect: "A cancellation on the dead connection is answered 202 stored; later ones are answered."},
 		cell{fault: rig.TLSFailure, expect: "The gateway trusts no expired certificate: orders are taken, cancellations stored."},

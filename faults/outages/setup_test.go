@@ -4,7 +4,6 @@ package outages
 
 import (
 	"context"
-	"errors"
 	"os"
 	"strconv"
 	"strings"
@@ -15,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/dropline/dropline/faults/rig"
+	"github.com/dropline/dropline/faults/rig/rigtest"
 	"github.com/dropline/dropline/internal/order"
-	"github.com/dropline/dropline/internal/stage"
 )
 
 func TestMain(m *testing.M) {
@@ -40,18 +39,7 @@ func open(t *testing.T, wishes rig.Wishes) (*rig.World, context.Context) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	w, err := (&rig.Rig{}).Open(ctx, wishes)
-	if errors.Is(err, stage.ErrNoServer) {
-		t.Skip(err)
-	}
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.NoError(t, w.Close())
-		if t.Failed() {
-			t.Log(w.Logs())
-		}
-	})
-	return w, ctx
+	return rigtest.Open(ctx, t, &rig.Rig{}, wishes), ctx
 }
 
 func place(ctx context.Context, t *testing.T, w *rig.World, id string, skus ...string) order.Key {

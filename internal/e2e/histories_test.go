@@ -94,6 +94,9 @@ func blank(m protoreflect.Message) {
 // NAME-2.json for a second run.
 func keep(t *testing.T, name string, runs []*history.History) {
 	t.Helper()
+	if uncached() {
+		requireReplays(t, runs)
+	}
 	for i, r := range runs {
 		if i > 0 {
 			name = fmt.Sprintf("%s-%d", strings.TrimSuffix(name, fmt.Sprintf("-%d", i)), i+1)

@@ -22,21 +22,18 @@ import (
 
 // pursued plays one claim's workflow on a real server, with a script in place of its activities.
 type pursued struct {
-	*desk
-	t        *testing.T
-	temporal client.Client
-	queue    string
+	*player
+
 	claim    string       // its id
 	recorded claims.State // what Postgres holds
 	letters  int
-	firstRun string
 }
 
-func newPursued(t *testing.T, c client.Client, name string) *pursued {
+func newPursued(t *testing.T, c client.Client, namespace, name string) *pursued {
 	t.Helper()
-	p := &pursued{desk: newDesk(name), t: t, temporal: c, queue: "claim/" + name}
+	p := &pursued{player: newPlayer(t, c, namespace, "claim", name)}
 	id := claims.ID(p.key.String(), "acme/INV-1")
-	p.claim = id
+	p.claim, p.workflow = id, claims.WorkflowID(id)
 	p.recorded = claims.State{
 		ID: id, Reference: claims.Reference(id), Key: p.key, Kind: ledger.ClaimInvoiceDispute, PO: p.po(1), Supplier: "acme", Name: "Acme",
 		Currency: "EUR", OpenedAt: time.Now().UTC(), Standing: claims.Standing{News: 1, Open: 500},
@@ -47,9 +44,11 @@ func newPursued(t *testing.T, c client.Client, name string) *pursued {
 
 func (p *pursued) start(watchers ...interceptor.WorkerInterceptor) {
 	p.t.Helper()
-	w := worker.New(p.temporal, p.queue, worker.Options{
-		Identity: "worker", MaxConcurrentWorkflowTaskPollers: 2, MaxConcurrentActivityTaskPollers: 1, DisableRegistrationAliasing: true, Interceptors: watchers,
-	})
+	p.work(p.script, watchers)
+	p.begin(workflows.ClaimWorkflow, workflows.ClaimInput{ID: p.claim})
+}
+
+func (p *pursued) script(w worker.Worker) {
 	w.RegisterWorkflowWithOptions(workflows.Claim, workflow.RegisterOptions{Name: workflows.ClaimWorkflow})
 	serve(p.desk, w, workflows.ActivityLoadClaim, func(string) any { return p.recorded })
 	serve(p.desk, w, workflows.ActivityPursueClaim, func(in workflows.PursueClaimInput) any {
@@ -72,15 +71,7 @@ func (p *pursued) start(watchers ...interceptor.WorkerInterceptor) {
 		p.recorded.News++
 		return workflows.ClaimAnswer{Settled: minor, Standing: p.recorded.Standing}
 	})
-	require.NoError(p.t, w.Start())
-	p.t.Cleanup(w.Stop)
-	run, err := p.temporal.ExecuteWorkflow(p.t.Context(), client.StartWorkflowOptions{ID: p.id(), TaskQueue: p.queue}, workflows.ClaimWorkflow,
-		workflows.ClaimInput{ID: p.claim})
-	require.NoError(p.t, err)
-	p.firstRun = run.GetRunID()
 }
-
-func (p *pursued) id() string { return claims.WorkflowID(p.claim) }
 
 // hear changes what Postgres holds and tells the workflow.
 func (p *pursued) hear(change func(*claims.Standing)) {
@@ -93,30 +84,11 @@ func (p *pursued) hear(change func(*claims.Standing)) {
 	p.signal(now)
 }
 
-func (p *pursued) signal(payload any) {
-	p.t.Helper()
-	require.NoError(p.t, p.temporal.SignalWorkflow(p.t.Context(), p.id(), "", workflows.SignalFacts, payload))
-}
-
-func (p *pursued) settle(d claims.Settlement) error {
-	ctx, cancel := context.WithTimeout(p.t.Context(), patient)
-	defer cancel()
-	handle, err := p.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: p.id(), UpdateName: workflows.UpdateSettle, Args: []any{d}, WaitForStage: client.WorkflowUpdateStageCompleted,
-	})
-	if err != nil {
-		return err
-	}
-	return handle.Get(ctx, nil)
-}
+func (p *pursued) settle(d claims.Settlement) error { return p.ask(workflows.UpdateSettle, d) }
 
 func (p *pursued) until(stage claims.Stage) {
 	p.t.Helper()
-	require.Eventually(p.t, func() bool {
-		var s claims.State
-		value, err := p.temporal.QueryWorkflow(p.t.Context(), p.id(), "", workflows.QueryState)
-		return err == nil && value.Get(&s) == nil && s.Stage() == stage
-	}, patient, 20*time.Millisecond, "%s: waiting until %s", p.id(), stage)
+	untilState(p.player, string(stage), func(s *claims.State) bool { return s.Stage() == stage })
 }
 
 type claimTale struct {
@@ -169,7 +141,7 @@ func claimTales() map[string]claimTale {
 		}},
 		"claim-cancelled-in-ui": {letters: 1, tell: func(p *pursued) {
 			p.until(claims.StageAsked)
-			require.NoError(p.t, p.temporal.CancelWorkflow(p.t.Context(), p.id(), ""))
+			require.NoError(p.t, p.temporal.CancelWorkflow(p.t.Context(), p.workflow, ""))
 			credited(p)
 		}},
 		"claim-stalled-load":   {letters: 1, set: func(p *pursued) { p.before[workflows.ActivityLoadClaim] = refuses(1) }, tell: credited},
@@ -180,26 +152,24 @@ func claimTales() map[string]claimTale {
 // TestClaimTalesAreTold records them for a release as TestTalesAreTold does.
 func TestClaimTalesAreTold(t *testing.T) {
 	t.Parallel()
-	c, _ := enginetest.Namespace(t)
+	forget()
+	c, namespace := enginetest.Namespace(t)
 	all := claimTales()
 	sideBySide(slices.Sorted(maps.Keys(all)), func(name string) {
 		t.Run(name, func(t *testing.T) {
-			story, p := all[name], newPursued(t, c, name)
+			story, p := all[name], newPursued(t, c, namespace, name)
 			if story.set != nil {
 				story.set(p)
 			}
 			p.start(&hasty{})
 			story.tell(p)
-			ctx, cancel := context.WithTimeout(t.Context(), patient)
-			defer cancel()
 			var result workflows.ClaimResult
-			require.NoError(t, c.GetWorkflow(ctx, p.id(), "").Get(ctx, &result))
+			p.told(name, &result)
 			require.Equal(t, claims.StageSettled, result.Stage)
 			p.mu.Lock()
 			require.Equal(t, story.letters, p.letters)
 			require.True(t, p.recorded.Closed)
 			p.mu.Unlock()
-			keep(t, name, historiesOf(t, c, p.id(), p.firstRun))
 		})
 	})
 }

@@ -1,20 +1,13 @@
 package e2e
 
 import (
-	"context"
 	"maps"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/common/v1"
-	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -27,21 +20,16 @@ import (
 
 // comeback plays one return's workflow on a real server, with a script in place of its activities.
 type comeback struct {
-	*desk
-	t         *testing.T
-	temporal  client.Client
-	namespace string
-	queue     string
+	*player
+
 	granted   returns.State
 	facts     []returns.Fact // what Postgres holds, by number from 1
-	firstRun  string
-	stop      func() // the worker
-	untouched bool   // it reads its state from Postgres instead of getting it
+	untouched bool           // it reads its state from Postgres instead of getting it
 }
 
 func newComeback(t *testing.T, c client.Client, namespace, name string) *comeback {
 	t.Helper()
-	b := &comeback{desk: newDesk(name), t: t, temporal: c, namespace: namespace, queue: "return/" + name}
+	b := &comeback{player: newPlayer(t, c, namespace, "return", name)}
 	policy := returns.Policy{SendWithin: 14 * 24 * time.Hour, InspectWithin: 3 * 24 * time.Hour}
 	grant := returns.Grant{
 		PO: b.po(1), Credit: true, Terms: returns.Terms{Supplier: "acme", Name: "Acme", CreditWithin: 14 * 24 * time.Hour},
@@ -49,15 +37,11 @@ func newComeback(t *testing.T, c client.Client, namespace, name string) *comebac
 	}
 	request := returns.Request{ID: "r-1", By: "storefront", Resolution: returns.Refund}
 	b.granted = returns.New(b.key, returns.Number(b.po(1), 1), "EUR", grant, policy, request, 2856, time.Now().UTC())
+	b.workflow = returns.WorkflowID(b.key, b.granted.RMA)
 	return b
 }
 
-// work starts a worker.
-func (b *comeback) work(watchers ...interceptor.WorkerInterceptor) {
-	b.t.Helper()
-	w := worker.New(b.temporal, b.queue, worker.Options{
-		Identity: "worker", MaxConcurrentWorkflowTaskPollers: 2, MaxConcurrentActivityTaskPollers: 1, DisableRegistrationAliasing: true, Interceptors: watchers,
-	})
+func (b *comeback) script(w worker.Worker) {
 	w.RegisterWorkflowWithOptions(workflows.Return, workflow.RegisterOptions{Name: workflows.ReturnWorkflow})
 	serve(b.desk, w, workflows.ActivityAuthoriseReturn, func(workflows.ReturnInput) any {
 		return workflows.ReturnAuthorised{
@@ -73,24 +57,17 @@ func (b *comeback) work(watchers ...interceptor.WorkerInterceptor) {
 	serve(b.desk, w, workflows.ActivityReturnFacts, func(in workflows.ReturnFactsInput) any {
 		return slices.Clone(b.facts[min(int(in.After), len(b.facts)):])
 	})
-	require.NoError(b.t, w.Start())
-	b.stop = sync.OnceFunc(w.Stop)
-	b.t.Cleanup(b.stop)
 }
 
 func (b *comeback) start(watchers ...interceptor.WorkerInterceptor) {
 	b.t.Helper()
-	b.work(watchers...)
+	b.work(b.script, watchers)
 	in := workflows.ReturnInput{Key: b.key, RMA: b.granted.RMA}
 	if !b.untouched {
 		in.State = &b.granted
 	}
-	run, err := b.temporal.ExecuteWorkflow(b.t.Context(), client.StartWorkflowOptions{ID: b.id(), TaskQueue: b.queue}, workflows.ReturnWorkflow, in)
-	require.NoError(b.t, err)
-	b.firstRun = run.GetRunID()
+	b.begin(workflows.ReturnWorkflow, in)
 }
-
-func (b *comeback) id() string { return returns.WorkflowID(b.key, b.granted.RMA) }
 
 func (b *comeback) hear(f returns.Fact) {
 	b.t.Helper()
@@ -99,11 +76,6 @@ func (b *comeback) hear(f returns.Fact) {
 	b.facts = append(b.facts, f)
 	b.mu.Unlock()
 	b.signal(workflows.ReturnFactsSignal{Facts: []returns.Fact{f}})
-}
-
-func (b *comeback) signal(payload any) {
-	b.t.Helper()
-	require.NoError(b.t, b.temporal.SignalWorkflow(b.t.Context(), b.id(), "", workflows.SignalFacts, payload))
 }
 
 func (b *comeback) inspected(condition returns.Condition) {
@@ -118,26 +90,10 @@ func (b *comeback) credited() {
 	b.hear(returns.Fact{Memo: &returns.CreditMemo{Document: "m", Number: "CM-1", At: time.Now(), Amount: 800}})
 }
 
-func (b *comeback) ask(update string, request any) error {
-	ctx, cancel := context.WithTimeout(b.t.Context(), patient)
-	defer cancel()
-	handle, err := b.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: b.id(), UpdateName: update, Args: []any{request}, WaitForStage: client.WorkflowUpdateStageCompleted,
-	})
-	if err != nil {
-		return err
-	}
-	return handle.Get(ctx, nil)
-}
-
 // until waits until the return is in a stage, with nothing under way.
 func (b *comeback) until(stage returns.Stage) {
 	b.t.Helper()
-	require.Eventually(b.t, func() bool {
-		var s returns.State
-		value, err := b.temporal.QueryWorkflow(b.t.Context(), b.id(), "", workflows.QueryState)
-		return err == nil && value.Get(&s) == nil && s.Stage() == stage && len(s.Busy) == 0
-	}, patient, 20*time.Millisecond, "%s: waiting until %s", b.id(), stage)
+	untilState(b.player, string(stage), func(s *returns.State) bool { return s.Stage() == stage && len(s.Busy) == 0 })
 }
 
 // returnTale is a return's life; it must end as told and its history must replay.
@@ -165,7 +121,7 @@ func returnTales() map[string]returnTale {
 		}},
 		"return-cancelled-in-ui": {ends: returns.StageCancelled, tell: func(b *comeback) {
 			b.until(returns.StageAwaiting)
-			require.NoError(b.t, b.temporal.CancelWorkflow(b.t.Context(), b.id(), ""))
+			require.NoError(b.t, b.temporal.CancelWorkflow(b.t.Context(), b.workflow, ""))
 		}},
 		"return-decided": {ends: returns.StageClosed, tell: func(b *comeback) {
 			b.until(returns.StageAwaiting)
@@ -181,7 +137,7 @@ func returnTales() map[string]returnTale {
 			b.inspected(returns.Missing)
 			decided := make(chan error, 1)
 			go func() { decided <- b.ask(workflows.UpdateDecide, returns.Decision{ID: "d", Line: 1, By: "support"}) }()
-			b.work(&hasty{})
+			b.work(b.script, []interceptor.WorkerInterceptor{&hasty{}})
 			require.NoError(b.t, <-decided)
 		}},
 		"return-exchanged": {ends: returns.StageClosed, set: func(b *comeback) { b.granted.Resolution, b.granted.Supplement = returns.Exchange, 500 }, tell: comesBack},
@@ -218,21 +174,7 @@ func returnTales() map[string]returnTale {
 			b.before[workflows.ActivityLoadReturn] = refuses(1)
 		}, tell: comesBack},
 		"return-long-history": {ends: returns.StageClosed, tell: func(b *comeback) {
-			b.until(returns.StageAwaiting)
-			// The server suggests a new run at 4 MB. Our own clients would refuse to send so much.
-			noise, err := converter.GetDefaultDataConverter().ToPayloads(strings.Repeat("please ", 260_000))
-			require.NoError(b.t, err)
-			for goesOn := true; goesOn; {
-				_, err := b.temporal.WorkflowService().SignalWorkflowExecution(b.t.Context(), &workflowservice.SignalWorkflowExecutionRequest{
-					Namespace: b.namespace, WorkflowExecution: &common.WorkflowExecution{WorkflowId: b.id()},
-					SignalName: workflows.SignalFacts, Input: noise, Identity: "worker",
-				})
-				require.NoError(b.t, err)
-				b.until(returns.StageAwaiting)
-				described, err := b.temporal.DescribeWorkflowExecution(b.t.Context(), b.id(), b.firstRun)
-				require.NoError(b.t, err)
-				goesOn = described.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING
-			}
+			b.fillHistory(func() { b.until(returns.StageAwaiting) })
 			comesBack(b)
 		}},
 	}
@@ -250,6 +192,7 @@ func returnTales() map[string]returnTale {
 // TestReturnTalesAreTold records them for a release as TestTalesAreTold does.
 func TestReturnTalesAreTold(t *testing.T) {
 	t.Parallel()
+	forget()
 	c, namespace := enginetest.Namespace(t)
 	all := returnTales()
 	sideBySide(slices.Sorted(maps.Keys(all)), func(name string) {
@@ -260,12 +203,9 @@ func TestReturnTalesAreTold(t *testing.T) {
 			}
 			b.start(append([]interceptor.WorkerInterceptor{&hasty{}}, story.watchers...)...)
 			story.tell(b)
-			ctx, cancel := context.WithTimeout(t.Context(), patient)
-			defer cancel()
 			var result workflows.ReturnResult
-			require.NoError(t, c.GetWorkflow(ctx, b.id(), "").Get(ctx, &result))
+			b.told(name, &result)
 			require.Equal(t, story.ends, result.Stage)
-			keep(t, name, historiesOf(t, c, b.id(), b.firstRun))
 		})
 	})
 }

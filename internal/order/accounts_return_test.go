@@ -76,7 +76,7 @@ func (c *comingBack) acts() {
 	case 1, 2:
 		c.inspects(c.Pick(2) == 0)
 	case 3:
-		c.memo(1 + int64(c.Pick(2000)))
+		c.memo(c.scale + c.amount(2000))
 	case 4:
 		c.Now = c.Now.Add(time.Duration(c.Pick(100)) * time.Hour)
 	case 5:

@@ -33,15 +33,15 @@ func (a *accounts) invoiced(b *bill) {
 	b.billed, b.asked = true, b.accrued
 	switch a.Pick(6) {
 	case 0:
-		b.asked += int64(a.Pick(2*tolerated+1)) - tolerated
+		b.asked += a.amount(2*tolerated+1) - tolerated*a.scale
 		b.asked = max(b.asked, 0)
 		a.seen["billed a little more"]++
 	case 1:
-		b.asked += tolerated + 1 + int64(a.Pick(500))
+		b.asked += (tolerated+1)*a.scale + a.amount(500)
 		a.seen["billed too much"]++
 	}
 	match, err := ledger.SupplierInvoiced(ledger.Invoice{
-		Key: b.key, SupplierID: b.supplier, Accrued: eur(b.accrued), Invoiced: eur(b.asked), Tolerance: tolerated, Owner: "purchasing",
+		Key: b.key, SupplierID: b.supplier, Accrued: eur(b.accrued), Invoiced: eur(b.asked), Tolerance: tolerated * a.scale, Owner: "purchasing",
 		Due: a.Now.Add(time.Hour),
 	})
 	if err != nil {

@@ -51,6 +51,7 @@ type bill struct {
 type accounts struct {
 	*order.Lived
 
+	scale    int64 // what every amount that somebody chose is multiplied by
 	lines    map[int]ledger.PricedLine
 	shipping ledger.PricedShipping
 	policy   ledger.ShippingPolicy
@@ -73,23 +74,40 @@ type accounts struct {
 	seen      map[string]int
 }
 
-func newAccounts(l *order.Lived) *accounts {
-	a := &accounts{
-		Lived: l, lines: map[int]ledger.PricedLine{}, keys: map[string]bool{}, taken: map[string]map[int]int64{},
-		suppliers: map[string]int64{}, missing: map[string]int64{}, seen: map[string]int{}, wishes: l.Pick(3),
-	}
+// newAccounts draws the prices of an order, each of them times scale.
+func newAccounts(l *order.Lived, scale int64) *accounts {
+	a := emptyAccounts(l, scale)
+	a.wishes = l.Pick(3)
 	a.policy = []ledger.ShippingPolicy{ledger.ShippingIfNothingDelivered, ledger.ShippingInProportion}[l.Pick(2)]
-	a.shipping = ledger.PricedShipping{Price: int64(l.Pick(900)), Tax: int64(l.Pick(90))}
-	a.captured = a.shipping.Price + a.shipping.Tax
+	a.shipping = ledger.PricedShipping{Price: a.amount(900), Tax: a.amount(90)}
 	for i := range l.State.Lines {
 		line := &l.State.Lines[i]
-		p := ledger.PricedLine{Quantity: line.Ordered, Goods: line.Ordered * int64(1+l.Pick(5000)), Tax: int64(l.Pick(700))}
-		p.Discount = int64(l.Pick(int(min(p.Goods, 500))))
-		a.lines[line.Line], a.captured = p, a.captured+p.Total()
+		p := ledger.PricedLine{Quantity: line.Ordered, Goods: line.Ordered * (scale + a.amount(5000)), Tax: a.amount(700)}
+		p.Discount = a.amount(int(min(p.Goods/scale, 500)))
+		a.lines[line.Line] = p
+	}
+	a.open()
+	return a
+}
+
+func emptyAccounts(l *order.Lived, scale int64) *accounts {
+	return &accounts{
+		Lived: l, scale: scale, lines: map[int]ledger.PricedLine{}, keys: map[string]bool{}, taken: map[string]map[int]int64{},
+		suppliers: map[string]int64{}, missing: map[string]int64{}, seen: map[string]int{},
+	}
+}
+
+// amount chooses an amount below so many times the scale.
+func (a *accounts) amount(below int) int64 { return int64(a.Pick(below)) * a.scale }
+
+// open takes the customer's money.
+func (a *accounts) open() {
+	a.captured = a.shipping.Price + a.shipping.Tax
+	for _, p := range a.lines {
+		a.captured += p.Total()
 	}
 	a.post(ledger.Captured("p-1", eur(a.captured)))
 	a.customer = -a.captured
-	return a
 }
 
 func eur(minor int64) money.Money { return money.Money{Minor: minor, Currency: currency} }
@@ -265,7 +283,7 @@ func (a *accounts) cost(po *order.PurchaseOrder, lines []order.ShippedLine) (min
 
 // unitCost is a price of the suppliers, which the order's rules do not need.
 func (a *accounts) unitCost(po *order.PurchaseOrder, line int) int64 {
-	return int64(len(po.Supplier)*7+line*131+int(po.Number[len(po.Number)-1])) % 997
+	return int64(int(po.Supplier[len(po.Supplier)-1])*7+line*131) % 997 * a.scale
 }
 
 // asksBack lets the customer ask for goods, by the rules of returns.
@@ -286,7 +304,7 @@ func (a *accounts) asksBack() {
 	}
 	p := returns.Policy{
 		WindowDays: 30, SendWithin: 14 * 24 * time.Hour, InspectWithin: 3 * 24 * time.Hour, RestockingBP: int64(a.Pick(2) * 1000),
-		OpenedBP: int64(a.Pick(2) * 2000), InstantUpTo: int64(a.Pick(2) * 2000), KeepUpTo: int64(a.Pick(2) * 1500), ReturnShipping: 490,
+		OpenedBP: int64(a.Pick(2) * 2000), InstantUpTo: a.amount(2) * 2000, KeepUpTo: a.amount(2) * 1500, ReturnShipping: 490 * a.scale,
 		CustomerPaysShipping: a.Pick(3) == 0,
 	}
 	prices := map[int]int64{}

@@ -20,14 +20,14 @@ func currencyOf(seed uint64) string { return currencies[seed/block%uint64(len(cu
 
 var amounts = regexp.MustCompile(`"(\d+)\.(\d\d)"`)
 
-// inCurrency has a catalogue in dollars speak of as many minor units of another currency.
-func inCurrency(catalog []byte, currency string) ([]byte, error) {
+// inCurrency has a catalogue in dollars speak of as many minor units of another currency, times scale.
+func inCurrency(catalog []byte, currency string, scale int64) ([]byte, error) {
 	var failed error
 	text := amounts.ReplaceAllFunc(catalog, func(quoted []byte) []byte {
 		dollars, err := money.Parse(string(bytes.Trim(quoted, `"`)), "USD")
 		if err == nil {
 			var same string
-			same, err = money.Format(dollars.Minor, currency)
+			same, err = money.Format(dollars.Minor*scale, currency)
 			quoted = []byte(`"` + same + `"`)
 		}
 		if err != nil {

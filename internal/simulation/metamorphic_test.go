@@ -3,11 +3,14 @@ package simulation
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/dropline/dropline/internal/order"
@@ -54,7 +57,40 @@ func worldIn(t *testing.T, currency string) *world {
 	return w
 }
 
+// worldAt is a world in which everything costs so many times as much.
+func worldAt(t *testing.T, scale int64) *world {
+	t.Helper()
+	w, err := newWorldAt(t.Context(), database(t), fmt.Sprintf("%s_%d", schemaName(0), scale), "USD", scale)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, w.close(context.Background())) })
+	return w
+}
+
 func unchanged(*life) {}
+
+// posted is one entry of the ledger.
+type posted struct {
+	Transaction, Account string
+	Minor                int64
+}
+
+// books reads the ledger of the last life, in the order of posting, without the amounts in its keys.
+func books(t *testing.T, w *world) (list []posted) {
+	t.Helper()
+	rows, err := w.admin.Query(t.Context(), `SELECT t.kind || ' ' || regexp_replace(t.key, ':\d+$', ''), e.account, e.minor
+		FROM ledger_entries e JOIN ledger_transactions t ON t.id = e.transaction_id ORDER BY t.id, e.n`)
+	require.NoError(t, err)
+	list, err = pgx.CollectRows(rows, pgx.RowToStructByPos[posted])
+	require.NoError(t, err)
+	return list
+}
+
+// spoken are amounts as they stand in a story.
+var spoken = regexp.MustCompile(`\b\d+\.\d\d\b`)
+
+func (e *ending) withoutAmounts() string {
+	return spoken.ReplaceAllString(strings.Join(e.story, "\n"), "#")
+}
 
 // metamorphicLives are compared; some of them come back.
 const metamorphicLives = 12
@@ -98,4 +134,32 @@ func TestMinorUnitsGoTheSameWaysWhateverTheirNumberOfDecimals(t *testing.T) {
 			require.Equal(t, one.State.Money, other.State.Money, "seed %d in %s", seed, w.currency)
 		}
 	}
+}
+
+// Where everything costs a hundred times as much, the limits in money too, the same happens, and each entry
+// of the ledger is a hundred times as large: to a few minor units of the cheap life, where shares were rounded.
+// Even that one is dear: what routing adds for a further parcel or a day is a fixed sum, and decides nothing
+// where goods cost thousands.
+func TestALifeThatCostsAHundredTimesAsMuchIsTheSameStory(t *testing.T) {
+	t.Parallel()
+	const dear, times, rounded = 1000, 100, 20
+	small, large := worldAt(t, dear), worldAt(t, dear*times)
+	entries := 0
+	for seed := uint64(1); seed <= metamorphicLives; seed++ {
+		one := ends(t, small, seed, unchanged)
+		cheap := books(t, small)
+		other := ends(t, large, seed, unchanged)
+		costly := books(t, large)
+		require.Equal(t, one.withoutAmounts(), other.withoutAmounts(), "seed %d", seed)
+		require.Equal(t, one.Entries, other.Entries, "seed %d", seed)
+		require.Equal(t, one.Letters, other.Letters, "seed %d", seed)
+		require.InDelta(t, one.PaidBack*times, other.PaidBack, float64(times*rounded*len(one.Entries)), "seed %d", seed)
+		require.Len(t, costly, len(cheap), "seed %d", seed)
+		for i, e := range cheap {
+			require.Equal(t, [2]string{e.Transaction, e.Account}, [2]string{costly[i].Transaction, costly[i].Account}, "seed %d", seed)
+			require.InDelta(t, e.Minor*times, costly[i].Minor, times*rounded, "seed %d: %s %s", seed, e.Transaction, e.Account)
+		}
+		entries += len(cheap)
+	}
+	require.Greater(t, entries, 100)
 }

@@ -107,7 +107,7 @@ func TestOrdersSurviveInEveryCurrency(t *testing.T) {
 func TestCatalogueSpeaksOfAsManyMinorUnits(t *testing.T) {
 	t.Parallel()
 	for currency, want := range map[string]string{"EUR": `{EUR "12.50"}`, "JPY": `{JPY "1250"}`, "KWD": `{KWD "1.250"}`} {
-		text, err := inCurrency([]byte(`{USD "12.50"}`), currency)
+		text, err := inCurrency([]byte(`{USD "12.50"}`), currency, 1)
 		require.NoError(t, err)
 		require.Equal(t, want, string(text))
 	}

@@ -32,17 +32,18 @@ func (l *life) shippingTo() string { return l.basket.street }
 func (l *life) newBasket() {
 	b := &l.basket
 	b.country, b.street = "US", "5 Elm St"
-	b.shipping = int64(l.pick(4)) * 245
+	scale := l.world.scale
+	b.shipping = int64(l.pick(4)) * 245 * scale
 	b.total = b.shipping
 	var lines []map[string]any
 	for range 1 + l.pick(4) {
 		line := basketLine{
-			sku: oneOf(l, []string{"ANVIL", "BELL", "CLOCK", "DRUM"}), quantity: 1 + int64(l.pick(4)), price: 799 + int64(l.pick(40))*113,
+			sku: oneOf(l, []string{"ANVIL", "BELL", "CLOCK", "DRUM"}), quantity: 1 + int64(l.pick(4)), price: (799 + int64(l.pick(40))*113) * scale,
 		}
 		if l.chance(30) {
-			line.discount = int64(1 + l.pick(300))
+			line.discount = int64(1+l.pick(300)) * scale
 		}
-		line.tax = line.price * line.quantity * int64(l.pick(3)) / 33
+		line.tax = line.price / scale * line.quantity * int64(l.pick(3)) / 33 * scale
 		line.sum = line.price*line.quantity - line.discount + line.tax
 		b.lines, b.discount, b.total = append(b.lines, line), b.discount+line.discount, b.total+line.sum
 		lines = append(lines, map[string]any{

@@ -227,7 +227,7 @@ func (l *life) bills(b *book) {
 			}
 			cost := b.cost[line]
 			if l.chance(10) {
-				cost++
+				cost += l.world.scale
 				l.happened("billed too much")
 			}
 			text, _ := money.Format(cost, l.world.currency)

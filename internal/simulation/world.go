@@ -47,6 +47,7 @@ type world struct {
 	life   *life
 
 	currency   string
+	scale      int64 // what every amount is multiplied by
 	catalog    catalog.File
 	directory  *partners.Directory
 	activities map[string]reflect.Value
@@ -63,7 +64,12 @@ const nowSQL = `CREATE FUNCTION now() RETURNS timestamptz LANGUAGE sql STABLE PA
 
 // newWorld makes a schema of that name and all that stands on it, with partners who deal in a currency.
 func newWorld(ctx context.Context, url, schema, currency string) (*world, error) {
-	text, err := inCurrency(catalogText, currency)
+	return newWorldAt(ctx, url, schema, currency, 1)
+}
+
+// newWorldAt is a world in which everything costs scale times as much.
+func newWorldAt(ctx context.Context, url, schema, currency string, scale int64) (*world, error) {
+	text, err := inCurrency(catalogText, currency, scale)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +77,7 @@ func newWorld(ctx context.Context, url, schema, currency string) (*world, error)
 	if err != nil {
 		return nil, fmt.Errorf("read the simulation's catalogue: %w", err)
 	}
-	w := &world{schema: schema, currency: currency, cable: &cable{left: -1}, catalog: file}
+	w := &world{schema: schema, currency: currency, scale: scale, cable: &cable{left: -1}, catalog: file}
 	if w.admin, err = pgx.Connect(ctx, inSchema(url, schema)); err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}

@@ -91,7 +91,7 @@ func supplierText(p Supplier, base string) string {
       channel: {kind: rest, url: %[2]q, key_id: dropline, secret_env: %[3]s, webhook_secret_env: %[3]s}
       calendar: {zone: Europe/Berlin, always_open: true}
       sla: {acknowledge: %[4]s, ship: %[5]s}
-      cancel: {confirmation: promised, within: 10s, on_silence: reroute}
+      cancel: {confirmation: promised, within: %[11]s, on_silence: reroute}
       returns: {window_days: 30, credit_within: %[8]s%[10]s}
       ships_to: {countries: [DE]}
       shipping: {methods: [{name: parcel, base: "4.00", per_item: "0.50", transit_days: {min: 1, max: 2}}]}
@@ -101,5 +101,5 @@ func supplierText(p Supplier, base string) string {
       - {sku: %[1]s-jar, supplier_sku: A-2, cost: %[7]q, on_hand: 1000000}
       - {sku: mug, supplier_sku: A-3, cost: %[6]q, on_hand: 1000000}
       - {sku: jar, supplier_sku: A-4, cost: %[7]q, on_hand: 1000000}
-`, p.ID, base+"/suppliers/"+p.ID, secretName, acknowledge, ship, mug, jar, credit, p.Terms, p.Returns)
+`, p.ID, base+"/suppliers/"+p.ID, secretName, acknowledge, ship, mug, jar, credit, p.Terms, p.Returns, cmp.Or(p.ConfirmWithin, "10s"))
 }

@@ -44,6 +44,8 @@ type Supplier struct {
 	Manner suppliersim.Manner
 	// Acknowledge and Ship are the SLA, as a contract writes durations; empty: 1h and 2h.
 	Acknowledge, Ship string
+	// ConfirmWithin is what it promises for the answer to a cancellation; empty: 10s.
+	ConfirmWithin string
 	// CreditWithin is how long it may take with a credit memo; empty: 1h.
 	CreditWithin string
 	// Returns are further terms of its returns, as the catalogue writes them; empty: none.

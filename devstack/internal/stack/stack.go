@@ -38,10 +38,12 @@ type Options struct {
 	Killable   bool     // Temporal in a process of its own, with its state in a file
 	Durable    bool     // Postgres with its crash safety on
 	Settings   []string // more of the private Postgres, each NAME=VALUE
-	WithUI     bool
-	Metrics    bool // of Temporal
-	UsualPorts bool // prefer 7233 and 8233
-	Private    bool // ignore the servers the environment names
+	// TemporalSettings are dynamic settings of the private Temporal server, each NAME=VALUE.
+	TemporalSettings []string
+	WithUI           bool
+	Metrics          bool // of Temporal
+	UsualPorts       bool // prefer 7233 and 8233
+	Private          bool // ignore the servers the environment names
 	// Isolate uses a namespace and a database of its own on borrowed servers, removed at
 	// the end, so that runs side by side do not meet.
 	Isolate bool
@@ -179,7 +181,7 @@ func (s *Stack) startTemporal(ctx context.Context, picker *ports.Picker) error {
 	}
 	config := temporal.Config{
 		Log: s.directory.file("temporal.log"), Namespace: s.options.Namespace,
-		Attributes: s.options.Attributes, WithUI: s.options.WithUI,
+		Attributes: s.options.Attributes, WithUI: s.options.WithUI, Settings: s.options.TemporalSettings,
 	}
 	if s.options.Temporal == "file" || s.options.Killable {
 		config.Database = s.directory.file("temporal.db")

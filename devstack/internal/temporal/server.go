@@ -34,7 +34,9 @@ type Config struct {
 	FrontendPort, UIPort int
 	// MetricsPort is where Prometheus finds the server's metrics; 0 for nowhere.
 	MetricsPort int
-	WithUI      bool
+	// Settings are dynamic settings, NAME=VALUE, that go before those for one developer.
+	Settings []string
+	WithUI   bool
 }
 
 // Server is a running Temporal server.
@@ -145,7 +147,7 @@ func (s *Server) build(at serverPorts, c *config.Config) (temporal.Server, error
 		temporal.WithLogger(logger),
 		temporal.WithAuthorizer(authorizer),
 		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return claims }),
-		temporal.WithDynamicConfigClient(dynamicSettings()),
+		temporal.WithDynamicConfigClient(dynamicSettings(s.config.Settings)),
 	)
 }
 

@@ -1,6 +1,8 @@
 package temporal
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"go.temporal.io/server/common/dynamicconfig"
@@ -12,7 +14,8 @@ const unlimited = 100_000
 
 // dynamicSettings make a server for one developer quick: its defaults protect clusters
 // that many tenants share.
-func dynamicSettings() dynamicconfig.StaticClient {
+// chosen go before it: NAME=VALUE, the value a whole number, true, false or a text.
+func dynamicSettings(chosen []string) dynamicconfig.StaticClient {
 	settings := map[string]any{
 		// How far a timer may be put off to be read together with others, and how often the
 		// queues may be read: with the defaults (1s, 20 a second) a small workflow takes 2.1s
@@ -50,9 +53,24 @@ func dynamicSettings() dynamicconfig.StaticClient {
 		// Nothing leaves this machine.
 		"frontend.enableServerVersionCheck": false,
 	}
+	for _, setting := range chosen {
+		name, value, _ := strings.Cut(setting, "=")
+		settings[name] = typed(value)
+	}
 	static := make(dynamicconfig.StaticClient, len(settings))
 	for key, value := range settings {
 		static[dynamicconfig.MakeKey(key)] = value
 	}
 	return static
+}
+
+// typed is the value as the server's settings file would have it.
+func typed(value string) any {
+	if n, err := strconv.Atoi(value); err == nil {
+		return n
+	}
+	if yes, err := strconv.ParseBool(value); err == nil {
+		return yes
+	}
+	return value
 }
