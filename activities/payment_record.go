@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/dropline/dropline/internal/facts"
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/notify"
@@ -31,10 +33,13 @@ func (o *Orders) ReadPaymentFacts(ctx context.Context, in workflows.PaymentFacts
 }
 
 // RecordPayment brings Postgres up to what the payment has come to: its snapshot, what its news post to
-// the ledger with the claims on what is open, the order's cancellation after a chargeback, and the
+// the ledger with the claims on what is open, the cancellation of the order and of its exchanges after a chargeback, and the
 // messages that follow. Running it twice changes nothing.
 func (o *Orders) RecordPayment(ctx context.Context, s payments.State) error {
 	key := s.Key.String()
+	if err := o.stopExchanges(ctx, &s); err != nil {
+		return fmt.Errorf("record the payment of order %s: %w", s.Key, err)
+	}
 	err := postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
 		// The order's row comes first, as everywhere.
 		book := ledgerbook.Open(w, key)
@@ -48,7 +53,7 @@ func (o *Orders) RecordPayment(ctx context.Context, s payments.State) error {
 			return err
 		}
 		for _, dispute := range s.Stops {
-			if err := facts.QueueCancel(w, key, order.CancelRequest{ID: "chargeback/" + dispute, Reason: "chargeback", By: "chargeback"}); err != nil {
+			if err := facts.QueueCancel(w, key, stopped(dispute)); err != nil {
 				return err
 			}
 		}
@@ -58,6 +63,37 @@ func (o *Orders) RecordPayment(ctx context.Context, s payments.State) error {
 		return fmt.Errorf("record the payment of order %s: %w", s.Key, err)
 	}
 	return nil
+}
+
+// stopExchanges asks the orders that goods were exchanged by to stop what has not left: the payment that the bank took
+// back has paid for them, too. It is a transaction of its own, because whoever locks two orders locks the exchange
+// first; no exchange is placed any more while the payment is disputed.
+func (o *Orders) stopExchanges(ctx context.Context, s *payments.State) error {
+	if len(s.Stops) == 0 {
+		return nil
+	}
+	return postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
+		var exchanges []string
+		w.Queue(`SELECT key FROM orders WHERE exchange_of = $1 ORDER BY key`, s.Key.String()).Query(func(rows pgx.Rows) (err error) {
+			exchanges, err = pgx.CollectRows(rows, pgx.RowTo[string])
+			return err
+		})
+		if err := w.Flush(ctx); err != nil {
+			return err
+		}
+		for _, key := range exchanges {
+			for _, dispute := range s.Stops {
+				if err := facts.QueueCancel(w, key, stopped(dispute)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func stopped(dispute string) order.CancelRequest {
+	return order.CancelRequest{ID: "chargeback/" + dispute, Reason: "chargeback", By: "chargeback"}
 }
 
 // ClosePayment is RecordPayment for a payment of which nothing is open.
@@ -83,8 +119,10 @@ func recordPayment(w ledgerbook.Queue, s *payments.State) error {
 	}
 	w.Queue(`UPDATE payments SET state = $2, stage = $3, needs_attention = $4, moved_minor = $5,
 		closed_at = CASE WHEN $6 AND fact_seq <= $7 THEN coalesce(closed_at, now()) END,
-		standing = CASE WHEN standing = 'authorised' THEN $8 ELSE standing END WHERE order_key = $1`,
-		s.Key.String(), snapshot, string(s.Stage()), len(s.Attention) > 0, s.Moved, s.Closed, s.LastFact, standing)
+		standing = CASE WHEN standing = 'authorised' THEN $8 ELSE standing END, elsewhere_minor = $9, written_off_minor = $10
+		WHERE order_key = $1`,
+		s.Key.String(), snapshot, string(s.Stage()), len(s.Attention) > 0, s.Moved, s.Closed, s.LastFact, standing,
+		s.Capture.Elsewhere, s.Capture.WrittenOff)
 	var messages []outbox.Message
 	for _, n := range s.Notices {
 		messages = append(messages, outbox.Message{
