@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -130,6 +131,11 @@ func recordPayment(w ledgerbook.Queue, s *payments.State) error {
 			Payload: outbox.Payload{Amount: n.Amount, Currency: s.Currency},
 		})
 	}
+	for i := range s.Posts {
+		if told, is := toldOf(s.Key.String(), &s.Posts[i], s.Currency); is {
+			messages = append(messages, told)
+		}
+	}
 	return queueMessages(w, messages...)
 }
 
@@ -155,4 +161,34 @@ func (o *Orders) SendEvidence(ctx context.Context, in workflows.EvidenceInput) (
 		return "", partnerFailure(err)
 	}
 	return "", nil
+}
+
+// refundTold tells the storefront of one try of a refund that it did not make itself, once.
+func refundTold(orderKey, refund string, try int, cameBack bool, amount int64, currency string) outbox.Message {
+	kind := outbox.KindRefundMade
+	if cameBack {
+		kind = outbox.KindRefundCameBack
+	}
+	return outbox.Message{
+		Key: fmt.Sprintf("%s/%s/%s/%d", outbox.Storefront, kind, refund, try), OrderKey: orderKey, Channel: outbox.Storefront, Kind: kind,
+		Payload: outbox.Payload{Refund: refund, Try: try, Amount: amount, Currency: currency},
+	}
+}
+
+// toldOf is what the storefront is told of a payment's posting. What was paid or captured too much is none of its
+// order's price, and it is not told of that.
+func toldOf(orderKey string, p *payments.Post, currency string) (outbox.Message, bool) {
+	if strings.HasPrefix(p.About, payments.Overpaid) {
+		return outbox.Message{}, false
+	}
+	switch p.Kind {
+	case payments.PostRefundFailed:
+		return refundTold(orderKey, p.About, p.N, true, p.Amount, currency), true
+	case payments.PostRefundRepeated:
+		return refundTold(orderKey, p.About, p.N, false, p.Amount, currency), true
+	case payments.PostRefundElsewhere:
+		return refundTold(orderKey, p.About, p.N+1, false, p.Amount, currency), true
+	default:
+		return outbox.Message{}, false
+	}
 }

@@ -267,7 +267,8 @@ func queueProviderRefund(q ledgerbook.Queue, orderKey, reference, refundKey stri
 		AND source = (SELECT 'payments/' || storefront FROM payments WHERE order_key = $1)`, orderKey)
 }
 
-// close writes the books and tells the payment what it has to follow.
+// close writes the books, tells the payment what it has to follow, and the storefront what was made at the
+// provider: whatever becomes of it is told by the payment.
 func (r *refund) close(w ledgerbook.Queue, made refundMade, book, payer *ledgerbook.Book) error {
 	part := r.open
 	if r.payment != nil && (part.released > 0 || part.amount > 0 && part.route != byProvider) {
@@ -287,7 +288,10 @@ func (r *refund) close(w ledgerbook.Queue, made refundMade, book, payer *ledgerb
 			return err
 		}
 	}
-	return nil
+	if part.route != byProvider || part.amount == 0 {
+		return nil
+	}
+	return queueMessages(w, refundTold(r.payment.order, r.moneyKey(part), 1, false, part.amount, r.document.Currency))
 }
 
 // wentBack: the customer gets money, and is told.

@@ -313,6 +313,9 @@ func TestARefundThatComesBackIsOwedUntilItIsPaid(t *testing.T) {
 	c.record(payments.StepClose)
 	require.Zero(t, c.balance(ledger.RefundsPayable))
 	require.EqualValues(t, 1, c.number(`SELECT count(*) FROM outbox WHERE kind = 'refunded'`), "the customer is told once")
+	require.Equal(t, "refund_made refund/shop/1/1 1 1080, refund_came_back refund/shop/1/1 1 1080, refund_made refund/shop/1/1 2 1080", c.text(`
+		SELECT string_agg(concat_ws(' ', kind, payload ->> 'refund', payload ->> 'try', payload ->> 'amount'), ', ' ORDER BY id) FROM outbox
+		WHERE channel = 'storefront'`), "the storefront, of each try")
 }
 
 func TestNewsOfARefundThatOvertakeItsNoteWait(t *testing.T) {
