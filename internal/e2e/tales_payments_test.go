@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -15,8 +14,6 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
-	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 
 	"github.com/dropline/dropline/internal/engine/enginetest"
 	"github.com/dropline/dropline/internal/order"
@@ -26,23 +23,18 @@ import (
 
 // till plays one payment's workflow on a real server, with a script in place of its activities.
 type till struct {
-	*desk
+	*alive
 
-	t         *testing.T
-	temporal  client.Client
-	namespace string
-	queue     string
-	opened    payments.State
-	facts     []payments.Fact // what Postgres holds, by number from 1
-	taken     payments.Taking // what the capture comes to
-	tried     payments.RefundStanding
-	firstRun  string
-	untouched bool // it reads its state from Postgres instead of getting it
+	opened payments.State
+	facts  []payments.Fact // what Postgres holds, by number from 1
+	taken  payments.Taking // what the capture comes to
+	tried  payments.RefundStanding
 }
 
 func newTill(t *testing.T, c client.Client, namespace, name string) *till {
 	t.Helper()
-	b := &till{desk: newDesk(name), t: t, temporal: c, namespace: namespace, queue: "payment/" + name}
+	b := &till{alive: newAlive(t, c, namespace, "payment", name)}
+	b.workflow = payments.WorkflowID(b.key)
 	b.opened = payments.New(payments.Sale{Key: b.key, Reference: "pi_1", Currency: "EUR", AtShipment: true, Authorised: 2856})
 	b.taken, b.tried = payments.Taking{Amount: 2856}, payments.RefundDone
 	return b
@@ -50,10 +42,7 @@ func newTill(t *testing.T, c client.Client, namespace, name string) *till {
 
 func (b *till) start(watchers ...interceptor.WorkerInterceptor) {
 	b.t.Helper()
-	w := worker.New(b.temporal, b.queue, worker.Options{
-		Identity: "worker", MaxConcurrentWorkflowTaskPollers: 2, MaxConcurrentActivityTaskPollers: 1, DisableRegistrationAliasing: true, Interceptors: watchers,
-	})
-	w.RegisterWorkflowWithOptions(workflows.Payment, workflow.RegisterOptions{Name: workflows.PaymentWorkflow})
+	w := b.worker(workflows.Payment, workflows.PaymentWorkflow, watchers)
 	serve(b.desk, w, workflows.ActivityLookUpPayment, func(order.Key) any {
 		return payments.Standing{Status: "authorised", Authorised: 2856, ExpiresAt: time.Now().Add(6 * 24 * time.Hour)}
 	})
@@ -78,12 +67,8 @@ func (b *till) start(watchers ...interceptor.WorkerInterceptor) {
 	if !b.untouched {
 		in.State = &b.opened
 	}
-	run, err := b.temporal.ExecuteWorkflow(b.t.Context(), client.StartWorkflowOptions{ID: b.id(), TaskQueue: b.queue}, workflows.PaymentWorkflow, in)
-	require.NoError(b.t, err)
-	b.firstRun = run.GetRunID()
+	b.execute(workflows.PaymentWorkflow, in)
 }
-
-func (b *till) id() string { return payments.WorkflowID(b.key) }
 
 func (b *till) hear(f payments.Fact) {
 	b.t.Helper()
@@ -94,32 +79,15 @@ func (b *till) hear(f payments.Fact) {
 	b.signal(workflows.PaymentFactsSignal{Facts: []payments.Fact{f}})
 }
 
-func (b *till) signal(payload any) {
-	b.t.Helper()
-	require.NoError(b.t, b.temporal.SignalWorkflow(b.t.Context(), b.id(), "", workflows.SignalFacts, payload))
-}
-
 func (b *till) decide(d payments.Decision) error {
 	d.By = "operator"
-	ctx, cancel := context.WithTimeout(b.t.Context(), patient)
-	defer cancel()
-	handle, err := b.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: b.id(), UpdateName: workflows.UpdateDecide, Args: []any{d}, WaitForStage: client.WorkflowUpdateStageCompleted,
-	})
-	if err != nil {
-		return err
-	}
-	return handle.Get(ctx, nil)
+	return b.ask(workflows.UpdateDecide, d)
 }
 
 // until waits until the payment is in a stage, with nothing under way.
 func (b *till) until(stage payments.Stage) {
 	b.t.Helper()
-	require.Eventually(b.t, func() bool {
-		var s payments.State
-		value, err := b.temporal.QueryWorkflow(b.t.Context(), b.id(), "", workflows.QueryState)
-		return err == nil && value.Get(&s) == nil && s.Stage() == stage && len(s.Busy) == 0
-	}, patient, 20*time.Millisecond, "%s: waiting until %s", b.id(), stage)
+	untilIs(b.alive, string(stage), func(s *payments.State) bool { return s.Stage() == stage && len(s.Busy) == 0 })
 }
 
 // ships is what happens to a payment that goes as it should.
@@ -261,11 +229,7 @@ func TestPaymentTalesAreTold(t *testing.T) {
 			if story.tell != nil {
 				story.tell(b)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), patient)
-			defer cancel()
-			var result workflows.PaymentResult
-			require.NoError(t, c.GetWorkflow(ctx, b.id(), "").Get(ctx, &result))
-			require.Equal(t, story.ends, result.Stage)
+			require.Equal(t, story.ends, ends[workflows.PaymentResult](b.alive).Stage)
 			keep(t, name, historiesOf(t, c, b.id(), b.firstRun))
 		})
 	})

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -16,8 +15,6 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
-	"go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 
 	"github.com/dropline/dropline/internal/engine/enginetest"
 	"github.com/dropline/dropline/internal/order"
@@ -27,21 +24,16 @@ import (
 
 // comeback plays one return's workflow on a real server, with a script in place of its activities.
 type comeback struct {
-	*desk
-	t         *testing.T
-	temporal  client.Client
-	namespace string
-	queue     string
-	granted   returns.State
-	facts     []returns.Fact // what Postgres holds, by number from 1
-	firstRun  string
-	stop      func() // the worker
-	untouched bool   // it reads its state from Postgres instead of getting it
+	*alive
+
+	granted returns.State
+	facts   []returns.Fact // what Postgres holds, by number from 1
+	stop    func()         // the worker
 }
 
 func newComeback(t *testing.T, c client.Client, namespace, name string) *comeback {
 	t.Helper()
-	b := &comeback{desk: newDesk(name), t: t, temporal: c, namespace: namespace, queue: "return/" + name}
+	b := &comeback{alive: newAlive(t, c, namespace, "return", name)}
 	policy := returns.Policy{SendWithin: 14 * 24 * time.Hour, InspectWithin: 3 * 24 * time.Hour}
 	grant := returns.Grant{
 		PO: b.po(1), Credit: true, Terms: returns.Terms{Supplier: "acme", Name: "Acme", CreditWithin: 14 * 24 * time.Hour},
@@ -49,16 +41,14 @@ func newComeback(t *testing.T, c client.Client, namespace, name string) *comebac
 	}
 	request := returns.Request{ID: "r-1", By: "storefront", Resolution: returns.Refund}
 	b.granted = returns.New(b.key, returns.Number(b.po(1), 1), "EUR", grant, policy, request, 2856, time.Now().UTC())
+	b.workflow = returns.WorkflowID(b.key, b.granted.RMA)
 	return b
 }
 
 // work starts a worker.
 func (b *comeback) work(watchers ...interceptor.WorkerInterceptor) {
 	b.t.Helper()
-	w := worker.New(b.temporal, b.queue, worker.Options{
-		Identity: "worker", MaxConcurrentWorkflowTaskPollers: 2, MaxConcurrentActivityTaskPollers: 1, DisableRegistrationAliasing: true, Interceptors: watchers,
-	})
-	w.RegisterWorkflowWithOptions(workflows.Return, workflow.RegisterOptions{Name: workflows.ReturnWorkflow})
+	w := b.worker(workflows.Return, workflows.ReturnWorkflow, watchers)
 	serve(b.desk, w, workflows.ActivityAuthoriseReturn, func(workflows.ReturnInput) any {
 		return workflows.ReturnAuthorised{
 			Label: &returns.Label{Carrier: "ups", Tracking: "R-1"}, Answer: &returns.SupplierAnswer{At: time.Now(), Kind: returns.SupplierAccepted},
@@ -85,12 +75,8 @@ func (b *comeback) start(watchers ...interceptor.WorkerInterceptor) {
 	if !b.untouched {
 		in.State = &b.granted
 	}
-	run, err := b.temporal.ExecuteWorkflow(b.t.Context(), client.StartWorkflowOptions{ID: b.id(), TaskQueue: b.queue}, workflows.ReturnWorkflow, in)
-	require.NoError(b.t, err)
-	b.firstRun = run.GetRunID()
+	b.execute(workflows.ReturnWorkflow, in)
 }
-
-func (b *comeback) id() string { return returns.WorkflowID(b.key, b.granted.RMA) }
 
 func (b *comeback) hear(f returns.Fact) {
 	b.t.Helper()
@@ -99,11 +85,6 @@ func (b *comeback) hear(f returns.Fact) {
 	b.facts = append(b.facts, f)
 	b.mu.Unlock()
 	b.signal(workflows.ReturnFactsSignal{Facts: []returns.Fact{f}})
-}
-
-func (b *comeback) signal(payload any) {
-	b.t.Helper()
-	require.NoError(b.t, b.temporal.SignalWorkflow(b.t.Context(), b.id(), "", workflows.SignalFacts, payload))
 }
 
 func (b *comeback) inspected(condition returns.Condition) {
@@ -118,26 +99,10 @@ func (b *comeback) credited() {
 	b.hear(returns.Fact{Memo: &returns.CreditMemo{Document: "m", Number: "CM-1", At: time.Now(), Amount: 800}})
 }
 
-func (b *comeback) ask(update string, request any) error {
-	ctx, cancel := context.WithTimeout(b.t.Context(), patient)
-	defer cancel()
-	handle, err := b.temporal.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: b.id(), UpdateName: update, Args: []any{request}, WaitForStage: client.WorkflowUpdateStageCompleted,
-	})
-	if err != nil {
-		return err
-	}
-	return handle.Get(ctx, nil)
-}
-
 // until waits until the return is in a stage, with nothing under way.
 func (b *comeback) until(stage returns.Stage) {
 	b.t.Helper()
-	require.Eventually(b.t, func() bool {
-		var s returns.State
-		value, err := b.temporal.QueryWorkflow(b.t.Context(), b.id(), "", workflows.QueryState)
-		return err == nil && value.Get(&s) == nil && s.Stage() == stage && len(s.Busy) == 0
-	}, patient, 20*time.Millisecond, "%s: waiting until %s", b.id(), stage)
+	untilIs(b.alive, string(stage), func(s *returns.State) bool { return s.Stage() == stage && len(s.Busy) == 0 })
 }
 
 // returnTale is a return's life; it must end as told and its history must replay.
@@ -260,11 +225,7 @@ func TestReturnTalesAreTold(t *testing.T) {
 			}
 			b.start(append([]interceptor.WorkerInterceptor{&hasty{}}, story.watchers...)...)
 			story.tell(b)
-			ctx, cancel := context.WithTimeout(t.Context(), patient)
-			defer cancel()
-			var result workflows.ReturnResult
-			require.NoError(t, c.GetWorkflow(ctx, b.id(), "").Get(ctx, &result))
-			require.Equal(t, story.ends, result.Stage)
+			require.Equal(t, story.ends, ends[workflows.ReturnResult](b.alive).Stage)
 			keep(t, name, historiesOf(t, c, b.id(), b.firstRun))
 		})
 	})
