@@ -20,25 +20,37 @@ import (
 
 // paymentRow is an order's payment at a provider, as its row says under the order's lock.
 type paymentRow struct {
-	reference, standing            string
+	order, reference, standing     string
 	authorised, captured, released int64
+	elsewhere, writtenOff          int64
+	forgiven                       int64 // of what was written off, by refunds
 	try                            int
 	taking                         *int64 // the amount of the capture under way
 	disputed                       bool
+	lost                           bool // the customer's bank has given money back for good
 }
 
-// due is what is to be captured.
-func (p *paymentRow) due() int64 { return p.authorised - p.released - p.captured }
+// due is what is to be captured, or to be paid by other means.
+func (p *paymentRow) due() int64 {
+	return max(p.authorised-p.released-p.captured-p.elsewhere-p.writtenOff, 0)
+}
+
+// unpaid is what the customer has not paid, and no refund has taken off yet: what is due still, and what was
+// written off.
+func (p *paymentRow) unpaid() int64 { return p.due() + p.writtenOff - p.forgiven }
 
 // queuePayment queues the lock on an order and the reading of its payment; reference stays empty when its
 // money is not at a provider.
 func queuePayment(q ledgerbook.Queue, orderKey string) *paymentRow {
-	p := &paymentRow{}
+	p := &paymentRow{order: orderKey}
 	q.Queue(`SELECT FROM orders WHERE key = $1 FOR NO KEY UPDATE`, orderKey)
-	q.Queue(`SELECT reference, standing, authorised_minor, captured_minor, capture_try, capture_minor, disputed,
-			(SELECT coalesce(sum(amount_minor), 0)::bigint FROM refunds r WHERE r.order_key = p.order_key AND r.route = 'released')
-		FROM payments p WHERE order_key = $1`, orderKey).QueryRow(func(row pgx.Row) error {
-		err := row.Scan(&p.reference, &p.standing, &p.authorised, &p.captured, &p.try, &p.taking, &p.disputed, &p.released)
+	q.Queue(`SELECT reference, standing, authorised_minor, captured_minor, elsewhere_minor, written_off_minor, capture_try, capture_minor, disputed,
+			EXISTS (SELECT FROM disputes d WHERE d.order_key = p.order_key AND d.closed AND NOT d.won), r.released, r.forgiven
+		FROM payments p CROSS JOIN LATERAL (SELECT coalesce(sum(released_minor), 0)::bigint AS released,
+			coalesce(sum(forgiven_minor), 0)::bigint AS forgiven FROM refunds r WHERE r.order_key = p.order_key) r
+		WHERE p.order_key = $1`, orderKey).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(&p.reference, &p.standing, &p.authorised, &p.captured, &p.elsewhere, &p.writtenOff, &p.try, &p.taking, &p.disputed,
+			&p.lost, &p.released, &p.forgiven)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
@@ -47,29 +59,32 @@ func queuePayment(q ledgerbook.Queue, orderKey string) *paymentRow {
 	return p
 }
 
-// refundRoute is how a refund is made; it is fixed with its amount.
+// refundRoute is how a refund's money goes back; it is fixed with its amount.
 type refundRoute string
 
 const (
 	byStorefront refundRoute = ""
 	byProvider   refundRoute = "provider"
-	released     refundRoute = "released" // it was not captured, and will not be
-	forgiven     refundRoute = "forgiven" // it was never paid, and is written off
-	heldBack     refundRoute = "held"     // a person makes it
+	heldBack     refundRoute = "held" // a person makes it
 )
 
-// words begin the sentence about an amount.
-func (r refundRoute) words() string {
-	switch r {
-	case released:
-		return "Cancelled before the capture, so not taken: "
-	case forgiven:
-		return "Never paid, so nothing goes back of "
-	case heldBack:
-		return "Owed to the customer and held, see the order's payment: "
-	default:
-		return "Refunded "
+// words say what became of a part: of what was not captured and will not be, of what was never paid and is
+// written off, and of what goes back.
+func (p *refundPart) words(currency string) []string {
+	back := "Refunded "
+	if p.route == heldBack {
+		back = "Owed to the customer and held, see the order's payment: "
 	}
+	var list []string
+	for _, of := range []struct {
+		minor int64
+		words string
+	}{{p.released, "Cancelled before the capture, so not taken: "}, {p.forgiven, "Never paid, so nothing goes back of "}, {p.amount, back}} {
+		if of.minor > 0 {
+			list = append(list, of.words+money.Money{Minor: of.minor, Currency: currency}.String())
+		}
+	}
+	return list
 }
 
 // captureUnderWay: what is cancelled now is released or refunded, and only the answer tells which.
@@ -78,11 +93,12 @@ func captureUnderWay(key string) error {
 		temporal.ApplicationErrorOptions{NextRetryDelay: time.Second, Category: temporal.ApplicationErrorCategoryBenign})
 }
 
-// byHand: whoever holds the customer's money is nobody who can be asked for this. A person gives it, and it is
-// tried now and then, in case that has changed.
-func (r *refund) byHand(why string, minor int64) error {
+// disputed: the customer's bank has taken the money back and has not decided. What is given beside that pays
+// twice. It is tried now and then, in case that has changed.
+func (r *refund) disputed(what string, minor int64) error {
 	amount := money.Money{Minor: minor, Currency: r.document.Currency}
-	return temporal.NewNonRetryableApplicationError(why+": give the customer "+amount.String()+" by hand", "Payment", nil)
+	return temporal.NewNonRetryableApplicationError(what+" of "+amount.String()+" waits: the customer's bank disputes the payment of order "+
+		r.payment.order, "Payment", nil)
 }
 
 // asItIs passes on what Temporal reads of an error, which it does not unwrap; other errors are put into words.
@@ -93,49 +109,62 @@ func asItIs(err error, format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, err)...)
 }
 
+// takeUnpaid takes off a part's money what the customer never paid: it is not asked for any more, or was
+// written off.
+func (r *refund) takeUnpaid(part *refundPart) {
+	if r.payment == nil || r.payer != "" {
+		return // what an exchange moved was paid
+	}
+	part.released = min(part.amount, r.payment.due())
+	part.amount -= part.released
+	forgiven := min(part.amount, r.forgivable()-part.forgiven)
+	part.amount, part.forgiven = part.amount-forgiven, part.forgiven+forgiven
+}
+
+// forgivable is what was written off and no refund has taken off yet.
+func (r *refund) forgivable() int64 {
+	if r.payment == nil || r.payer != "" {
+		return 0
+	}
+	return r.payment.writtenOff - r.payment.forgiven
+}
+
 // chooseRoute fixes how a part is made, while the order is locked. While the customer's bank disputes the
-// payment a refund would pay twice: it is held. What came by other ways than the provider goes back so.
+// payment a refund would pay twice: it is held, and credit or other goods wait. So it may be when the bank has decided
+// for the customer, who has the price of some goods from it: a person knows which. What came by other ways than
+// the provider goes back so.
 func (r *refund) chooseRoute(part *refundPart) error {
-	if r.payerProvided && part.amount > 0 {
-		return r.byHand("order "+r.payer+", which "+r.document.Key.String()+" was exchanged for, was paid at a payment provider", part.amount)
-	}
-	if r.payment == nil {
+	switch p := r.payment; {
+	case p == nil:
 		return nil
-	}
-	switch r.payment.standing {
-	case paymentdesk.StandingCapturing:
-		return captureUnderWay(r.document.Key.String())
-	case paymentdesk.StandingAuthorised, paymentdesk.StandingVoided:
-		part.route = released
-		part.amount = min(part.amount, r.payment.due())
-	case paymentdesk.StandingWrittenOff:
-		part.route = forgiven
-	case paymentdesk.StandingElsewhere:
+	case p.standing == paymentdesk.StandingCapturing:
+		return captureUnderWay(p.order)
+	case p.disputed && part.credit > 0:
+		return r.disputed("store credit", part.credit+part.bonus)
+	case p.disputed && part.moved > 0:
+		return r.disputed("an exchange", part.moved)
+	case p.disputed || p.lost || p.standing != paymentdesk.StandingCaptured:
 		part.route = heldBack
 	default:
 		part.route = byProvider
-		if r.payment.disputed {
-			part.route = heldBack
-		}
-	}
-	if part.credit > 0 && part.route != byProvider {
-		return r.byHand("store credit of an order whose money is not with us", part.credit+part.bonus)
 	}
 	return nil
 }
 
 // posting is what the giving back of an amount by a part's route does to the book.
 func (p *refundPart) posting(amount money.Money) (ledger.Transaction, error) {
-	switch p.route {
-	case released:
-		return ledger.Released(p.key, amount)
-	case forgiven:
-		return ledger.Forgiven(p.key, amount)
-	case heldBack:
+	if p.route == heldBack {
 		return ledger.RefundHeld(p.key, amount, ledger.RefundReason(p.reason))
-	default:
-		return ledger.Refunded(p.key, amount, ledger.RefundReason(p.reason))
 	}
+	return ledger.Refunded(p.key, amount, ledger.RefundReason(p.reason))
+}
+
+// moneyKey is the name of a part where its money is: among the refunds of the order that was paid.
+func (r *refund) moneyKey(part *refundPart) string {
+	if r.payer != "" {
+		return throughKey(part)
+	}
+	return part.key
 }
 
 // refundMade is whoever holds the money saying what became of a part.
@@ -170,7 +199,7 @@ func (o *Orders) giveBack(ctx context.Context, r *refund) (refundMade, error) {
 			return refundMade{}, err
 		}
 		receipt, err := provider.Refund(ctx, payment.Refund{
-			Key: part.key, Reference: r.payment.reference, Amount: part.amount, Currency: r.document.Currency,
+			Key: r.moneyKey(part), Reference: r.payment.reference, Amount: part.amount, Currency: r.document.Currency,
 		})
 		if errors.Is(err, payment.ErrRefused) {
 			r.hold()
@@ -181,6 +210,9 @@ func (o *Orders) giveBack(ctx context.Context, r *refund) (refundMade, error) {
 		}
 		return refundMade{reference: receipt.Reference, status: receipt.Status, reason: receipt.Reason}, nil
 	default:
+		if r.payment.lost && !r.payment.disputed {
+			return refundMade{reason: "chargeback_lost"}, nil
+		}
 		return refundMade{}, nil
 	}
 }
@@ -218,11 +250,11 @@ func codeOf(err error) string {
 
 // queueMade notes that the open part is made.
 func (r *refund) queueMade(q ledgerbook.Queue, made refundMade) {
-	part, key := r.open, r.document.Key.String()
+	part := r.open
 	q.Queue(`UPDATE refunds SET state = 'done', reference = $3, route = $4, done_at = now() WHERE key IN ($1, $2) AND state = 'trying'`,
 		part.key, throughKey(part), made.reference, string(part.route))
 	if part.route == byProvider && part.amount > 0 && made.status != "" {
-		queueProviderRefund(q, key, made.reference, part.key, 1, part.amount, made.status)
+		queueProviderRefund(q, r.payment.order, made.reference, r.moneyKey(part), 1, part.amount, made.status)
 	}
 }
 
@@ -235,36 +267,49 @@ func queueProviderRefund(q ledgerbook.Queue, orderKey, reference, refundKey stri
 		AND source = (SELECT 'payments/' || storefront FROM payments WHERE order_key = $1)`, orderKey)
 }
 
-// close writes the books and tells the payment what it has to follow.
+// close writes the books, tells the payment what it has to follow, and the storefront what was made at the
+// provider: whatever becomes of it is told by the payment.
 func (r *refund) close(w ledgerbook.Queue, made refundMade, book, payer *ledgerbook.Book) error {
 	part := r.open
-	if r.payment != nil && part.amount > 0 && part.route != byProvider {
-		if err := book.NamePayment(r.document.Currency); err != nil {
+	if r.payment != nil && (part.released > 0 || part.amount > 0 && part.route != byProvider) {
+		holder := book
+		if payer != nil {
+			holder = payer
+		}
+		if err := holder.NamePayment(r.document.Currency); err != nil {
 			return err
 		}
 	}
 	if err := writeBooks(w, book, payer); err != nil {
 		return err
 	}
-	if news := r.news(made); news != nil && part.amount > 0 {
-		return paymentdesk.Append(w, r.document.Key.String(), *news, 0)
+	for _, news := range r.news(made) {
+		if err := paymentdesk.Append(w, r.payment.order, news, 0); err != nil {
+			return err
+		}
 	}
-	return nil
+	if part.route != byProvider || part.amount == 0 {
+		return nil
+	}
+	return queueMessages(w, refundTold(r.payment.order, r.moneyKey(part), 1, false, part.amount, r.document.Currency))
 }
 
 // wentBack: the customer gets money, and is told.
 func (r *refund) wentBack(made refundMade) bool {
-	route := r.open.route
-	return route != released && route != forgiven && route != heldBack && made.status != payment.RefundFailed
+	return r.open.amount > 0 && r.open.route != heldBack && made.status != payment.RefundFailed
 }
 
-// news is what the payment's workflow has to know of the open part; nil: it went through.
-func (r *refund) news(made refundMade) *payments.Fact {
-	part := r.open
-	refund := payments.RefundMade{Key: part.key, Amount: part.amount, Reference: made.reference, At: time.Now().UTC(), Reason: made.reason}
+// news are what the payment's workflow has to know of the open part; none: it went through.
+func (r *refund) news(made refundMade) []payments.Fact {
+	part, now := r.open, time.Now().UTC()
+	var list []payments.Fact
+	if part.released > 0 {
+		list = append(list, payments.Fact{Release: &payments.Release{At: now, Total: r.releasedWith(part)}})
+	}
+	refund := payments.RefundMade{Key: r.moneyKey(part), Amount: part.amount, Reference: made.reference, At: now, Reason: made.reason}
 	switch {
-	case part.route == released:
-		return &payments.Fact{Release: &payments.Release{At: refund.At, Total: r.releasedWith(part)}}
+	case part.amount == 0:
+		return list
 	case part.route == heldBack:
 		refund.Standing = payments.RefundHeld
 	case made.status == payment.RefundPending:
@@ -272,17 +317,17 @@ func (r *refund) news(made refundMade) *payments.Fact {
 	case made.status == payment.RefundFailed:
 		refund.Standing = payments.RefundFailed
 	default:
-		return nil
+		return list
 	}
-	return &payments.Fact{Refund: &refund}
+	return append(list, payments.Fact{Refund: &refund})
 }
 
 // releasedWith is all that was cancelled before the capture: what was read, with this part.
 func (r *refund) releasedWith(part *refundPart) int64 {
-	total := part.amount
+	total := part.released
 	for i := range r.parts {
-		if p := &r.parts[i]; p.route == released && p.key != part.key {
-			total += p.amount
+		if p := &r.parts[i]; p.key != part.key {
+			total += p.released
 		}
 	}
 	return total

@@ -47,7 +47,11 @@ func (b *bundle) account(capture catalog.Capture) *paymentsim.Server {
 // pays places an order whose customer's bank holds its price; captured: it was taken already.
 func (b *bundle) pays(capture catalog.Capture, captured bool, o storefront.Order) *till {
 	b.t.Helper()
-	sim := b.account(capture)
+	return b.paysAt(b.account(capture), captured, o)
+}
+
+func (b *bundle) paysAt(sim *paymentsim.Server, captured bool, o storefront.Order) *till {
+	b.t.Helper()
 	shop, err := postgres.Storefront(b.ctx, b.pool, "shop")
 	require.NoError(b.t, err)
 	provider, has, err := partners.New(b.pool, true).Payments(shop)
@@ -118,10 +122,11 @@ const paymentsSoFar = `SELECT concat_ws(' ', (SELECT count(*) FROM outbox), (SEL
 func (c *till) square() {
 	c.t.Helper()
 	for _, account := range []ledger.Account{ledger.CustomerReceivable, ledger.RefundsPayable, ledger.Chargebacks} {
-		require.Equal(c.t, c.balance(account), c.number(`SELECT coalesce(sum(minor), 0)::bigint FROM claims WHERE closed_at IS NULL AND account = $1`, string(account)), account)
+		require.Equal(c.t, c.balance(account), c.number(`SELECT coalesce(sum(minor), 0)::bigint FROM claims
+			WHERE closed_at IS NULL AND account = $1 AND order_key = $2`, string(account), c.key.String()), account)
 	}
-	fees := c.balance(ledger.PaymentFees)
-	require.Equal(c.t, c.sim.Balance()["USD"], c.balance(ledger.ProcessorClearing)+fees)
+	require.Equal(c.t, c.sim.Balance()["USD"], c.number(`SELECT coalesce(sum(e.minor), 0)::bigint FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
+		JOIN payments USING (order_key) WHERE e.account IN ('processor_clearing', 'payment_fees')`))
 }
 
 // give refunds units as the order does.
@@ -308,6 +313,9 @@ func TestARefundThatComesBackIsOwedUntilItIsPaid(t *testing.T) {
 	c.record(payments.StepClose)
 	require.Zero(t, c.balance(ledger.RefundsPayable))
 	require.EqualValues(t, 1, c.number(`SELECT count(*) FROM outbox WHERE kind = 'refunded'`), "the customer is told once")
+	require.Equal(t, "refund_made refund/shop/1/1 1 1080, refund_came_back refund/shop/1/1 1 1080, refund_made refund/shop/1/1 2 1080", c.text(`
+		SELECT string_agg(concat_ws(' ', kind, payload ->> 'refund', payload ->> 'try', payload ->> 'amount'), ', ' ORDER BY id) FROM outbox
+		WHERE channel = 'storefront'`), "the storefront, of each try")
 }
 
 func TestNewsOfARefundThatOvertakeItsNoteWait(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -44,16 +45,15 @@ func (o *Orders) RefundCustomer(ctx context.Context, in workflows.RefundInput) (
 
 // refund is one refund number with the parts it has been fixed in.
 type refund struct {
-	in            workflows.RefundInput
-	document      storefront.Order
-	shop          catalog.Storefront
-	captured      int64        // or authorised and not captured yet, or moved here by an exchange
-	payer         string       // the order whose payment refunds go through; empty: this one's own
-	payment       *paymentRow  // nil: the storefront keeps its customers' payments to itself
-	payerProvided bool         // the payer's money is at a payment provider
-	parts         []refundPart // of all refunds of the order
-	open          *refundPart  // what is to be paid now; nil when all is done
-	uncovered     []order.ShippedLine
+	in        workflows.RefundInput
+	document  storefront.Order
+	shop      catalog.Storefront
+	captured  int64        // or authorised and not captured yet, or moved here by an exchange
+	payer     string       // the order whose payment refunds go through; empty: this one's own
+	payment   *paymentRow  // where the money is; nil: the storefront keeps its customers' payments to itself
+	parts     []refundPart // of all refunds of the order
+	open      *refundPart  // what is to be paid now; nil when all is done
+	uncovered []order.ShippedLine
 }
 
 // refundPart is a row of the refunds table. Amounts are minor units; amount is what goes back as money.
@@ -62,6 +62,7 @@ type refundPart struct {
 	n                                         int
 	lines                                     []order.ShippedLine
 	amount, goods, tax, shipping, shippingTax int64
+	released, forgiven                        int64 // never paid: is not asked for any more, was written off
 	kept, label                               int64 // fees, and what of them is for the label
 	credit, bonus                             int64 // store credit; the bonus comes on top
 	moved, supplement                         int64 // to the exchange order; what was paid for it in addition
@@ -76,8 +77,11 @@ type refundPart struct {
 func (p *refundPart) used() int64   { return p.moved - min(p.supplement, p.moved) }
 func (p *refundPart) excess() int64 { return p.supplement - min(p.supplement, p.moved) }
 
-// gone is how much less of what was captured is left.
-func (p *refundPart) gone() int64 { return p.amount + p.credit + p.moved }
+// unpaid is what of the price the customer never paid.
+func (p *refundPart) unpaid() int64 { return p.released + p.forgiven }
+
+// gone is how much less of what was captured, or is to be, is left.
+func (p *refundPart) gone() int64 { return p.amount + p.credit + p.moved + p.unpaid() }
 
 // openRefund finds the part that was fixed before and is not done, or fixes one for the units that no
 // part covers. The order is locked meanwhile, so that two refunds never count the same units or
@@ -116,30 +120,33 @@ func readRefund(ctx context.Context, w *postgres.Work, in workflows.RefundInput)
 	r := &refund{in: in, uncovered: in.Owed}
 	key := in.Key.String()
 	r.payment = queuePayment(w, key)
-	w.Queue(`SELECT o.document, o.captured_minor + o.exchange_minor, coalesce(o.exchange_of, ''), s.document,
-			EXISTS (SELECT 1 FROM payments p WHERE p.order_key = o.exchange_of) FROM orders o
+	w.Queue(`SELECT o.document, o.captured_minor + o.exchange_minor, coalesce(o.exchange_of, ''), s.document FROM orders o
 		JOIN storefronts s ON s.id = o.storefront WHERE o.key = $1`, key).QueryRow(func(row pgx.Row) error {
-		err := missing(row.Scan(&r.document, &r.captured, &r.payer, &r.shop, &r.payerProvided), "order", key)
-		if r.payment.reference == "" {
-			r.payment = nil
-		} else {
-			r.captured += r.payment.authorised
-		}
+		err := missing(row.Scan(&r.document, &r.captured, &r.payer, &r.shop), "order", key)
+		r.captured += r.payment.authorised
 		return err
 	})
 	w.Queue(`SELECT key, n, lines, amount_minor + through_minor, goods_minor, tax_minor, shipping_minor, shipping_tax_minor, kept_minor, label_minor,
-			credit_minor, coalesce((SELECT bonus_minor FROM store_credits c WHERE c.refund = key), 0), moved_minor, supplement_minor,
+			released_minor, forgiven_minor, credit_minor, coalesce((SELECT bonus_minor FROM store_credits c WHERE c.refund = key), 0), moved_minor, supplement_minor,
 			coalesce(exchange_order, ''), coalesce(rma, ''), reason, route, state = 'done'
 		FROM refunds WHERE order_key = $1 ORDER BY n, part`, key).Query(func(rows pgx.Rows) (err error) {
 		r.parts, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (refundPart, error) {
 			var p refundPart
 			err := row.Scan(&p.key, &p.n, &p.lines, &p.amount, &p.goods, &p.tax, &p.shipping, &p.shippingTax, &p.kept, &p.label,
-				&p.credit, &p.bonus, &p.moved, &p.supplement, &p.exchange, &p.rma, &p.reason, &p.route, &p.done)
+				&p.released, &p.forgiven, &p.credit, &p.bonus, &p.moved, &p.supplement, &p.exchange, &p.rma, &p.reason, &p.route, &p.done)
 			return p, err
 		})
 		return err
 	})
-	return r, w.Flush(ctx)
+	err := w.Flush(ctx)
+	if err == nil && r.payer != "" {
+		r.payment = queuePayment(w, r.payer)
+		err = w.Flush(ctx)
+	}
+	if r.payment.reference == "" {
+		r.payment = nil
+	}
+	return r, err
 }
 
 // without takes units off lines.
@@ -167,6 +174,7 @@ func (r *refund) fix(w *postgres.Work, number int) error {
 	if err := r.price(part); err != nil {
 		return err
 	}
+	r.takeUnpaid(part)
 	if err := r.chooseRoute(part); err != nil {
 		return err
 	}
@@ -220,18 +228,17 @@ func (r *refund) price(part *refundPart) error {
 
 // result is what the customer got back under this number.
 func (r *refund) result() workflows.RefundResult {
-	var minor int64
-	text := ""
+	all := refundPart{}
 	for i := range r.parts {
-		if p := &r.parts[i]; p.n == r.in.N && p.amount > 0 {
-			minor += p.amount
-			text = p.route.words()
+		if p := &r.parts[i]; p.n == r.in.N && p.amount+p.unpaid() > 0 {
+			all.released, all.forgiven, all.amount = all.released+p.released, all.forgiven+p.forgiven, all.amount+p.amount
+			all.route = p.route
 		}
 	}
-	if minor == 0 {
+	if all.gone() == 0 {
 		return workflows.RefundResult{Text: "Nothing was captured for these units: nothing goes back"}
 	}
-	return workflows.RefundResult{Amount: minor, Text: text + money.Money{Minor: minor, Currency: r.document.Currency}.String()}
+	return workflows.RefundResult{Amount: all.gone(), Text: strings.Join(all.words(r.document.Currency), "; ")}
 }
 
 // pay makes one part: whoever holds the money is asked under its key, and the answer is posted.
@@ -254,13 +261,14 @@ func (o *Orders) paid(ctx context.Context, r *refund, made refundMade) error {
 	return postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
 		book, payer := r.openBooks(w)
 		r.queueMade(w, made)
-		if part.amount == 0 {
+		if part.amount+part.unpaid() == 0 {
 			return nil
 		}
 		if err := w.Flush(ctx); err != nil {
 			return err
 		}
 		s := &settlement{book: book, currency: r.document.Currency}
+		s.unpaid(part)
 		s.refunded(payer, part, money.Money{Minor: part.amount, Currency: r.document.Currency})
 		if s.err != nil {
 			return s.err

@@ -14,7 +14,8 @@ import (
 
 // An exchange order was never paid for by itself: what is refunded of it goes back through the payment of
 // the order that it was exchanged for, the payer, which holds the customer's money. The payer's refunds
-// count it, so that Postgres refuses whatever would exceed what was captured there.
+// count it, so that Postgres refuses whatever would exceed what was captured there; and the payer's payment follows it
+// where that is at a payment provider.
 
 // throughKey names, among the payer's refunds, a refund of its exchange order.
 func throughKey(part *refundPart) string { return "through/" + part.key }
@@ -30,14 +31,16 @@ func (r *refund) insert(w ledgerbook.Queue, part *refundPart, number int) error 
 		own, through = 0, part.amount
 	}
 	w.Queue(`INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, through_minor, goods_minor, tax_minor,
-			shipping_minor, shipping_tax_minor, kept_minor, label_minor, credit_minor, moved_minor, supplement_minor, exchange_order, rma, reason, route, state)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, nullif($17, ''), nullif($18, ''), $19, $20, 'trying')`,
+			shipping_minor, shipping_tax_minor, kept_minor, label_minor, credit_minor, moved_minor, supplement_minor, exchange_order, rma, reason, route,
+			released_minor, forgiven_minor, state)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, nullif($17, ''), nullif($18, ''), $19, $20, $21, $22, 'trying')`,
 		part.key, r.in.Key.String(), part.n, number, string(lines), own, through, part.goods, part.tax, part.shipping, part.shippingTax,
-		part.kept, part.label, part.credit, part.moved, part.supplement, part.exchange, part.rma, part.reason, string(part.route))
+		part.kept, part.label, part.credit, part.moved, part.supplement, part.exchange, part.rma, part.reason, string(part.route),
+		part.released, part.forgiven)
 	if through > 0 {
-		w.Queue(`INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, goods_minor, tax_minor, shipping_minor, moved_minor, reason, state)
-			SELECT $1, $2, -1, 1 + (SELECT count(*) FROM refunds WHERE order_key = $2 AND n = -1), '[]', $3::bigint, 0, 0, 0, -$3::bigint, $4, 'trying'
-			FROM (SELECT 1 FROM orders WHERE key = $2 FOR NO KEY UPDATE) locked`, throughKey(part), r.payer, through, part.reason)
+		w.Queue(`INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, goods_minor, tax_minor, shipping_minor, moved_minor, reason, route, state)
+			SELECT $1, $2, -1, 1 + (SELECT count(*) FROM refunds WHERE order_key = $2 AND n = -1), '[]', $3::bigint, 0, 0, 0, -$3::bigint, $4, $5, 'trying'
+			FROM (SELECT 1 FROM orders WHERE key = $2 FOR NO KEY UPDATE) locked`, throughKey(part), r.payer, through, part.reason, string(part.route))
 	}
 	return nil
 }
@@ -75,6 +78,12 @@ func writeBooks(w ledgerbook.Queue, books ...*ledgerbook.Book) error {
 	return nil
 }
 
+// unpaid posts what of a part the customer never paid.
+func (p *settlement) unpaid(part *refundPart) {
+	p.post(ledger.Released(part.key, money.Money{Minor: part.released, Currency: p.currency}))
+	p.post(ledger.Forgiven(part.key, money.Money{Minor: part.forgiven, Currency: p.currency}))
+}
+
 // refunded posts money that went back to the customer, to the payer's book too when it went through there.
 func (p *settlement) refunded(payer *ledgerbook.Book, part *refundPart, amount money.Money) {
 	if payer == nil {
@@ -83,6 +92,10 @@ func (p *settlement) refunded(payer *ledgerbook.Book, part *refundPart, amount m
 	}
 	p.post(ledger.ExchangeUndone(part.key, amount, ledger.RefundReason(part.reason)))
 	theirs := &settlement{book: payer, currency: amount.Currency, err: p.err}
-	theirs.post(ledger.ExchangeRefunded(part.key, amount))
+	if part.route == heldBack {
+		theirs.post(ledger.ExchangeRefundHeld(part.key, amount))
+	} else {
+		theirs.post(ledger.ExchangeRefunded(part.key, amount))
+	}
 	p.err = theirs.err
 }

@@ -54,13 +54,17 @@ func (r *refund) exchange(part *refundPart, s *returns.State, p returns.Payout, 
 	if err != nil {
 		return nil, fmt.Errorf("price the exchange: %w", err)
 	}
+	short := max(total-part.supplement-min(worth, r.paidLeft(part)), 0)
+	waived := min(short, s.Waived)
 	// What units bring is rounded in the order in which they come back: a cent of each may be missing.
-	short := max(total-part.supplement-min(worth, r.left(part)), 0)
-	if short > units {
+	if short -= waived; short > units {
 		return nil, errNotCovered
 	}
-	total -= roundOff(x, short)
-	if total-part.supplement > min(worth, r.left(part)) {
+	if err := waive(x, waived); err != nil {
+		return nil, err
+	}
+	total -= waived + roundOff(x, short)
+	if total-part.supplement > min(worth, r.paidLeft(part)) {
 		return nil, errNotCovered
 	}
 	x.Total, x.Exchange.Credit = total, total
@@ -95,6 +99,33 @@ func (r *refund) replacement(l *returns.Line, back refundPart, number int) store
 	return line
 }
 
+// waive takes off the prices what nobody pays, in proportion, with the tax on it: by so much the goods are cheaper.
+func waive(x *storefront.Order, minor int64) error {
+	if minor == 0 {
+		return nil
+	}
+	prices := make([]int64, 0, len(x.Lines))
+	for i := range x.Lines {
+		prices = append(prices, x.PricedLine(x.Lines[i].Line).Total())
+	}
+	shares, err := money.Allocate(minor, prices)
+	if err != nil {
+		return fmt.Errorf("take %d off the price of the exchange: %w", minor, err)
+	}
+	for i, share := range shares {
+		if share == 0 {
+			continue
+		}
+		l := &x.Lines[i]
+		tax := money.Portion(l.Tax, prices[i], 0, share)
+		l.Tax -= tax
+		if l.Discount += share; !x.TaxIncluded {
+			l.Discount -= tax
+		}
+	}
+	return nil
+}
+
 // roundOff takes cents off the lines, and says how many.
 func roundOff(x *storefront.Order, cents int64) (off int64) {
 	for i := range x.Lines {
@@ -113,11 +144,11 @@ const freeExchangeSQL = `
 	WHERE NOT EXISTS (SELECT 1 FROM orders WHERE key = $1 || '-X' || n)`
 
 // placeExchange stores the payment together with the order that it pays for, which is placed under the next
-// free key of its kind. The order's row is locked, so a second call finds the payment. Money that is at a payment
-// provider pays for no other order: what is refunded of that one would have to go back through this one's payment.
+// free key of its kind. The order's row is locked, so a second call finds the payment.
 func (o *Orders) placeExchange(ctx context.Context, w *postgres.Work, r *refund, x *storefront.Order, number int) error {
-	if r.payment != nil {
-		return r.byHand("an exchange of "+r.in.Key.String()+", which was paid at a payment provider", r.open.moved)
+	r.takeUnpaid(r.open)
+	if err := r.chooseRoute(r.open); err != nil {
+		return err
 	}
 	var n int
 	w.Queue(freeExchangeSQL, r.in.Key.String()).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })

@@ -32,7 +32,7 @@ func (b *bundle) offer(change func(*catalog.ReturnPolicy)) {
 // wish has a return of units of the first line granted, for more than money.
 func (l *life) wish(r returns.Request, quantity int64, want *returns.Wanted, sku string) (*comeback, *returndesk.Refused) {
 	l.t.Helper()
-	r.ID, r.By = "wish", "support"
+	r.ID, r.By = "wish"+r.ID, "support"
 	if len(r.Lines) == 0 {
 		r.Lines = []returns.RequestedLine{{Line: 1, Quantity: quantity, Reason: returns.WrongSize, ExchangeSKU: sku, Want: want}}
 	}

@@ -90,7 +90,8 @@ func (o *Orders) fixReturn(ctx context.Context, w *postgres.Work, r *refund, s *
 	if err != nil {
 		return err
 	}
-	if p.Exchange {
+	lost := r.payment != nil && r.payment.lost && !r.payment.disputed // what for, a person knows: then it is money
+	if p.Exchange && !lost {
 		x, err := r.exchange(part, s, p, whole)
 		if err == nil {
 			return o.placeExchange(ctx, w, r, x, number)
@@ -100,7 +101,8 @@ func (o *Orders) fixReturn(ctx context.Context, w *postgres.Work, r *refund, s *
 		}
 	}
 	r.priceReturn(part, p, whole)
-	if in.Resolution == returns.StoreCredit {
+	r.takeUnpaid(part)
+	if in.Resolution == returns.StoreCredit && !lost {
 		part.credit, part.amount = part.amount-part.excess(), part.excess()
 		part.bonus = money.Portion(part.credit, wholeBP, 0, p.BonusBP)
 	}
@@ -135,7 +137,8 @@ func (r *refund) priceUnits(part *refundPart, p returns.Payout) ([]refundPart, e
 	return whole, nil
 }
 
-// left is what of the customer's payments is not given back or used, but for what was paid for the exchange.
+// left is what of the customer's payments, made or due, is not given back or used, but for what was paid for the
+// exchange.
 func (r *refund) left(part *refundPart) int64 {
 	left := r.captured - part.supplement
 	for i := range r.parts {
@@ -144,18 +147,31 @@ func (r *refund) left(part *refundPart) int64 {
 	return left
 }
 
-// priceReturn adds up what goes back as money. The label's price is kept of it, as far as there is enough.
+// paidLeft is left without what the customer never paid.
+func (r *refund) paidLeft(part *refundPart) int64 {
+	left := r.left(part)
+	if r.payment != nil && r.payer == "" {
+		left -= r.payment.unpaid()
+	}
+	return max(left, 0)
+}
+
+// priceReturn adds up what goes back as money. The label's price is kept of it, as far as there is enough. What was
+// written off is taken off first, and nothing is kept of that.
 func (r *refund) priceReturn(part *refundPart, p returns.Payout, whole []refundPart) {
 	for _, single := range whole {
 		part.goods, part.tax, part.kept = part.goods+single.goods, part.tax+single.tax, part.kept+single.kept
 		part.shipping, part.shippingTax = part.shipping+single.shipping, part.shippingTax+single.shippingTax
 		part.lines = addUnits(part.lines, single.lines[0])
 	}
-	due := part.goods + part.tax + part.shipping + part.shippingTax - part.kept
-	fee := min(p.Fee, max(due-part.used(), 0))
-	part.kept += fee
+	due := part.goods + part.tax + part.shipping + part.shippingTax - part.used()
 	left := r.left(part) - part.used()
-	part.amount = min(due-part.used()-fee, left)
+	part.forgiven = min(due, left, r.forgivable())
+	due, left = due-part.forgiven, left-part.forgiven
+	part.kept = min(part.kept, due)
+	fee := min(p.Fee, due-part.kept)
+	part.kept += fee
+	part.amount = min(due-part.kept, left)
 	part.kept = min(part.kept, left-part.amount) // nothing is kept of what was never paid
 	part.label = min(fee, part.kept)
 	part.amount += part.excess()
@@ -238,7 +254,7 @@ func postReturn(book, payer *ledgerbook.Book, part *refundPart, currency string)
 		Currency: currency, Goods: part.goods - used.Goods, Tax: part.tax - used.Tax, Shipping: part.shipping, ShippingTax: part.shippingTax,
 	}
 	back := part.amount - part.excess()
-	unpaid := sale.Goods + sale.Tax + sale.Shipping + sale.ShippingTax - part.kept - back - part.credit
+	unpaid := sale.Goods + sale.Tax + sale.Shipping + sale.ShippingTax - part.kept - back - part.credit - part.unpaid()
 	for _, price := range []*int64{&sale.Goods, &sale.Shipping, &sale.Tax, &sale.ShippingTax} {
 		cut := min(*price, unpaid)
 		*price -= cut
@@ -250,6 +266,7 @@ func postReturn(book, payer *ledgerbook.Book, part *refundPart, currency string)
 	s.post(ledger.FeeKept(part.key, ledger.FeeReturnShipping, in(part.label)))
 	s.post(ledger.StoreCredited(part.key, in(part.credit), in(part.bonus)))
 	s.post(ledger.ExchangeRefunded(part.key+"/supplement", in(part.excess())))
+	s.unpaid(part)
 	s.refunded(payer, part, in(back))
 	return s.err
 }
@@ -266,9 +283,7 @@ func (r *refund) paidBack() workflows.ReturnPaid {
 	if paid.Credit > 0 {
 		done = append(done, "Store credit of "+in(paid.Credit))
 	}
-	if part.amount > 0 {
-		done = append(done, part.route.words()+in(part.amount))
-	}
+	done = append(done, part.words(r.document.Currency)...)
 	if len(done) == 0 {
 		paid.Text = "Nothing goes back for these units"
 		return paid

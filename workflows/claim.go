@@ -59,17 +59,10 @@ func newClaimRun(ctx workflow.Context, in ClaimInput) *claimRun {
 
 // load reads the claim as Postgres has it. News that came meanwhile are in it.
 func (r *claimRun) load(in ClaimInput) {
-	for {
-		var recorded claims.State
-		err := r.local("Load the claim", ActivityLoadClaim, in.ID).Get(r.ctx, &recorded)
-		if err == nil {
-			r.state, r.ready = recorded, true
-			r.shown.Storefront, r.shown.Suppliers = recorded.Key.Storefront, []string{recorded.Supplier}
-			return
-		}
-		workflow.GetLogger(r.ctx).Error("cannot load the claim", "error", err)
-		r.rests.rest(r.ctx, "load", "")
-	}
+	r.state, r.ready = loaded[claims.State](r.ctx, r.rests, "claim", func() workflow.Future {
+		return r.local("Load the claim", ActivityLoadClaim, in.ID)
+	}), true
+	r.shown.Storefront, r.shown.Suppliers = r.state.Key.Storefront, []string{r.state.Supplier}
 }
 
 // takeNews learns what has changed. What cannot be read is learned with the next step.

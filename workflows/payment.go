@@ -27,7 +27,7 @@ func Payment(ctx workflow.Context, in PaymentInput) (PaymentResult, error) {
 	for {
 		r.takeNews()
 		r.state.Tick(workflow.Now(r.ctx))
-		r.beginSteps()
+		beginDue(r.ctx, &r.state, r.rests, r.nudge, r.perform)
 		r.clocks.set(r.ctx, r.state.Deadlines())
 		r.publish()
 		if r.state.Finished() && workflow.AllHandlersFinished(r.ctx) {
@@ -75,16 +75,9 @@ func (r *paymentRun) take(s payments.State) {
 
 // load reads the payment as its order, or the run before, left it.
 func (r *paymentRun) load(in PaymentInput) {
-	for {
-		var recorded payments.State
-		err := r.local("Load the payment", ActivityLoadPayment, in.Key).Get(r.ctx, &recorded)
-		if err == nil {
-			r.take(recorded)
-			return
-		}
-		workflow.GetLogger(r.ctx).Error("cannot load the payment", "error", err)
-		r.rests.rest(r.ctx, "load", "")
-	}
+	r.take(loaded[payments.State](r.ctx, r.rests, "payment", func() workflow.Future {
+		return r.local("Load the payment", ActivityLoadPayment, in.Key)
+	}))
 }
 
 // takeNews applies everything that has come and was not applied yet.
@@ -97,26 +90,6 @@ func (r *paymentRun) takeNews() {
 	})
 	for r.changed.ReceiveAsync(nil) {
 		continue
-	}
-}
-
-// beginSteps starts everything that is due. Each step runs in a coroutine of its own.
-func (r *paymentRun) beginSteps() {
-	for _, step := range r.state.Steps() {
-		r.state.Begin(step)
-		workflow.GoNamed(r.ctx, string(step), func(ctx workflow.Context) {
-			defer r.nudge()
-			if err := r.perform(ctx, step); err != nil {
-				workflow.GetLogger(ctx).Warn("step keeps failing", "step", string(step), "error", err)
-				r.state.Stalled(step, reason(err), workflow.Now(ctx))
-				r.nudge()
-				r.rests.rest(ctx, string(step), "")
-				r.state.Again(step)
-				return
-			}
-			r.rests.over(string(step), "")
-			r.state.Resumed(step)
-		})
 	}
 }
 

@@ -26,7 +26,7 @@ func Return(ctx workflow.Context, in ReturnInput) (ReturnResult, error) {
 	for {
 		r.takeNews()
 		r.state.Tick(workflow.Now(r.ctx))
-		r.beginSteps()
+		beginDue(r.ctx, &r.state, r.rests, r.nudge, r.perform)
 		r.clocks.set(r.ctx, r.state.Deadlines())
 		r.publish()
 		if r.state.Finished() && workflow.AllHandlersFinished(r.ctx) {
@@ -77,16 +77,9 @@ func (r *returnRun) take(s returns.State) {
 
 // load reads the return as the desk, or the run before, left it.
 func (r *returnRun) load(in ReturnInput) {
-	for {
-		var recorded returns.State
-		err := r.local("Load the return", ActivityLoadReturn, in.RMA).Get(r.ctx, &recorded)
-		if err == nil {
-			r.take(recorded)
-			return
-		}
-		workflow.GetLogger(r.ctx).Error("cannot load the return", "error", err)
-		r.rests.rest(r.ctx, "load", "")
-	}
+	r.take(loaded[returns.State](r.ctx, r.rests, "return", func() workflow.Future {
+		return r.local("Load the return", ActivityLoadReturn, in.RMA)
+	}))
 }
 
 // takeNews applies everything that has come and was not applied yet.
@@ -106,26 +99,6 @@ func (r *returnRun) takeNews() {
 	}
 	for r.changed.ReceiveAsync(nil) {
 		continue
-	}
-}
-
-// beginSteps starts everything that is due. Each step runs in a coroutine of its own.
-func (r *returnRun) beginSteps() {
-	for _, step := range r.state.Steps() {
-		r.state.Begin(step)
-		workflow.GoNamed(r.ctx, string(step), func(ctx workflow.Context) {
-			defer r.nudge()
-			if err := r.perform(ctx, step); err != nil {
-				workflow.GetLogger(ctx).Warn("step keeps failing", "step", string(step), "error", err)
-				r.state.Stalled(step, reason(err), workflow.Now(ctx))
-				r.nudge()
-				r.rests.rest(ctx, string(step), "")
-				r.state.Again(step)
-				return
-			}
-			r.rests.over(string(step), "")
-			r.state.Resumed(step)
-		})
 	}
 }
 

@@ -106,15 +106,15 @@ func Run(ctx context.Context, options Options) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("audit the workflows: %w", err)
 	}
-	tills, err := checkPayments(ctx, o)
+	tills, err := openPayments.check(ctx, o)
 	if err != nil {
 		return Report{}, fmt.Errorf("audit the payments' workflows: %w", err)
 	}
-	returns, err := checkReturns(ctx, o)
+	returns, err := openReturns.check(ctx, o)
 	if err != nil {
 		return Report{}, fmt.Errorf("audit the returns' workflows: %w", err)
 	}
-	claims, err := checkClaims(ctx, o)
+	claims, err := openClaims.check(ctx, o)
 	if err != nil {
 		return Report{}, fmt.Errorf("audit the claims' workflows: %w", err)
 	}

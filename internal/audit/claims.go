@@ -3,7 +3,8 @@ package audit
 import (
 	"context"
 	"fmt"
-	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/dropline/dropline/internal/claims"
 )
@@ -83,70 +84,32 @@ var owed = []statement{
 
 const claimsRun = "every open claim on a supplier has a running workflow"
 
-// checkClaims asks the workflow of every claim that is pursued, until nothing is wrong or the grace is over.
-func checkClaims(ctx context.Context, o Options) (*Outcome, error) {
-	f := newFound(claimsRun, "See in the Temporal UI how its workflow ended; the next news of the claim, such as a credit, starts it again, and so does starter claim settle.", o)
-	if o.Workflows == nil {
-		f.Skipped = "offline: only the workflows can tell"
-		return &f.Outcome, nil
-	}
-	end := time.Now().Add(o.Grace)
-	for {
-		problems, checked, err := lookAtClaims(ctx, o)
-		if err != nil {
-			return nil, err
-		}
-		left := time.Until(end)
-		if len(problems) == 0 || left <= 0 {
-			f.Checked = int64(checked)
-			for _, p := range problems {
-				f.add(p.order, "%s", p.what)
-			}
-			return &f.Outcome, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(min(left, max(o.Grace/5, 10*time.Millisecond))):
-		}
-	}
-}
-
 // openClaim is a claim whose workflow should run.
 type openClaim struct {
 	id, order, reference string
 	open, delivered      int64
 }
 
-func lookAtClaims(ctx context.Context, o Options) (problems []problem, checked int, err error) {
-	rows, err := o.Pool.Query(ctx, `SELECT p.id, p.order_key, p.reference, p.delivered_seq,
+// openClaims are the claims that are pursued.
+var openClaims = asked[openClaim]{
+	name: claimsRun,
+	do: "See in the Temporal UI how its workflow ended; the next news of the claim, such as a credit, starts it again, and so does starter " +
+		"claim settle.",
+	open: `SELECT p.id, p.order_key, p.reference, p.delivered_seq,
 			coalesce((SELECT sum(minor) FROM claims c WHERE c.pursuit = p.id AND c.closed_at IS NULL), 0)::bigint
-		FROM pursuits p WHERE p.started_at IS NOT NULL AND p.closed_at IS NULL AND p.fact_seq = p.delivered_seq ORDER BY p.id`)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer rows.Close()
-	var list []openClaim
-	for rows.Next() {
-		var c openClaim
-		if err := rows.Scan(&c.id, &c.order, &c.reference, &c.delivered, &c.open); err != nil {
-			return nil, 0, err
-		}
-		list = append(list, c)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, 0, err
-	}
-	for _, c := range list {
-		state, status, err := o.Workflows.Claim(ctx, c.id)
+		FROM pursuits p WHERE p.started_at IS NOT NULL AND p.closed_at IS NULL AND p.fact_seq = p.delivered_seq ORDER BY p.id`,
+	scan: func(row pgx.CollectableRow) (c openClaim, err error) {
+		err = row.Scan(&c.id, &c.order, &c.reference, &c.delivered, &c.open)
+		return c, err
+	},
+	about: func(c openClaim) (order, name string) { return c.order, "claim " + c.reference },
+	judge: func(ctx context.Context, workflows Workflows, c openClaim) (string, error) {
+		state, status, err := workflows.Claim(ctx, c.id)
 		if err != nil {
-			return nil, 0, fmt.Errorf("claim %s: %w", c.reference, err)
+			return "", err
 		}
-		if what := c.judge(&state, status); what != "" {
-			problems = append(problems, problem{claimsRun, c.order, "claim " + c.reference + ": " + what})
-		}
-	}
-	return problems, len(list), nil
+		return c.judge(&state, status), nil
+	},
 }
 
 // judge says what is wrong with a claim's workflow; empty: nothing.

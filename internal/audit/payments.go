@@ -3,7 +3,8 @@ package audit
 import (
 	"context"
 	"fmt"
-	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/dropline/dropline/internal/order"
 )
@@ -60,38 +61,6 @@ var tills = []statement{
 	},
 }
 
-// openPaymentsSQL are the payments whose workflows should run.
-const openPaymentsSQL = `SELECT order_key, needs_attention, delivered_seq FROM payments WHERE started_at IS NOT NULL AND closed_at IS NULL ORDER BY order_key`
-
-// checkPayments asks the workflow of every open payment, until nothing is wrong or the grace is over.
-func checkPayments(ctx context.Context, o Options) (*Outcome, error) {
-	f := newFound(paymentsRun, "See in the Temporal UI how its workflow ended. starter payment revive ORDER starts it again from its recorded state.", o)
-	if o.Workflows == nil {
-		f.Skipped = "offline: only the workflows can tell"
-		return &f.Outcome, nil
-	}
-	end := time.Now().Add(o.Grace)
-	for {
-		problems, checked, err := lookAtPayments(ctx, o)
-		if err != nil {
-			return nil, err
-		}
-		left := time.Until(end)
-		if len(problems) == 0 || left <= 0 {
-			f.Checked = int64(checked)
-			for _, p := range problems {
-				f.add(p.order, "%s", p.what)
-			}
-			return &f.Outcome, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(min(left, max(o.Grace/5, 10*time.Millisecond))):
-		}
-	}
-}
-
 // openPayment is an open payment as the tables hold it.
 type openPayment struct {
 	order     string
@@ -99,33 +68,17 @@ type openPayment struct {
 	delivered int64
 }
 
-func lookAtPayments(ctx context.Context, o Options) (problems []problem, checked int, err error) {
-	rows, err := o.Pool.Query(ctx, openPaymentsSQL)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer rows.Close()
-	var list []openPayment
-	for rows.Next() {
-		var p openPayment
-		if err := rows.Scan(&p.order, &p.attention, &p.delivered); err != nil {
-			return nil, 0, err
-		}
-		list = append(list, p)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, 0, err
-	}
-	for _, p := range list {
-		what, err := askPayment(ctx, o.Workflows, p)
-		if err != nil {
-			return nil, 0, fmt.Errorf("payment of order %s: %w", p.order, err)
-		}
-		if what != "" {
-			problems = append(problems, problem{paymentsRun, p.order, "its payment: " + what})
-		}
-	}
-	return problems, len(list), nil
+// openPayments are the payments whose workflows should run.
+var openPayments = asked[openPayment]{
+	name: paymentsRun,
+	do:   "See in the Temporal UI how its workflow ended. starter payment revive ORDER starts it again from its recorded state.",
+	open: `SELECT order_key, needs_attention, delivered_seq FROM payments WHERE started_at IS NOT NULL AND closed_at IS NULL ORDER BY order_key`,
+	scan: func(row pgx.CollectableRow) (p openPayment, err error) {
+		err = row.Scan(&p.order, &p.attention, &p.delivered)
+		return p, err
+	},
+	about: func(p openPayment) (order, name string) { return p.order, "its payment" },
+	judge: askPayment,
 }
 
 // askPayment says what is wrong with an open payment; empty: nothing.

@@ -3,7 +3,8 @@ package audit
 import (
 	"context"
 	"fmt"
-	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/dropline/dropline/internal/order"
 )
@@ -149,71 +150,23 @@ var comebacks = []statement{
 	},
 }
 
-// openReturnsSQL are the returns whose workflows should run.
-const openReturnsSQL = `SELECT order_key, rma, needs_attention, delivered_seq FROM returns WHERE started_at IS NOT NULL AND closed_at IS NULL ORDER BY rma`
-
 type openReturn struct {
 	order, rma string
 	attention  bool
 	delivered  int64
 }
 
-// checkReturns asks the workflow of every open return, until nothing is wrong or the grace is over.
-func checkReturns(ctx context.Context, o Options) (*Outcome, error) {
-	f := newFound(returnsRun, "See in the Temporal UI how its workflow ended; the next fact, such as a decision, starts it again.", o)
-	if o.Workflows == nil {
-		f.Skipped = "offline: only the workflows can tell"
-		return &f.Outcome, nil
-	}
-	end := time.Now().Add(o.Grace)
-	for {
-		problems, checked, err := lookAtReturns(ctx, o)
-		if err != nil {
-			return nil, err
-		}
-		left := time.Until(end)
-		if len(problems) == 0 || left <= 0 {
-			f.Checked = int64(checked)
-			for _, p := range problems {
-				f.add(p.order, "%s", p.what)
-			}
-			return &f.Outcome, nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(min(left, max(o.Grace/5, 10*time.Millisecond))):
-		}
-	}
-}
-
-func lookAtReturns(ctx context.Context, o Options) (problems []problem, checked int, err error) {
-	rows, err := o.Pool.Query(ctx, openReturnsSQL)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer rows.Close()
-	var list []openReturn
-	for rows.Next() {
-		var r openReturn
-		if err := rows.Scan(&r.order, &r.rma, &r.attention, &r.delivered); err != nil {
-			return nil, 0, err
-		}
-		list = append(list, r)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, 0, err
-	}
-	for _, r := range list {
-		what, err := askReturn(ctx, o.Workflows, r)
-		if err != nil {
-			return nil, 0, fmt.Errorf("return %s: %w", r.rma, err)
-		}
-		if what != "" {
-			problems = append(problems, problem{returnsRun, r.order, r.rma + ": " + what})
-		}
-	}
-	return problems, len(list), nil
+// openReturns are the returns whose workflows should run.
+var openReturns = asked[openReturn]{
+	name: returnsRun,
+	do:   "See in the Temporal UI how its workflow ended; the next fact, such as a decision, starts it again.",
+	open: `SELECT order_key, rma, needs_attention, delivered_seq FROM returns WHERE started_at IS NOT NULL AND closed_at IS NULL ORDER BY rma`,
+	scan: func(row pgx.CollectableRow) (r openReturn, err error) {
+		err = row.Scan(&r.order, &r.rma, &r.attention, &r.delivered)
+		return r, err
+	},
+	about: func(r openReturn) (order, name string) { return r.order, r.rma },
+	judge: askReturn,
 }
 
 // askReturn says what is wrong with an open return; empty: nothing.

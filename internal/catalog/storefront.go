@@ -33,9 +33,6 @@ func readStorefront(s *section) Storefront {
 	if shop.Policy.Capture == CaptureShipment && !s.has("payments") {
 		policy.at("capture").problem("shipment needs payments: without a provider of its own we cannot capture what the customer pays")
 	}
-	if s.has("payments") && (slices.Contains(shop.Policy.Returns.Outcomes, OutcomeStoreCredit) || slices.Contains(shop.Policy.Returns.Outcomes, OutcomeExchange)) {
-		s.problem("its policy offers exchange or store_credit, which is not possible yet where a payment provider holds the payments: offer refund alone")
-	}
 	if slices.Contains(shop.Policy.Returns.Outcomes, OutcomeStoreCredit) && shop.RefundURL == "" {
 		s.problem("its policy offers store_credit, which is given through refund_url: name one, or do not offer it")
 	}
@@ -67,6 +64,7 @@ func readPolicy(s *section, p *Policy, currencies []string) {
 func readReturns(s *section, r *ReturnPolicy, currencies []string) {
 	scanEach(s, "outcomes", oneOf(OutcomeRefund, OutcomeExchange, OutcomeStoreCredit), &r.Outcomes)
 	scan(s, "exchange_at", oneOf(ExchangeAtScan, ExchangeAtInspection), &r.ExchangeAt)
+	readAmounts(s, "exchange_waive_up_to", currencies, &r.ExchangeWaiveUpTo)
 	scan(s, "credit_bonus_bp", basisPoints, &r.CreditBonusBP)
 	scan(s, "window_days", whole(0, mostDays), &r.WindowDays)
 	scan(s, "fault_days", whole(0, mostDays), &r.FaultDays)

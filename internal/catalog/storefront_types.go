@@ -58,10 +58,12 @@ type Policy struct {
 // damaged, defective, wrong or not as described.
 type ReturnPolicy struct {
 	// Outcomes are what customers may ask for; a fault is refunded whatever they say. ExchangeAt is when the
-	// goods of an exchange are sent, and CreditBonusBP is added to a store credit.
-	Outcomes      []Outcome      `json:"outcomes,omitempty"`
-	ExchangeAt    ExchangeMoment `json:"exchange_at,omitempty"`
-	CreditBonusBP int64          `json:"credit_bonus_bp,omitempty"`
+	// goods of an exchange are sent; dearer goods are sent for the price of what comes back when they cost up to
+	// ExchangeWaiveUpTo more. CreditBonusBP is added to a store credit.
+	Outcomes          []Outcome      `json:"outcomes,omitempty"`
+	ExchangeAt        ExchangeMoment `json:"exchange_at,omitempty"`
+	ExchangeWaiveUpTo []money.Money  `json:"exchange_waive_up_to,omitempty"`
+	CreditBonusBP     int64          `json:"credit_bonus_bp,omitempty"`
 	// WindowDays from the delivery; 0: nothing comes back but for a fault. FaultDays is the window for
 	// those; 0: the same.
 	WindowDays int `json:"window_days"`

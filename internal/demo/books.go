@@ -207,10 +207,10 @@ func (b *ledgers) supplier(id string, o *suppliersim.Order) {
 func (b *ledgers) storefront() {
 	key := b.play.story.key
 	shop := b.play.world.partners.storefronts[key.Storefront]
-	for _, operation := range []storefrontsim.Operation{storefrontsim.Fulfillments, storefrontsim.Cancellations, storefrontsim.Refunds} {
+	for _, operation := range []storefrontsim.Operation{storefrontsim.Fulfillments, storefrontsim.Cancellations, storefrontsim.Refunds, storefrontsim.RefundNotices} {
 		for _, n := range shop.Notices(operation) {
 			if n.Order == key.Order {
-				b.add("storefront", "%s: %s, %d %s, %s", operation, plain(n.Lines), n.Amount, n.Currency, n.Reason)
+				b.add("storefront", "%s: %s, %d %s, %s %s", operation, plain(n.Lines), n.Amount, n.Currency, n.Reason, n.Standing)
 			}
 		}
 	}

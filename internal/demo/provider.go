@@ -69,6 +69,8 @@ func (p *play) comparePayment(ctx context.Context, d *differences) {
 	}
 	left := p.leftAtProvider()
 	same(d, "left at the provider", left, want.left)
+	told := p.world.partners.storefronts[p.story.key.Storefront].RefundedElsewhere(p.story.key.Order)[currency]
+	same(d, "refunds that the storefront was told of", told, want.refunded+want.elsewhere)
 	same(d, "disputes at the provider", strings.Join(disputes, " "), want.disputes)
 	p.same(ctx, d, "what the provider holds by our ledger", providerAccounts, left)
 	p.same(ctx, d, "paid past the provider by our ledger", []string{"bank"}, -want.elsewhere)

@@ -7,30 +7,21 @@ import (
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/orderview"
+	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/returns"
 )
 
 // exchangeStories are about goods that come back for others.
 func exchangeStories() []*story {
 	cheaper := storyOf("shop", "exchanged", "Exchanged for something cheaper: the rest is refunded").buys("TRAY-LARGE", "Large tray", 1, 3900)
-	cheaper.act = func(ctx context.Context, p *play) error {
-		if err := p.arrives(ctx, p.story.key); err != nil {
-			return err
-		}
-		rma, err := p.askBack(ctx, map[string]any{
-			"resolution": "exchange", "currency": currency, "lines": []map[string]any{{
-				"line": 1, "quantity": 1, "reason": returns.WrongSize, "exchange": map[string]any{"sku": "TRAY-SMALL", "title": "Small tray", "unit_price": "34.00"},
-			}},
-		})
-		if err != nil {
-			return err
-		}
-		if err := p.sendBack(ctx, rma); err != nil {
-			return err
-		}
-		return p.exchanged(ctx, rma)
-	}
+	cheaper.act = forSmallerTray
 	cheaper.want = comesBack("plover", 1, comeback{stage: returns.StageClosed, refunded: 500, credited: 1100}, "return_received refunded")
+
+	held := storyOf(payingID, "exchanged-provider", "Exchanged where a payment provider has the money: the rest is refunded there").
+		buys("TRAY-LARGE", "Large tray", 1, 3900).pays(false)
+	held.act = forSmallerTray
+	held.want = comesBack("plover", 1, comeback{stage: returns.StageClosed, refunded: 500, credited: 1100}, "return_received refunded")
+	held.want.paid = &paid{stage: payments.StageClosed, captured: held.total(), refunded: 500, left: held.total() - 500}
 
 	broken := storyOf("nimbus", "replaced", "Broken on arrival: replaced, and the broken one need not come back").buys("HOOK-BRASS", "Brass hook", 1, 1900)
 	broken.act = func(ctx context.Context, p *play) error {
@@ -51,7 +42,7 @@ func exchangeStories() []*story {
 	broken.want = delivered("plover", 1)
 	broken.want.mails += " return_keep"
 	broken.want.returns = []comeback{{stage: returns.StageClosed, writtenOff: 950}}
-	return []*story{cheaper, broken}
+	return []*story{cheaper, held, broken}
 }
 
 // exchanged waits until the goods of an exchange are at the customer's, and follows the money of both
@@ -79,4 +70,23 @@ func (p *play) exchanged(ctx context.Context, rma string) error {
 		}
 	}
 	return nil
+}
+
+// forSmallerTray is a large tray that comes back for a small one.
+func forSmallerTray(ctx context.Context, p *play) error {
+	if err := p.arrives(ctx, p.story.key); err != nil {
+		return err
+	}
+	rma, err := p.askBack(ctx, map[string]any{
+		"resolution": "exchange", "currency": currency, "lines": []map[string]any{{
+			"line": 1, "quantity": 1, "reason": returns.WrongSize, "exchange": map[string]any{"sku": "TRAY-SMALL", "title": "Small tray", "unit_price": "34.00"},
+		}},
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.sendBack(ctx, rma); err != nil {
+		return err
+	}
+	return p.exchanged(ctx, rma)
 }

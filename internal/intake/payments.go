@@ -13,7 +13,7 @@ import (
 	"github.com/dropline/dropline/internal/payments"
 )
 
-// paid is the order that a provider's event is about, locked.
+// paid is the order that a provider's event is about, locked; ended: its accounts and those of its exchanges were closed.
 type paid struct {
 	order, currency, standing string
 	ended                     bool
@@ -29,7 +29,9 @@ func (p *Processor) applyPayment(ctx context.Context, tx pgx.Tx, d received) (ve
 		return ignored(CodeOtherEvent, "", "The event changes nothing for an order."), nil
 	}
 	var o paid
-	err = tx.QueryRow(ctx, `SELECT p.order_key, o.currency, p.standing, o.closed_at IS NOT NULL FROM payments p JOIN orders o ON o.key = p.order_key
+	err = tx.QueryRow(ctx, `SELECT p.order_key, o.currency, p.standing, o.closed_at IS NOT NULL
+			AND NOT EXISTS (SELECT FROM orders x WHERE x.exchange_of = o.key AND x.closed_at IS NULL)
+		FROM payments p JOIN orders o ON o.key = p.order_key
 		WHERE p.storefront = $1 AND p.reference = $2 FOR NO KEY UPDATE OF o`, d.party, event.Payment).Scan(&o.order, &o.currency, &o.standing, &o.ended)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows) && event.Kind == payment.EventPaymentChanged:

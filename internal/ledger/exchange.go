@@ -43,6 +43,13 @@ func ExchangeRefunded(refundKey string, amount money.Money) (Transaction, error)
 		move(amount.Minor, ExchangeCredit, ProcessorClearing).done()
 }
 
+// ExchangeRefundHeld records, in the order that was exchanged, that value of the exchange is owed to the customer
+// as money, and not paid.
+func ExchangeRefundHeld(refundKey string, amount money.Money) (Transaction, error) {
+	return post("exchange_refund_held", "Refund of the exchange "+refundKey+" held", amount.Currency, refundKey).
+		move(amount.Minor, ExchangeCredit, RefundsPayable).done()
+}
+
 // StoreCredited records that the customer holds a credit instead of money: the price of what came back,
 // and a bonus that the storefront's policy adds at its own expense.
 func StoreCredited(key string, amount, bonus money.Money) (Transaction, error) {

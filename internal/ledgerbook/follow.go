@@ -21,7 +21,7 @@ import (
 type Trail struct {
 	Order    string `json:"order"`
 	Currency string `json:"currency"`
-	// Captured is what the customer paid, and Received what an exchange of the order ExchangeOf brought.
+	// Captured is what the customer paid so far, and Received what an exchange of the order ExchangeOf brought.
 	Captured   int64  `json:"captured"`
 	Received   int64  `json:"received,omitempty"`
 	ExchangeOf string `json:"exchange_of,omitempty"`
@@ -69,6 +69,7 @@ type followedPart struct {
 	n                                              int
 	lines                                          []order.ShippedLine
 	amount, kept, label, credit, moved, supplement int64
+	released, forgiven                             int64
 	shipping, shippingTax                          int64
 	done                                           bool
 }
@@ -79,21 +80,23 @@ type follower struct {
 	parts    []followedPart
 	waiting  []TrailStep // supplements of exchanges that are not made yet
 	earned   bool
+	held     int64               // authorised when the order was placed
 	before   map[int]int64       // units given back so far, by line
 	left     map[int]ledger.Sale // of the price of each line; 0: shipping
 }
 
 func (f *follower) read(ctx context.Context, q querier) error {
 	t := &f.trail
-	rows, err := q.Query(ctx, `SELECT document, currency, captured_minor, exchange_minor, coalesce(exchange_of, ''),
+	rows, err := q.Query(ctx, `SELECT document, currency, orders.captured_minor + least(coalesce(p.captured_minor + p.elsewhere_minor, 0),
+				coalesce(p.authorised_minor, 0)), coalesce(p.authorised_minor, 0), exchange_minor, coalesce(exchange_of, ''),
 			EXISTS (SELECT 1 FROM ledger_transactions t WHERE t.order_key = orders.key AND t.kind = 'earned'),
 			coalesce((SELECT array_agg(x.key ORDER BY x.received_at, x.key) FROM orders x WHERE x.exchange_of = orders.key), '{}')
-		FROM orders WHERE key = $1`, t.Order)
+		FROM orders LEFT JOIN payments p ON p.order_key = orders.key WHERE orders.key = $1`, t.Order)
 	if err != nil {
 		return err
 	}
 	_, err = pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (int, error) {
-		return 0, row.Scan(&f.document, &t.Currency, &t.Captured, &t.Received, &t.ExchangeOf, &f.earned, &t.Exchanges)
+		return 0, row.Scan(&f.document, &t.Currency, &t.Captured, &f.held, &t.Received, &t.ExchangeOf, &f.earned, &t.Exchanges)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ErrNoOrder
@@ -102,14 +105,14 @@ func (f *follower) read(ctx context.Context, q querier) error {
 		return err
 	}
 	rows, err = q.Query(ctx, `SELECT key, coalesce(rma, ''), coalesce(exchange_order, ''), n, lines, amount_minor + through_minor, kept_minor, label_minor,
-			credit_minor, moved_minor, supplement_minor, shipping_minor, shipping_tax_minor, state = 'done'
+			credit_minor, moved_minor, supplement_minor, released_minor, forgiven_minor, shipping_minor, shipping_tax_minor, state = 'done'
 		FROM refunds WHERE order_key = $1 ORDER BY asked_at, n, part`, t.Order)
 	if err != nil {
 		return err
 	}
 	f.parts, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (p followedPart, err error) {
 		err = row.Scan(&p.key, &p.rma, &p.exchange, &p.n, &p.lines, &p.amount, &p.kept, &p.label, &p.credit, &p.moved, &p.supplement,
-			&p.shipping, &p.shippingTax, &p.done)
+			&p.released, &p.forgiven, &p.shipping, &p.shippingTax, &p.done)
 		return p, err
 	})
 	if err != nil {
@@ -177,11 +180,15 @@ func (f *follower) walk() error {
 	if len(t.Money) > 0 {
 		sum = t.Money[len(t.Money)-1].Sum
 	}
-	if f.document.Paid() < f.document.Total {
-		f.add(0, t.Captured+t.Received-sum, "", "never paid")
-		sum = t.Captured + t.Received
+	never := t.Captured + t.Received - sum
+	switch {
+	case f.held > 0:
+		never = t.Captured - f.held
+	case f.document.Paid() >= f.document.Total:
+		never = 0
 	}
-	t.Off = t.Captured + t.Received - sum
+	f.add(0, never, "", "not paid")
+	t.Off = t.Captured + t.Received - sum - never
 	return nil
 }
 
@@ -219,6 +226,8 @@ func (f *follower) giveBack(p *followedPart) error {
 		{p.amount - (p.supplement - fromSupplement), "refunded" + pending(p.done), p.key},
 		{p.moved - fromSupplement, "used for the exchange order", p.exchange},
 		{p.credit, "given as store credit" + pending(p.done), p.key},
+		{p.released, "cancelled before its capture", p.key},
+		{p.forgiven, "written off, so nothing goes back", p.key},
 		{p.kept - p.label, "kept as restocking fee", p.key},
 		{p.label, "kept for the label", p.key},
 	} {

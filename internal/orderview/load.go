@@ -186,7 +186,7 @@ func (v *View) queue(b *pgx.Batch, key order.Key) {
 			return err
 		})
 	queueEach(b, `
-		SELECT r.n, coalesce(r.rma, ''), r.amount_minor, o.currency, r.state, r.reason, r.reference, r.asked_at, r.done_at
+		SELECT r.n, coalesce(r.rma, ''), r.amount_minor + r.released_minor + r.forgiven_minor, o.currency, r.state, r.reason, r.reference, r.asked_at, r.done_at
 		FROM refunds r JOIN orders o ON o.key = r.order_key WHERE r.order_key = $1 ORDER BY r.asked_at, r.n, r.part`, key,
 		func(row pgx.CollectableRow) error {
 			var r Refund
@@ -200,7 +200,7 @@ func (v *View) queue(b *pgx.Batch, key order.Key) {
 		})
 	b.Queue(`
 		SELECT o.currency, coalesce(sum(r.amount_minor), 0)::bigint FROM orders o
-		LEFT JOIN refunds r ON r.order_key = o.key AND r.route NOT IN ('released', 'forgiven') WHERE o.key = $1 GROUP BY o.currency`, key.String()).
+		LEFT JOIN refunds r ON r.order_key = o.key WHERE o.key = $1 GROUP BY o.currency`, key.String()).
 		QueryRow(func(row pgx.Row) error {
 			var currency string
 			var minor int64

@@ -123,7 +123,7 @@ func (t *timeline) queue(b *pgx.Batch, key order.Key) {
 		})
 	queueEach(b, `SELECT channel, kind, state, created_at, sent_at FROM outbox WHERE order_key = $1 ORDER BY id`, key, t.message)
 	queueEach(b, `
-		SELECT r.n, coalesce(r.rma, ''), r.amount_minor, o.currency, r.reason, r.asked_at, r.done_at
+		SELECT r.n, coalesce(r.rma, ''), r.amount_minor + r.released_minor + r.forgiven_minor, o.currency, r.reason, r.asked_at, r.done_at
 		FROM refunds r JOIN orders o ON o.key = r.order_key WHERE r.order_key = $1 ORDER BY r.n`, key, t.refund)
 	queueEach(b, `SELECT kind, memo, posted_at FROM ledger_transactions WHERE order_key = $1 ORDER BY id`, key,
 		func(row pgx.CollectableRow) error {

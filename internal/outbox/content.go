@@ -137,6 +137,16 @@ func (a addressee) items(lines []order.ShippedLine) []notify.Item {
 	return items
 }
 
+// refundNotice adds what a refund is for, which was fixed with it.
+func (c *Courier) refundNotice(ctx context.Context, p parcel, key order.Key) (storefront.RefundNotice, error) {
+	n := storefront.RefundNotice{
+		Key: p.message.Key, Order: key, Refund: p.payload.Refund, Try: p.payload.Try, CameBack: p.message.Kind == KindRefundCameBack,
+		Amount: p.payload.Amount, Currency: p.payload.Currency,
+	}
+	err := c.Pool.QueryRow(ctx, `SELECT reason, coalesce(rma, ''), lines FROM refunds WHERE key = $1`, n.Refund).Scan(&n.Reason, &n.RMA, &n.Lines)
+	return n, err
+}
+
 func (c *Courier) tellStorefront(ctx context.Context, p parcel) verdict {
 	a, err := c.addressee(ctx, p)
 	if err != nil {
@@ -156,6 +166,16 @@ func (c *Courier) tellStorefront(ctx context.Context, p parcel) verdict {
 		err = channel.Cancelled(ctx, storefront.Cancellation{
 			Key: p.message.Key, Order: a.key, Reason: p.payload.Reason, Lines: p.payload.Lines,
 		})
+	case KindRefundMade, KindRefundCameBack:
+		listener, listens := channel.(storefront.RefundListener)
+		if !listens {
+			return verdict{state: "skipped", reason: "the storefront's channel has no notices of refunds"}
+		}
+		n, lookUp := c.refundNotice(ctx, p, a.key)
+		if lookUp != nil {
+			return lookUpVerdict(lookUp)
+		}
+		err = listener.RefundTold(ctx, n)
 	default:
 		return verdict{state: "skipped", reason: "no notice is defined for this milestone"}
 	}

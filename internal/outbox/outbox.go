@@ -28,8 +28,10 @@ const (
 
 // The kinds of storefront messages. Those of customer mails are the milestones of internal/notify.
 const (
-	KindFulfilled = "fulfilled"
-	KindCancelled = "cancelled"
+	KindFulfilled      = "fulfilled"
+	KindCancelled      = "cancelled"
+	KindRefundMade     = "refund_made"      // past the storefront
+	KindRefundCameBack = "refund_came_back" // it was not made after all
 )
 
 // The kinds of letters to suppliers about claims.
@@ -57,6 +59,9 @@ type Payload struct {
 	Tracking string              `json:"tracking,omitempty"`
 	Lines    []order.ShippedLine `json:"lines,omitempty"` // none: the whole order
 	Reason   string              `json:"reason,omitempty"`
+	// Refund is the key of one, and Try tells its tries apart.
+	Refund string `json:"refund,omitempty"`
+	Try    int    `json:"try,omitempty"`
 	// Amount is in minor units of Currency.
 	Amount     int64     `json:"amount,omitempty"`
 	Currency   string    `json:"currency,omitempty"`

@@ -39,6 +39,7 @@ type partner struct {
 	mails   []notify.Notification
 	pushes  []storefront.Fulfilment
 	cancels []storefront.Cancellation
+	refunds []storefront.RefundNotice
 	answer  error
 	reached chan struct{}
 	release chan struct{}
@@ -66,6 +67,13 @@ func (p *partner) Cancelled(_ context.Context, c storefront.Cancellation) error 
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cancels = append(p.cancels, c)
+	return p.answer
+}
+
+func (p *partner) RefundTold(_ context.Context, n storefront.RefundNotice) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refunds = append(p.refunds, n)
 	return p.answer
 }
 
@@ -344,4 +352,25 @@ func TestDueMessagesAreFoundWithoutReadingHistory(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, strings.Join(lines, "\n"), "outbox_due")
 	require.NotContains(t, strings.Join(lines, "\n"), "Seq Scan")
+}
+
+func TestTheStorefrontIsToldOfARefundWithWhatItIsFor(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	_, err := b.pool.Exec(context.Background(), `INSERT INTO refunds (key, order_key, n, lines, amount_minor, goods_minor, tax_minor, shipping_minor, reason, state)
+		VALUES ('refund/shop/1/1', 'shop/1', 1, '[{"line":1,"quantity":2}]', 500, 500, 0, 0, 'cancelled', 'done')`)
+	require.NoError(t, err)
+	payload := outbox.Payload{Refund: "refund/shop/1/1", Try: 1, Amount: 500, Currency: "EUR"}
+	for _, kind := range []string{outbox.KindRefundMade, outbox.KindRefundCameBack, outbox.KindRefundMade} {
+		b.add(t, outbox.Message{Key: kind, OrderKey: "shop/1", Channel: outbox.Storefront, Kind: kind, Payload: payload})
+	}
+	require.Equal(t, 2, b.deliver(t))
+	require.Len(t, b.refunds, 2)
+	for _, n := range b.refunds {
+		require.Equal(t, storefront.RefundNotice{
+			Key: n.Key, Order: order.Key{Storefront: "shop", Order: "1"}, Refund: "refund/shop/1/1", Try: 1, CameBack: n.Key == outbox.KindRefundCameBack,
+			Amount: 500, Currency: "EUR", Reason: "cancelled", Lines: []order.ShippedLine{{Line: 1, Quantity: 2}},
+		}, n)
+	}
+	require.NotEqual(t, b.refunds[0].Key, b.refunds[1].Key)
 }

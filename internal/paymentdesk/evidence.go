@@ -43,6 +43,9 @@ func Evidence(ctx context.Context, q batcher, key order.Key) (Proof, error) {
 	return e.proof, nil
 }
 
+// ofFamily selects what is of an order or of those that its goods were exchanged by: one payment paid for all.
+const ofFamily = `order_key IN (SELECT key FROM orders WHERE $1 IN (key, exchange_of))`
+
 // bundle is what is read, as sections of text.
 type bundle struct {
 	proof                            Proof
@@ -62,12 +65,12 @@ func (e *bundle) queue(b *pgx.Batch, key string) {
 		}
 		return err
 	})
-	b.Queue(`SELECT carrier, tracking, lines, milestone, milestone_at, first_scan_at FROM parcels WHERE order_key = $1
+	b.Queue(`SELECT carrier, tracking, lines, milestone, milestone_at, first_scan_at FROM parcels WHERE `+ofFamily+`
 		ORDER BY noticed_at, carrier, tracking`, key).Query(e.readParcels)
 	b.Queue(`
 		SELECT DISTINCT e.carrier, e.tracking, e.status, e.at FROM tracking_events e
 		JOIN parcels p ON p.carrier = e.carrier AND p.tracking = e.tracking
-		WHERE p.order_key = $1 AND e.at > p.noticed_at - interval '30 days' ORDER BY e.at, e.tracking`, key).Query(func(rows pgx.Rows) error {
+		WHERE p.`+ofFamily+` AND e.at > p.noticed_at - interval '30 days' ORDER BY e.at, e.tracking`, key).Query(func(rows pgx.Rows) error {
 		var carrier, tracking, status string
 		var at time.Time
 		_, err := pgx.ForEachRow(rows, []any{&carrier, &tracking, &status, &at}, func() error {
@@ -76,7 +79,7 @@ func (e *bundle) queue(b *pgx.Batch, key string) {
 		})
 		return err
 	})
-	b.Queue(`SELECT kind, sent_at FROM outbox WHERE order_key = $1 AND channel = 'customer_mail' AND state = 'sent' AND sent_at IS NOT NULL
+	b.Queue(`SELECT kind, sent_at FROM outbox WHERE `+ofFamily+` AND channel = 'customer_mail' AND state = 'sent' AND sent_at IS NOT NULL
 		ORDER BY sent_at, id`, key).Query(func(rows pgx.Rows) error {
 		var kind string
 		var at time.Time
@@ -86,8 +89,13 @@ func (e *bundle) queue(b *pgx.Batch, key string) {
 		})
 		return err
 	})
-	b.Queue(`SELECT amount_minor, route, reason, done_at FROM refunds WHERE order_key = $1 AND state = 'done' AND amount_minor > 0
-		AND done_at IS NOT NULL ORDER BY done_at, key`, key).Query(e.readRefunds)
+	b.Queue(`
+		SELECT x.minor, x.what, r.reason, coalesce(r.done_at, r.asked_at) AS at FROM refunds r CROSS JOIN LATERAL (VALUES
+			(r.amount_minor, CASE r.route WHEN 'held' THEN 'owed, not refunded while the payment is disputed' ELSE 'refunded' END, r.state),
+			(r.released_minor, 'cancelled before it was captured', r.state), (r.forgiven_minor, 'never paid', r.state),
+			(r.credit_minor, 'given as store credit', r.state),
+			(r.moved_minor, 'used for the exchange order ' || split_part(r.exchange_order, '/', 2), 'done')) x (minor, what, state)
+		WHERE r.order_key = $1 AND x.state = 'done' AND x.minor > 0 ORDER BY at, r.key, x.what`, key).Query(e.readRefunds)
 }
 
 func (e *bundle) readParcels(rows pgx.Rows) error {
@@ -117,16 +125,9 @@ func (e *bundle) readParcels(rows pgx.Rows) error {
 
 func (e *bundle) readRefunds(rows pgx.Rows) error {
 	var minor int64
-	var route, reason string
+	var what, reason string
 	var at time.Time
-	_, err := pgx.ForEachRow(rows, []any{&minor, &route, &reason, &at}, func() error {
-		what := "refunded"
-		switch route {
-		case "released", "forgiven":
-			what = "cancelled before it was captured"
-		case "held":
-			what = "owed, not refunded while the payment is disputed"
-		}
+	_, err := pgx.ForEachRow(rows, []any{&minor, &what, &reason, &at}, func() error {
 		e.backed = append(e.backed, fmt.Sprintf("%s  %s %s (%s)", moment(at), e.sum(minor), what, words(reason)))
 		return nil
 	})

@@ -150,6 +150,9 @@ func (s *State) takeRelease(r *Release, now time.Time) {
 	s.captureSettled()
 }
 
+// Overpaid begins the keys of refunds of what was captured or paid beyond what was due.
+const Overpaid = "overpaid/"
+
 // overtaken: the cancellation came while somebody noted that all was paid by other means, or written off.
 func (s *State) overtaken(now time.Time) {
 	over := -s.Due()
@@ -164,7 +167,7 @@ func (s *State) overtaken(now time.Time) {
 	if over > 0 {
 		s.Capture.Elsewhere -= over
 		s.post(Post{Kind: PostOverpaid, About: s.Key.Order, N: int(s.LastFact), Amount: over})
-		s.takeRefund(&RefundMade{Key: fmt.Sprintf("overpaid/%s/%d", s.Key, s.LastFact), Amount: over, Standing: RefundHeld, At: now}, now)
+		s.takeRefund(&RefundMade{Key: fmt.Sprintf("%s%s/%d", Overpaid, s.Key, s.LastFact), Amount: over, Standing: RefundHeld, At: now}, now)
 	}
 }
 

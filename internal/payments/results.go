@@ -40,7 +40,7 @@ func (s *State) CapturedWith(t Taking, now time.Time) {
 		s.lower(matterCapture)
 		s.tell(now, "%s captured", s.amount(t.Amount))
 		if t.Over > 0 {
-			s.takeRefund(&RefundMade{Key: "overpaid/" + s.Key.String(), Amount: t.Over, Standing: RefundHeld, At: now, Reason: "captured_too_much"}, now)
+			s.takeRefund(&RefundMade{Key: Overpaid + s.Key.String(), Amount: t.Over, Standing: RefundHeld, At: now, Reason: "captured_too_much"}, now)
 		}
 		if rest := s.Due(); rest > 0 {
 			s.raise(now, matterCapture, "%s less was captured at the provider than is due: be paid by other means and say paid_elsewhere, or write it off", s.amount(rest))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/money"
@@ -49,6 +50,8 @@ func (c *counter) priceExchange(ctx context.Context, tx pgx.Tx, r returns.Reques
 		_, err := pgx.ForEachRow(rows, []any{&line, &n}, func() error { c.refunded[line] = n; return nil })
 		return err
 	})
+	provided := false
+	b.Queue(`SELECT EXISTS (SELECT FROM payments WHERE order_key = $1)`, c.key.String()).QueryRow(func(row pgx.Row) error { return row.Scan(&provided) })
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}
@@ -56,8 +59,10 @@ func (c *counter) priceExchange(ctx context.Context, tx pgx.Tx, r returns.Reques
 	if r.Payment != nil {
 		payment = *r.Payment
 	}
+	waive, _ := catalog.AmountIn(c.shop.Policy.Returns.ExchangeWaiveUpTo, c.document.Currency)
 	refusal, err := returns.PriceExchange(grants, payment, returns.Exchanges{
 		TaxIncluded: c.document.TaxIncluded, Currency: c.document.Currency, Sold: c.sold, Worth: c.worth,
+		WaiveUpTo: waive.Minor, Unpayable: provided,
 	})
 	if refusal != nil || err != nil || payment.Amount == 0 {
 		return refusal, err

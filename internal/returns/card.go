@@ -48,6 +48,9 @@ func (s *State) outcome(b *strings.Builder) {
 	case s.Resolution == Exchange:
 		fmt.Fprintf(b, "\nThe customer wants other goods; %s was paid in addition.", s.amount(s.Supplement))
 	}
+	if s.Waived > 0 {
+		fmt.Fprintf(b, " What they cost in addition, %s, is waived.", s.amount(s.Waived))
+	}
 }
 
 // Waiting says in words what has to happen next, and until when.

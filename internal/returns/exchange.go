@@ -30,13 +30,18 @@ type Exchanges struct {
 	Currency    string
 	// Sold are the articles that somebody can ship.
 	Sold map[string]bool
+	// WaiveUpTo: goods that cost up to this more are sent for what comes back, in minor units. Unpayable: nothing can
+	// be paid in addition, because the payment is at a provider, where an authorisation is captured once.
+	WaiveUpTo int64
+	Unpayable bool
 	// Worth is what the next units of a line bring when they come back, goods and tax, in minor units.
 	Worth func(line int, quantity int64) (int64, error)
 }
 
 // PriceExchange fixes what each grant of an exchange costs in addition, and refuses a payment that does not
 // come to exactly that. Goods wanted without a price are those that come back once more: they cost nothing
-// in addition. A grant whose goods cost less refunds the rest.
+// in addition. A grant whose goods cost less refunds the rest. A difference that nothing was paid for is waived, or not,
+// as a whole.
 func PriceExchange(grants []Grant, payment Paid, e Exchanges) (refusal *Refusal, err error) {
 	var need int64
 	for i := range grants {
@@ -67,8 +72,19 @@ func PriceExchange(grants []Grant, payment Paid, e Exchanges) (refusal *Refusal,
 			return nil, err
 		}
 	}
+	if payment.Amount == 0 && need <= e.WaiveUpTo {
+		for i := range grants {
+			grants[i].Waived, grants[i].Supplement = grants[i].Supplement, 0
+		}
+		return nil, nil
+	}
 	sum := func(minor int64) string { return money.Money{Minor: minor, Currency: e.Currency}.String() }
 	switch {
+	case e.Unpayable && need+payment.Amount > 0:
+		refusal = &Refusal{
+			Code: RefusedUnpayable,
+			Text: fmt.Sprintf("The goods wanted cost %s more than those that come back, and nothing can be paid in addition: ask for a refund, and order them anew.", sum(need)),
+		}
 	case payment.Amount < need:
 		refusal = &Refusal{
 			Code: RefusedUnderpaid, Missing: need - payment.Amount,

@@ -60,6 +60,38 @@ func TestAnExchangeIsPaidForExactly(t *testing.T) {
 	require.Equal(t, RefusedUnknownSKU, refusal.Code)
 }
 
+func TestDearerGoodsAreWaivedOrRefusedWhereNothingCanBePaid(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		price, waive, paid int64
+		payable            bool
+		code               RefusalCode
+		waived             int64
+	}{
+		"no dearer":                       {price: 1000},
+		"waived":                          {price: 1150, waive: 300, waived: 300},
+		"waived where it could be paid":   {price: 1150, waive: 300, payable: true, waived: 300},
+		"a cent above the bound":          {price: 1151, waive: 301, code: RefusedUnpayable},
+		"above the bound, and can be":     {price: 1151, waive: 301, payable: true, code: RefusedUnderpaid},
+		"paid where nothing can be":       {price: 1150, waive: 300, paid: 300, code: RefusedUnpayable},
+		"paid though it would be waived":  {price: 1150, waive: 300, paid: 300, payable: true},
+		"paid for nothing where it can't": {price: 1000, paid: 1, code: RefusedUnpayable},
+	} {
+		e := shelf(false)
+		e.WaiveUpTo, e.Unpayable = c.waive, !c.payable
+		grants := []Grant{swap(1, &Wanted{UnitPrice: c.price}), swap(1, &Wanted{UnitPrice: c.price})}
+		refusal, err := PriceExchange(grants, Paid{"p", c.paid}, e)
+		require.NoError(t, err, name)
+		if c.code != "" {
+			require.Equal(t, c.code, refusal.Code, name)
+			continue
+		}
+		require.Nil(t, refusal, name)
+		require.Equal(t, c.waived, grants[0].Waived+grants[1].Waived, name)
+		require.Equal(t, c.paid, grants[0].Supplement+grants[1].Supplement, name)
+	}
+}
+
 func TestADearerPartDoesNotPayForACheaperOneOfAnotherSupplier(t *testing.T) {
 	t.Parallel()
 	grants := []Grant{swap(1, &Wanted{UnitPrice: 1300}), swap(1, &Wanted{UnitPrice: 900})}

@@ -155,6 +155,7 @@ const (
 	RefusedUnknownSKU   RefusalCode = "unknown_sku"
 	RefusedUnderpaid    RefusalCode = "payment_missing"
 	RefusedOverpaid     RefusalCode = "payment_too_much"
+	RefusedUnpayable    RefusalCode = "payment_not_possible"
 	RefusedPaymentUsed  RefusalCode = "payment_used"
 	RefusedCurrency     RefusalCode = "wrong_currency"
 	RefusedExchanged    RefusalCode = "exchanged_before"
@@ -183,6 +184,8 @@ type Grant struct {
 	Credit bool
 	// Supplement is what the customer paid in addition for the exchange, in minor units.
 	Supplement int64
+	// Waived is what the goods wanted cost in addition and nobody pays.
+	Waived int64
 }
 
 // Judge decides about a request, whole or not at all. prices are what the customer paid for one unit,

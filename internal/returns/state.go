@@ -108,7 +108,9 @@ type State struct {
 	// Supplement is what the customer paid in addition for the exchange, in minor units. Exchanged: it is
 	// used or given back, and whatever comes from here on is paid for in money.
 	Supplement int64 `json:"supplement,omitempty"`
-	Exchanged  bool  `json:"exchanged,omitempty"`
+	// Waived is what the goods wanted cost in addition; it is taken off their price.
+	Waived    int64 `json:"waived,omitempty"`
+	Exchanged bool  `json:"exchanged,omitempty"`
 	// BonusBP is added to store credit, in basis points of it.
 	BonusBP int64 `json:"bonusBp,omitempty"`
 	// Replacement is the key of the order that an exchange made.
@@ -252,8 +254,8 @@ func New(key order.Key, rma, currency string, g Grant, p Policy, r Request, valu
 		Key: key, RMA: rma, PO: g.PO, Currency: currency, Terms: g.Terms, Resolution: r.Resolution, Lines: g.Lines,
 		Keep: g.Keep, Covered: g.Credit, Credit: g.Credit, Instant: !g.Keep && p.instant(r.Resolution, value),
 		Fees:       Fees{RestockingBP: p.RestockingBP, OpenedBP: p.OpenedBP},
-		Supplement: g.Supplement,
-		OpenedAt:   now, SendBy: now.Add(p.SendWithin), InspectWithin: p.InspectWithin,
+		Supplement: g.Supplement, Waived: g.Waived,
+		OpenedAt: now, SendBy: now.Add(p.SendWithin), InspectWithin: p.InspectWithin,
 	}
 	for i := range s.Lines {
 		l := &s.Lines[i]

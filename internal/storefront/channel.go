@@ -68,6 +68,27 @@ type Crediter interface {
 	Credit(ctx context.Context, c Credit) (RefundReceipt, error)
 }
 
+// RefundNotice tells of a refund that was made past the storefront, at the payment provider or by other means: it is
+// to be booked, and nothing to be paid. Whatever overtakes which, a try that came back was not made.
+type RefundNotice struct {
+	Key      string // idempotency key
+	Order    order.Key
+	Refund   string // our name of the refund: all its notices have it
+	Try      int    // from 1: one that came back is made again as the next
+	CameBack bool   // the try failed after all: the customer has not got the money
+	Amount   int64  // minor units of Currency, above zero
+	Currency string
+	Reason   string
+	RMA      string              // of the return; may be empty
+	Lines    []order.ShippedLine // what the refund is for; none when it is for no units of this order
+}
+
+// RefundListener is a channel to a storefront that keeps books of refunds which it does not make. Like Refund it
+// is safe to call again with the same key.
+type RefundListener interface {
+	RefundTold(ctx context.Context, n RefundNotice) error
+}
+
 // Kinds of failure, by what is known about the effect.
 var (
 	// ErrUnavailable: it certainly did not happen.

@@ -31,6 +31,22 @@ func (s *Server) Refunded(order string) map[string]int64 {
 	return total
 }
 
+// RefundedElsewhere is what an order's customer got back past the storefront, by its books: tries that were made and
+// have not come back, in minor units by currency.
+func (s *Server) RefundedElsewhere(order string) map[string]int64 {
+	total := map[string]int64{}
+	notices := s.Notices(RefundNotices)
+	for _, n := range notices {
+		cameBack := slices.ContainsFunc(notices, func(x Notice) bool {
+			return x.Order == n.Order && x.Refund == n.Refund && x.Try == n.Try && x.Standing == "came_back"
+		})
+		if n.Order == order && n.Standing == "made" && !cameBack {
+			total[n.Currency] += n.Amount
+		}
+	}
+	return total
+}
+
 // Credited is what an order's customer holds as store credit, in minor units by currency.
 func (s *Server) Credited(order string) map[string]int64 {
 	total := map[string]int64{}

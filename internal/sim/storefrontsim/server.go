@@ -28,6 +28,8 @@ const (
 	Cancellations Operation = "cancellations"
 	Refunds       Operation = "refunds"
 	StoreCredits  Operation = "store_credits"
+	// RefundNotices tell of refunds that somebody else made.
+	RefundNotices Operation = "refund_notices"
 )
 
 // Fault is how a call goes wrong.
@@ -76,6 +78,10 @@ type Notice struct {
 	Lines     []Line
 	Reference string
 	At        time.Time
+	// Refund, Try and Standing are of a refund that somebody else made.
+	Refund   string
+	Try      int
+	Standing string
 }
 
 // Line is a quantity of an order line.
@@ -176,7 +182,7 @@ func (s *Server) nextFault(operation Operation) script {
 
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
 	operation := Operation(r.PathValue("operation"))
-	if !slices.Contains([]Operation{Fulfillments, Cancellations, Refunds, StoreCredits}, operation) {
+	if !slices.Contains([]Operation{Fulfillments, Cancellations, Refunds, StoreCredits, RefundNotices}, operation) {
 		refuse(w, http.StatusNotFound, "no such operation")
 		return
 	}
@@ -251,6 +257,8 @@ func (s *Server) apply(operation Operation, r *http.Request) (int, []byte) {
 func (s *Server) enter(n *Notice, raw []byte) ([]byte, error) {
 	var document struct {
 		Carrier, Tracking, Amount, Currency, Reason string
+		Refund, Standing                            string
+		Try                                         int
 		Lines                                       []Line
 	}
 	if err := json.Unmarshal(raw, &document); err != nil {
@@ -259,7 +267,8 @@ func (s *Server) enter(n *Notice, raw []byte) ([]byte, error) {
 	n.Carrier, n.Tracking = document.Carrier, document.Tracking
 	n.Reason, n.Lines, n.Currency = document.Reason, document.Lines, document.Currency
 	n.Reference = string(n.Operation) + "-" + strconv.Itoa(len(s.notices)+1)
-	if n.Operation == Refunds || n.Operation == StoreCredits {
+	n.Refund, n.Try, n.Standing = document.Refund, document.Try, document.Standing
+	if n.Operation == Refunds || n.Operation == StoreCredits || n.Operation == RefundNotices {
 		amount, err := money.Parse(document.Amount, document.Currency)
 		if err != nil {
 			return nil, fmt.Errorf("read the amount: %w", err)

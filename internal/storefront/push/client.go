@@ -4,6 +4,7 @@
 //	POST {base}/orders/{order}/cancellations   {"reason","lines":[...]}
 //	POST {base}/orders/{order}/refunds         {"amount":"12.34","currency":"EUR","reason","lines":[...]}
 //	POST {base}/orders/{order}/store_credits   {"amount":"12.34","bonus":"1.12","currency":"EUR","rma"}
+//	POST {base}/orders/{order}/refund_notices  {"refund","try","standing":"made","amount":"12.34","currency":"EUR","reason","rma","lines":[...]}
 //
 // Each request carries an Idempotency-Key: the storefront must do a key's work once and answer
 // every repeat like the first time. A refund and a store credit are answered with {"reference","at","amount",
@@ -51,8 +52,9 @@ type Client struct {
 }
 
 var (
-	_ storefront.Channel  = (*Client)(nil)
-	_ storefront.Crediter = (*Client)(nil)
+	_ storefront.Channel        = (*Client)(nil)
+	_ storefront.Crediter       = (*Client)(nil)
+	_ storefront.RefundListener = (*Client)(nil)
 )
 
 // New checks the configuration.
@@ -84,6 +86,9 @@ type notice struct {
 	Reason   string              `json:"reason,omitempty"`
 	Bonus    string              `json:"bonus,omitempty"`
 	RMA      string              `json:"rma,omitempty"`
+	Refund   string              `json:"refund,omitempty"`
+	Try      int                 `json:"try,omitempty"`
+	Standing string              `json:"standing,omitempty"`
 	Lines    []order.ShippedLine `json:"lines,omitempty"`
 }
 
@@ -129,6 +134,22 @@ func (c *Client) Credit(ctx context.Context, r storefront.Credit) (storefront.Re
 		}
 	}
 	return c.give(ctx, r.Order, "store_credits", r.Key, n)
+}
+
+// RefundTold tells of a refund that the storefront has not made and need not make.
+func (c *Client) RefundTold(ctx context.Context, n storefront.RefundNotice) error {
+	amount, err := money.Format(n.Amount, n.Currency)
+	if err != nil || n.Amount <= 0 {
+		return c.failure(storefront.ErrRefused, "not an amount that could have been refunded")
+	}
+	standing := "made"
+	if n.CameBack {
+		standing = "came_back"
+	}
+	_, err = c.post(ctx, n.Order, "refund_notices", n.Key, notice{
+		Refund: n.Refund, Try: n.Try, Standing: standing, Amount: amount, Currency: n.Currency, Reason: n.Reason, RMA: n.RMA, Lines: n.Lines,
+	})
+	return err
 }
 
 // give posts what gives the customer something, and reads the receipt, which must name the same amount.

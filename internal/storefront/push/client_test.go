@@ -2,6 +2,7 @@ package push_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -167,4 +168,25 @@ func TestCancelledCallerIsToldTheTruth(t *testing.T) {
 	cancel()
 	_, err := c.Refund(ctx, refund("r1", 1001))
 	require.ErrorIs(t, err, storefront.ErrUnavailable, "the request never left")
+}
+
+// Refunds made elsewhere are told in whatever order the network brings them: a try that came back was not made.
+func TestRefundsMadeElsewhereAreToldByTheirTries(t *testing.T) {
+	t.Parallel()
+	sim, c := setup(t, 0)
+	tell := func(try int, cameBack bool) storefront.RefundNotice {
+		return storefront.RefundNotice{
+			Key: fmt.Sprint(try, cameBack), Order: key, Refund: "refund/shop/1001/1", Try: try, CameBack: cameBack, Amount: 1001, Currency: "EUR",
+			Reason: "returned", RMA: "R-1", Lines: []order.ShippedLine{{Line: 1, Quantity: 2}},
+		}
+	}
+	for _, n := range []storefront.RefundNotice{tell(1, true), tell(1, false), tell(2, false), tell(2, false)} {
+		require.NoError(t, c.RefundTold(t.Context(), n))
+	}
+	require.Equal(t, map[string]int64{"EUR": 1001}, sim.RefundedElsewhere("1001"))
+	require.Empty(t, sim.Refunded("1001"), "nothing is to be paid")
+	require.Len(t, sim.Notices(storefrontsim.RefundNotices), 3)
+	require.NoError(t, c.RefundTold(t.Context(), tell(2, true)))
+	require.Empty(t, sim.RefundedElsewhere("1001"))
+	require.ErrorIs(t, c.RefundTold(t.Context(), storefront.RefundNotice{Key: "none", Order: key, Currency: "EUR"}), storefront.ErrRefused)
 }
