@@ -187,7 +187,7 @@ func (p *Processor) apply(ctx context.Context, d received) (verdict, error) {
 		return v, finish(ctx, p.Pool, d.id, v)
 	}
 	var v verdict
-	err := postgres.InTx(ctx, p.Pool, func(tx pgx.Tx) (err error) {
+	err := postgres.Transact(ctx, p.Pool, func(tx *postgres.Tx) (err error) {
 		if v, err = p.safely(ctx, tx, d); unstorable(err) {
 			v, err = quarantine(CodeInvalid, "It holds characters or values that cannot be stored. Ask the sender for a corrected document."), nil
 		}
@@ -197,8 +197,12 @@ func (p *Processor) apply(ctx context.Context, d received) (verdict, error) {
 		if v.status == statusQuarantined {
 			return errQuarantined
 		}
-		return finish(ctx, tx, d.id, v)
+		finishLast(tx, d.id, v)
+		return nil
 	})
+	if finishedBefore(err) {
+		return verdict{}, nil
+	}
 	if errors.Is(err, errQuarantined) {
 		err = finish(ctx, p.Pool, d.id, v)
 	}
