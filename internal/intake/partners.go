@@ -12,6 +12,7 @@ import (
 	"github.com/dropline/dropline/internal/facts"
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/supplier"
 	"github.com/dropline/dropline/internal/supplier/restapi"
 	"github.com/dropline/dropline/internal/tracking"
@@ -95,8 +96,9 @@ func acknowledge(ctx context.Context, tx pgx.Tx, d received, po purchaseOrder, a
 	if _, err := facts.Append(ctx, tx, po.order, order.Fact{Acknowledge: a}, true, d.id); err != nil {
 		return verdict{}, err
 	}
-	_, err := tx.Exec(ctx, `UPDATE purchase_orders SET acknowledged_at = least(acknowledged_at, $2) WHERE number = $1`, po.number, a.At)
-	if err != nil {
+	batch := &pgx.Batch{}
+	batch.Queue(`UPDATE purchase_orders SET acknowledged_at = least(acknowledged_at, $2) WHERE number = $1`, po.number, a.At)
+	if err := postgres.Later(ctx, tx, batch); err != nil {
 		return verdict{}, fmt.Errorf("record the acknowledgment of %s: %w", po.number, err)
 	}
 	return applied(po.order), nil

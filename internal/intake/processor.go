@@ -188,10 +188,7 @@ func (p *Processor) apply(ctx context.Context, d received) (verdict, error) {
 	}
 	var v verdict
 	err := postgres.Transact(ctx, p.Pool, func(tx *postgres.Tx) (err error) {
-		if v, err = p.safely(ctx, tx, d); unstorable(err) {
-			v, err = quarantine(CodeInvalid, "It holds characters or values that cannot be stored. Ask the sender for a corrected document."), nil
-		}
-		if err != nil {
+		if v, err = p.safely(ctx, tx, d); err != nil {
 			return err
 		}
 		if v.status == statusQuarantined {
@@ -202,6 +199,9 @@ func (p *Processor) apply(ctx context.Context, d received) (verdict, error) {
 	})
 	if finishedBefore(err) {
 		return verdict{}, nil
+	}
+	if unstorable(err) {
+		v, err = quarantine(CodeInvalid, "It holds characters or values that cannot be stored. Ask the sender for a corrected document."), errQuarantined
 	}
 	if errors.Is(err, errQuarantined) {
 		err = finish(ctx, p.Pool, d.id, v)

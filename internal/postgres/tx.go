@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -63,6 +64,17 @@ func (t *Tx) Last(sql string, args ...any) {
 	b := &pgx.Batch{QueuedQueries: t.held}
 	b.Queue(sql, args...)
 	t.held = b.QueuedQueries
+}
+
+// Later is for statements whose results nobody reads: in a Tx they go with the next one or with the COMMIT, where
+// their errors come up too; in another transaction they are run at once.
+func Later(ctx context.Context, tx pgx.Tx, b *pgx.Batch) error {
+	t, ours := tx.(*Tx)
+	if !ours || slices.ContainsFunc(b.QueuedQueries, func(q *pgx.QueuedQuery) bool { return q.Fn != nil }) {
+		return tx.SendBatch(ctx, b).Close()
+	}
+	t.held = append(t.held, b.QueuedQueries...)
+	return nil
 }
 
 // SendBatch sends b behind what is held back.

@@ -14,6 +14,7 @@ import (
 	"github.com/dropline/dropline/internal/carrier"
 	"github.com/dropline/dropline/internal/facts"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/postgres"
 )
 
 // Announced is what became of a ship notice.
@@ -59,10 +60,11 @@ func Announce(ctx context.Context, tx pgx.Tx, notice order.ShipNotice, document 
 		return "", err
 	}
 	if routine {
-		_, err := tx.Exec(ctx, `
+		batch := &pgx.Batch{}
+		batch.Queue(`
 			UPDATE orders o SET deliver_at = least(o.deliver_at, now() + $3::interval, now() + (p.ship_due_at - now()) / 2)
 			FROM purchase_orders p WHERE o.key = $1 AND p.number = $2`, orderKey, notice.PO, RoutineWait)
-		if err != nil {
+		if err := postgres.Later(ctx, tx, batch); err != nil {
 			return "", fmt.Errorf("let the ship notice for %s wait: %w", notice.PO, err)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/outbox"
 	"github.com/dropline/dropline/internal/paymentdesk"
+	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/sla"
 )
 
@@ -136,7 +137,7 @@ func (p *parcel) save(ctx context.Context, tx pgx.Tx, s carrier.Standing, o carr
 	if err := outbox.Queue(batch, p.messages(s, o)...); err != nil {
 		return err
 	}
-	return tx.SendBatch(ctx, batch).Close()
+	return postgres.Later(ctx, tx, batch)
 }
 
 // noteOf is what a person should know of the parcel.
