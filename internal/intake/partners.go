@@ -57,7 +57,7 @@ func (p *Processor) applySupplier(ctx context.Context, tx pgx.Tx, d received) (v
 	case document.Acknowledgment != nil:
 		return acknowledge(ctx, tx, d, po, document.Acknowledgment)
 	case document.ShipNotice != nil:
-		return announce(ctx, tx, d, po, document.ShipNotice)
+		return p.announce(ctx, tx, d, po, document.ShipNotice)
 	case document.CancelAnswer != nil:
 		answer := *document.CancelAnswer
 		answer.Key = document.CancelKey
@@ -104,8 +104,8 @@ func acknowledge(ctx context.Context, tx pgx.Tx, d received, po purchaseOrder, a
 	return applied(po.order), nil
 }
 
-func announce(ctx context.Context, tx pgx.Tx, d received, po purchaseOrder, n *order.ShipNotice) (verdict, error) {
-	announced, err := tracking.Announce(ctx, tx, *n, d.id)
+func (p *Processor) announce(ctx context.Context, tx pgx.Tx, d received, po purchaseOrder, n *order.ShipNotice) (verdict, error) {
+	announced, err := p.names.Announce(ctx, tx, *n, d.id)
 	switch {
 	case err != nil:
 		return verdict{}, err
@@ -184,7 +184,7 @@ func (p *Processor) applyCarrier(ctx context.Context, tx pgx.Tx, d received) (ve
 	if err != nil {
 		return unreadable(err), nil
 	}
-	outcome, err := tracking.ApplyScans(ctx, tx, push.Scans, d.id)
+	outcome, err := p.names.ApplyScans(ctx, tx, push.Scans, d.id)
 	if err != nil {
 		return verdict{}, err
 	}

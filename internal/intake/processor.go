@@ -14,6 +14,7 @@ import (
 
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/storefront"
+	"github.com/dropline/dropline/internal/tracking"
 )
 
 const (
@@ -52,6 +53,7 @@ type Processor struct {
 
 	once  sync.Once
 	nudge chan struct{}
+	names tracking.Names
 }
 
 // Nudge tells the processor, in this process, that there is work. It never blocks.

@@ -39,7 +39,12 @@ var ErrNoPurchaseOrder = errors.New("no such purchase order")
 // before it. The fact is urgent unless the notice only confirms what the order expects: the
 // purchase order is acknowledged without reservation and live, and holds the shipped units.
 func Announce(ctx context.Context, tx pgx.Tx, notice order.ShipNotice, document int64) (Announced, error) {
-	known, err := readNames(ctx, tx)
+	return new(Names).Announce(ctx, tx, notice, document)
+}
+
+// Announce is the function of that name.
+func (n *Names) Announce(ctx context.Context, tx pgx.Tx, notice order.ShipNotice, document int64) (Announced, error) {
+	known, err := n.current(ctx, tx)
 	if err != nil {
 		return "", err
 	}
