@@ -93,10 +93,10 @@ func unreadable(err error) verdict {
 // acknowledge appends the fact first, which locks the order before its purchase order, as everyone
 // does.
 func acknowledge(ctx context.Context, tx pgx.Tx, d received, po purchaseOrder, a *order.Acknowledgment) (verdict, error) {
-	if _, err := facts.Append(ctx, tx, po.order, order.Fact{Acknowledge: a}, true, d.id); err != nil {
+	batch := &pgx.Batch{}
+	if err := facts.QueueAppend(batch, po.order, order.Fact{Acknowledge: a}, true, d.id); err != nil {
 		return verdict{}, err
 	}
-	batch := &pgx.Batch{}
 	batch.Queue(`UPDATE purchase_orders SET acknowledged_at = least(acknowledged_at, $2) WHERE number = $1`, po.number, a.At)
 	if err := postgres.Later(ctx, tx, batch); err != nil {
 		return verdict{}, fmt.Errorf("record the acknowledgment of %s: %w", po.number, err)

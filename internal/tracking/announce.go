@@ -61,17 +61,17 @@ func (n *Names) Announce(ctx context.Context, tx pgx.Tx, notice order.ShipNotice
 	if err != nil {
 		return "", fmt.Errorf("judge the ship notice for %s: %w", notice.PO, err)
 	}
-	if _, err := facts.Append(ctx, tx, orderKey, order.Fact{Ship: &notice}, !routine, document); err != nil {
+	batch := &pgx.Batch{}
+	if err := facts.QueueAppend(batch, orderKey, order.Fact{Ship: &notice}, !routine, document); err != nil {
 		return "", err
 	}
 	if routine {
-		batch := &pgx.Batch{}
 		batch.Queue(`
 			UPDATE orders o SET deliver_at = least(o.deliver_at, now() + $3::interval, now() + (p.ship_due_at - now()) / 2)
 			FROM purchase_orders p WHERE o.key = $1 AND p.number = $2`, orderKey, notice.PO, RoutineWait)
-		if err := postgres.Later(ctx, tx, batch); err != nil {
-			return "", fmt.Errorf("let the ship notice for %s wait: %w", notice.PO, err)
-		}
+	}
+	if err := postgres.Later(ctx, tx, batch); err != nil {
+		return "", fmt.Errorf("tell the ship notice for %s: %w", notice.PO, err)
 	}
 	if _, err := b.refresh(ctx, tx, document); err != nil {
 		return "", fmt.Errorf("apply the scans of a parcel of %s: %w", notice.PO, err)
