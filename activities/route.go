@@ -228,6 +228,7 @@ func (m *market) terms(supplierID string) order.Terms {
 			return order.Terms{
 				Name:              s.Name,
 				KeepOnSilence:     s.Contract.Cancel.OnSilence == catalog.SilenceHold,
+				LooksRarer:        s.Contract.Cancel.OnSilence == catalog.SilenceHold,
 				AcceptPriceBP:     s.Contract.PriceChange.AcceptWithinBP,
 				AcceptSubstitutes: s.Contract.Substitution == catalog.SubstitutionAccept,
 			}

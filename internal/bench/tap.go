@@ -100,7 +100,9 @@ func (t *tap) keep(conn net.Conn, open bool) {
 type answer struct {
 	traffic
 
-	only string // the tag of the last completed statement
+	// vain: nothing was found by a look for work, which is an UPDATE that takes it, alone or before a SELECT
+	// of what else is due.
+	vain bool
 }
 
 // watch hands on what the server says, message by message: a byte that names it, four of its length.
@@ -135,7 +137,7 @@ func (t *tap) watch(client io.Writer, server io.Reader) {
 
 func (a *answer) take(tag string) {
 	a.statements++
-	a.only = tag
+	a.vain = tag == "UPDATE 0" && a.statements == 1 || tag == "SELECT 0" && a.statements == 2 && a.vain
 	verb, _, _ := strings.Cut(tag, " ")
 	switch verb {
 	case "SELECT":
@@ -154,7 +156,7 @@ func (t *tap) count(a answer) {
 	case a.statements == 0:
 		t.seen.upkeep++
 		return
-	case a.statements == 1 && a.only == "UPDATE 0":
+	case a.vain:
 		t.seen.empty++
 		return
 	}

@@ -17,6 +17,25 @@ import (
 // ErrNoOrder: the order is not in the database.
 var ErrNoOrder = errors.New("no such order")
 
+const appendSQL = `
+	WITH numbered AS (
+		UPDATE orders SET fact_seq = fact_seq + 1,
+			deliver_at = CASE WHEN $2 THEN least(coalesce(deliver_at, now()), now()) ELSE deliver_at END
+		WHERE key = $1 RETURNING fact_seq)
+	INSERT INTO facts (order_key, seq, kind, body, urgent, document_id)
+	SELECT $1, fact_seq, $3, jsonb_set($4, '{seq}', to_jsonb(fact_seq)), $2, nullif($5::bigint, 0) FROM numbered
+	RETURNING seq`
+
+// QueueAppend queues what Append does, for an order that the transaction knows to be there.
+func QueueAppend(q Queue, orderKey string, fact order.Fact, urgent bool, document int64) error {
+	body, err := json.Marshal(fact)
+	if err != nil {
+		return fmt.Errorf("encode a fact of order %s: %w", orderKey, err)
+	}
+	q.Queue(appendSQL, orderKey, urgent, kind(fact), body, document)
+	return nil
+}
+
 // Append gives the fact the order's next number and stores it. An urgent fact is delivered at once;
 // one that is not rides along with the next urgent fact. document is the id of the inbound document
 // it came with, 0 for none. The order's row stays locked until tx ends, which keeps the numbers in
@@ -27,14 +46,7 @@ func Append(ctx context.Context, tx pgx.Tx, orderKey string, fact order.Fact, ur
 		return 0, fmt.Errorf("encode a fact of order %s: %w", orderKey, err)
 	}
 	var seq int64
-	err = tx.QueryRow(ctx, `
-		WITH numbered AS (
-			UPDATE orders SET fact_seq = fact_seq + 1,
-				deliver_at = CASE WHEN $2 THEN least(coalesce(deliver_at, now()), now()) ELSE deliver_at END
-			WHERE key = $1 RETURNING fact_seq)
-		INSERT INTO facts (order_key, seq, kind, body, urgent, document_id)
-		SELECT $1, fact_seq, $3, jsonb_set($4, '{seq}', to_jsonb(fact_seq)), $2, nullif($5::bigint, 0) FROM numbered
-		RETURNING seq`, orderKey, urgent, kind(fact), body, document).Scan(&seq)
+	err = tx.QueryRow(ctx, appendSQL, orderKey, urgent, kind(fact), body, document).Scan(&seq)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, fmt.Errorf("append a fact to order %s: %w", orderKey, ErrNoOrder)
 	}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/dropline/dropline/internal/postgres"
 )
 
 // Document is an inbound document as it came.
@@ -105,8 +107,7 @@ func (a *Archive) insert(ctx context.Context, d Document, key string, hash []byt
 
 // Applied marks a document as applied to an order, in the transaction that applied it.
 func Applied(ctx context.Context, tx pgx.Tx, documentID int64, orderKey string) error {
-	if err := finish(ctx, tx, documentID, verdict{status: statusApplied, order: orderKey}); err != nil && !errors.Is(err, errTaken) {
-		return err
-	}
-	return nil
+	batch := &pgx.Batch{}
+	batch.Queue(finishSQL, verdict{status: statusApplied, order: orderKey}.finishing(documentID)...)
+	return postgres.Later(ctx, tx, batch)
 }

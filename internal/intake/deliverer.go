@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/facts"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/orderview"
@@ -33,6 +32,8 @@ const (
 	// While Temporal is away each deliverer tries one order this often.
 	longestOutagePause = 5 * time.Second
 	deliverSideBySide  = 4
+	// discountsEvery is how often volume discounts are looked at: what an invoice makes due is claimed that soon.
+	discountsEvery = time.Minute
 	// claimDiscountsWithin bounds a look at the volume discounts of all suppliers.
 	claimDiscountsWithin = time.Minute
 	// pollRarely is how often a loop looks that is told when there is work.
@@ -84,12 +85,12 @@ func (d *Deliverer) Run(ctx context.Context) error {
 func (d *Deliverer) loop(ctx context.Context, looks bool) {
 	row, looked := 0, time.Time{}
 	for ctx.Err() == nil {
-		if looks && time.Since(looked) >= pollEvery {
+		if looks && time.Since(looked) >= discountsEvery {
 			d.discounts(ctx)
 			looked = time.Now()
 		}
-		found, err := d.Deliver(ctx)
-		if found && err == nil {
+		_, more, err := d.next(ctx)
+		if more && err == nil {
 			if row++; row > 1 {
 				d.Nudge()
 			}
@@ -125,17 +126,24 @@ func (d *Deliverer) discounts(ctx context.Context) {
 // Deliver claims one order and brings its workflow up to date. found is false when nothing is due.
 // The error was logged and recorded; the order is due again later.
 func (d *Deliverer) Deliver(ctx context.Context) (found bool, err error) {
+	found, _, err = d.next(ctx)
+	return found, err
+}
+
+// next is Deliver. more: when it claimed its order, something else was due too. What becomes due after that is
+// told with a nudge, or found by the loop that looks.
+func (d *Deliverer) next(ctx context.Context) (found, more bool, err error) {
 	claiming, cancel := context.WithTimeout(ctx, claimWithin)
-	due, err := d.claim(claiming)
+	due, more, err := d.claim(claiming)
 	cancel()
 	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
+		return false, false, nil
 	}
 	if err != nil {
 		if ctx.Err() == nil {
 			d.outage.begins(d.Log, "The database does not answer; facts wait", err)
 		}
-		return false, err
+		return false, false, err
 	}
 	err = d.deliver(ctx, due)
 	// What was delivered has to be recorded, even when the deliverer is being stopped.
@@ -143,113 +151,9 @@ func (d *Deliverer) Deliver(ctx context.Context) (found bool, err error) {
 	defer stop()
 	if record := d.record(done, due, err, ctx.Err() != nil); record != nil {
 		d.outage.begins(d.Log, "The database does not answer; facts wait", record)
-		return true, record
+		return true, more, record
 	}
-	return true, err
-}
-
-// due is a claimed order, or a claimed return of one.
-type due struct {
-	key          order.Key
-	rma          string // of a return; empty: the order itself, its payment or a claim of it
-	payment      bool
-	claim        string // id of a claim that is pursued
-	settled      bool   // of a claim: its workflow has ended, and nothing of it is open
-	supplier     string // of a return or a claim
-	country      string
-	lines, units int64
-	factSeq      int64
-	deliveredSeq int64 // moves on as batches are delivered
-	started      bool
-	recorded     bool            // the workflow left a state to go on from
-	granted      *returns.State  // of a return that begins: as the desk granted it
-	opened       *payments.State // of a payment that begins: as the order was placed
-	tries        int
-	lease        time.Time // identifies the claim
-}
-
-// claimOrderSQL leases the order that has waited longest. A fact that comes meanwhile takes
-// deliver_at back to now, so the end of the delivery sees that the lease is no longer its own.
-const claimOrderSQL = `
-	UPDATE orders o SET deliver_at = now() + $1::interval
-	WHERE key = (SELECT key FROM orders WHERE deliver_at <= now() ORDER BY deliver_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-	RETURNING storefront, order_id, country, fact_seq, delivered_seq, started_at IS NOT NULL, state IS NOT NULL,
-		deliver_tries, deliver_at,
-		(SELECT count(*) FROM order_lines l WHERE l.order_key = o.key),
-		(SELECT coalesce(sum(quantity), 0)::bigint FROM order_lines l WHERE l.order_key = o.key)`
-
-// claimReturnSQL does the same for returns.
-const claimReturnSQL = `
-	UPDATE returns r SET deliver_at = now() + $1::interval
-	FROM orders o
-	WHERE rma = (SELECT rma FROM returns WHERE deliver_at <= now() ORDER BY deliver_at LIMIT 1 FOR UPDATE SKIP LOCKED) AND o.key = r.order_key
-	RETURNING o.storefront, o.order_id, o.country, r.fact_seq, r.delivered_seq, r.started_at IS NOT NULL, true, r.deliver_tries, r.deliver_at,
-		(SELECT count(*) FROM return_lines l WHERE l.rma = r.rma),
-		(SELECT coalesce(sum(quantity), 0)::bigint FROM return_lines l WHERE l.rma = r.rma), r.rma, r.supplier,
-		CASE WHEN r.started_at IS NULL THEN r.state END`
-
-// claimPaymentSQL does the same for payments.
-const claimPaymentSQL = `
-	UPDATE payments p SET deliver_at = now() + $1::interval
-	FROM orders o
-	WHERE order_key = (SELECT order_key FROM payments WHERE deliver_at <= now() ORDER BY deliver_at LIMIT 1 FOR UPDATE SKIP LOCKED) AND o.key = p.order_key
-	RETURNING o.storefront, o.order_id, o.country, p.fact_seq, p.delivered_seq, p.started_at IS NOT NULL, true, p.deliver_tries, p.deliver_at,
-		0::bigint, 0::bigint, CASE WHEN p.started_at IS NULL THEN p.state END`
-
-// claimClaimSQL does the same for the claims that are pursued.
-const claimClaimSQL = `
-	UPDATE pursuits p SET deliver_at = now() + $1::interval
-	FROM orders o
-	WHERE id = (SELECT id FROM pursuits WHERE deliver_at <= now() ORDER BY deliver_at LIMIT 1 FOR UPDATE SKIP LOCKED) AND o.key = p.order_key
-	RETURNING o.storefront, o.order_id, o.country, p.fact_seq, p.delivered_seq, p.started_at IS NOT NULL, true, p.deliver_tries, p.deliver_at,
-		0::bigint, 0::bigint, p.id, p.supplier,
-		p.closed_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.pursuit = p.id AND c.closed_at IS NULL)`
-
-// claim takes what has waited longest: an order, or when none waits a return, a payment, or a claim.
-func (d *Deliverer) claim(ctx context.Context) (*due, error) {
-	var o due
-	fields := []any{
-		&o.key.Storefront, &o.key.Order, &o.country, &o.factSeq, &o.deliveredSeq, &o.started, &o.recorded, &o.tries, &o.lease, &o.lines, &o.units,
-	}
-	err := d.Pool.QueryRow(ctx, claimOrderSQL, deliveryLease).Scan(fields...)
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = d.Pool.QueryRow(ctx, claimReturnSQL, deliveryLease).Scan(append(fields, &o.rma, &o.supplier, &o.granted)...)
-	}
-	if errors.Is(err, pgx.ErrNoRows) {
-		o.payment = true
-		err = d.Pool.QueryRow(ctx, claimPaymentSQL, deliveryLease).Scan(append(fields, &o.opened)...)
-	}
-	if errors.Is(err, pgx.ErrNoRows) {
-		o.payment = false
-		err = d.Pool.QueryRow(ctx, claimClaimSQL, deliveryLease).Scan(append(fields, &o.claim, &o.supplier, &o.settled)...)
-	}
-	return &o, err
-}
-
-// name is how people know it.
-func (o *due) name() string {
-	switch {
-	case o.rma != "":
-		return o.rma
-	case o.payment:
-		return payments.WorkflowID(o.key)
-	case o.claim != "":
-		return claims.WorkflowID(o.claim)
-	}
-	return o.key.String()
-}
-
-// row is where it stands: its table, the column of its key, and the key.
-func (o *due) row() (table, column, key string) {
-	switch {
-	case o.rma != "":
-		return "returns", "rma", o.rma
-	case o.payment:
-		return "payments", "order_key", o.key.String()
-	case o.claim != "":
-		return "pursuits", "id", o.claim
-	}
-	return "orders", "key", o.key.String()
+	return true, more, err
 }
 
 // deliver starts the workflow if need be and sends the facts. It moves o on as far as it gets.

@@ -368,7 +368,7 @@ func TestDueWorkIsFoundWithoutReadingHistory(t *testing.T) {
 	b.place(t, sample("x"), "x")
 	b.exec(t, `ANALYZE documents`)
 	b.exec(t, `ANALYZE orders`)
-	for index, sql := range intake.HotQueries {
+	for sql, index := range intake.HotQueries {
 		rows, err := b.pool.Query(context.Background(), "EXPLAIN "+sql)
 		require.NoError(t, err)
 		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])

@@ -12,6 +12,7 @@ import (
 	"github.com/dropline/dropline/internal/facts"
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/supplier"
 	"github.com/dropline/dropline/internal/supplier/restapi"
 	"github.com/dropline/dropline/internal/tracking"
@@ -56,7 +57,7 @@ func (p *Processor) applySupplier(ctx context.Context, tx pgx.Tx, d received) (v
 	case document.Acknowledgment != nil:
 		return acknowledge(ctx, tx, d, po, document.Acknowledgment)
 	case document.ShipNotice != nil:
-		return announce(ctx, tx, d, po, document.ShipNotice)
+		return p.announce(ctx, tx, d, po, document.ShipNotice)
 	case document.CancelAnswer != nil:
 		answer := *document.CancelAnswer
 		answer.Key = document.CancelKey
@@ -92,18 +93,19 @@ func unreadable(err error) verdict {
 // acknowledge appends the fact first, which locks the order before its purchase order, as everyone
 // does.
 func acknowledge(ctx context.Context, tx pgx.Tx, d received, po purchaseOrder, a *order.Acknowledgment) (verdict, error) {
-	if _, err := facts.Append(ctx, tx, po.order, order.Fact{Acknowledge: a}, true, d.id); err != nil {
+	batch := &pgx.Batch{}
+	if err := facts.QueueAppend(batch, po.order, order.Fact{Acknowledge: a}, true, d.id); err != nil {
 		return verdict{}, err
 	}
-	_, err := tx.Exec(ctx, `UPDATE purchase_orders SET acknowledged_at = least(acknowledged_at, $2) WHERE number = $1`, po.number, a.At)
-	if err != nil {
+	batch.Queue(`UPDATE purchase_orders SET acknowledged_at = least(acknowledged_at, $2) WHERE number = $1`, po.number, a.At)
+	if err := postgres.Later(ctx, tx, batch); err != nil {
 		return verdict{}, fmt.Errorf("record the acknowledgment of %s: %w", po.number, err)
 	}
 	return applied(po.order), nil
 }
 
-func announce(ctx context.Context, tx pgx.Tx, d received, po purchaseOrder, n *order.ShipNotice) (verdict, error) {
-	announced, err := tracking.Announce(ctx, tx, *n, d.id)
+func (p *Processor) announce(ctx context.Context, tx pgx.Tx, d received, po purchaseOrder, n *order.ShipNotice) (verdict, error) {
+	announced, err := p.names.Announce(ctx, tx, *n, d.id)
 	switch {
 	case err != nil:
 		return verdict{}, err
@@ -182,7 +184,7 @@ func (p *Processor) applyCarrier(ctx context.Context, tx pgx.Tx, d received) (ve
 	if err != nil {
 		return unreadable(err), nil
 	}
-	outcome, err := tracking.ApplyScans(ctx, tx, push.Scans, d.id)
+	outcome, err := p.names.ApplyScans(ctx, tx, push.Scans, d.id)
 	if err != nil {
 		return verdict{}, err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/storefront"
+	"github.com/dropline/dropline/internal/tracking"
 )
 
 const (
@@ -52,6 +53,7 @@ type Processor struct {
 
 	once  sync.Once
 	nudge chan struct{}
+	names tracking.Names
 }
 
 // Nudge tells the processor, in this process, that there is work. It never blocks.
@@ -187,18 +189,22 @@ func (p *Processor) apply(ctx context.Context, d received) (verdict, error) {
 		return v, finish(ctx, p.Pool, d.id, v)
 	}
 	var v verdict
-	err := postgres.InTx(ctx, p.Pool, func(tx pgx.Tx) (err error) {
-		if v, err = p.safely(ctx, tx, d); unstorable(err) {
-			v, err = quarantine(CodeInvalid, "It holds characters or values that cannot be stored. Ask the sender for a corrected document."), nil
-		}
-		if err != nil {
+	err := postgres.Transact(ctx, p.Pool, func(tx *postgres.Tx) (err error) {
+		if v, err = p.safely(ctx, tx, d); err != nil {
 			return err
 		}
 		if v.status == statusQuarantined {
 			return errQuarantined
 		}
-		return finish(ctx, tx, d.id, v)
+		finishLast(tx, d.id, v)
+		return nil
 	})
+	if finishedBefore(err) {
+		return verdict{}, nil
+	}
+	if unstorable(err) {
+		v, err = quarantine(CodeInvalid, "It holds characters or values that cannot be stored. Ask the sender for a corrected document."), errQuarantined
+	}
 	if errors.Is(err, errQuarantined) {
 		err = finish(ctx, p.Pool, d.id, v)
 	}

@@ -79,6 +79,23 @@ func TestRowsThatAnotherHoldsArePassedOver(t *testing.T) {
 	require.NotNil(t, d.last())
 }
 
+// Its effect is another's by then, or nobody's: an operator may have dismissed it.
+func TestADocumentThatIsFinishedMeanwhileHasNoEffect(t *testing.T) {
+	t.Parallel()
+	b := withPO(t)
+	b.exec(t, `CREATE FUNCTION dismiss() RETURNS trigger LANGUAGE plpgsql AS
+		$$ BEGIN UPDATE documents SET status = 'ignored' WHERE id = NEW.document_id; RETURN NEW; END $$`)
+	b.exec(t, `CREATE TRIGGER meanwhile AFTER INSERT ON facts FOR EACH ROW EXECUTE FUNCTION dismiss()`)
+	id := b.event(t, "supplier/acme", "purchase_order.acknowledged", b.head("P-1")+`,"whole":"accepted"}`)
+	b.process(t)
+	require.Empty(t, b.facts(t))
+	b.exec(t, `DROP TRIGGER meanwhile ON facts`)
+	b.exec(t, `UPDATE documents SET next_attempt_at = now()`)
+	b.process(t)
+	require.Equal(t, "applied", b.standing(t, id))
+	require.Len(t, b.facts(t), 1)
+}
+
 func TestWhatPostgresRefusedIsNotRepeatedInTheLog(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

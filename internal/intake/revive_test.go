@@ -15,12 +15,17 @@ import (
 	"github.com/dropline/dropline/workflows"
 )
 
-// starter is a server that only notes how a workflow is started with a signal.
+// starter is a server that only notes how a workflow is started.
 type starter struct {
 	intake.Temporal
 
 	options client.StartWorkflowOptions
 	input   any
+}
+
+func (s *starter) ExecuteWorkflow(_ context.Context, o client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
+	s.options, s.input = o, args[0]
+	return struct{ client.WorkflowRun }{}, nil
 }
 
 func (s *starter) SignalWithStartWorkflow(

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/dropline/dropline/internal/postgres"
 )
 
 // Standings of a document.
@@ -85,11 +87,17 @@ type execer interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 }
 
+const finishSQL = `
+	UPDATE documents SET status = $2, reason_code = $3, reason = $4, order_key = coalesce(nullif($5, ''), order_key),
+		processed_at = now()
+	WHERE id = $1 AND status = 'received'`
+
+func (v verdict) finishing(documentID int64) []any {
+	return []any{documentID, v.status, v.code, v.reason, v.order}
+}
+
 func finish(ctx context.Context, db execer, documentID int64, v verdict) error {
-	tag, err := db.Exec(ctx, `
-		UPDATE documents SET status = $2, reason_code = $3, reason = $4, order_key = coalesce(nullif($5, ''), order_key),
-			processed_at = now()
-		WHERE id = $1 AND status = 'received'`, documentID, v.status, v.code, v.reason, v.order)
+	tag, err := db.Exec(ctx, finishSQL, v.finishing(documentID)...)
 	if err != nil {
 		return fmt.Errorf("finish document %d: %w", documentID, err)
 	}
@@ -100,3 +108,16 @@ func finish(ctx context.Context, db execer, documentID int64, v verdict) error {
 }
 
 var _ execer = pgx.Tx(nil)
+
+// finishLast is finish in the round trip that commits. Nothing must be committed of a document that somebody else
+// finished in the meantime, so that it fails there: dividing by no rows is an error that finishedBefore knows.
+func finishLast(tx *postgres.Tx, documentID int64, v verdict) {
+	tx.Last(`WITH finished AS (`+finishSQL+` RETURNING 1) SELECT 1 / count(*) FROM finished`, v.finishing(documentID)...)
+}
+
+func finishedBefore(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == divisionByZero
+}
+
+const divisionByZero = "22012"

@@ -74,6 +74,9 @@ type Terms struct {
 	// KeepOnSilence: an unanswered cancellation leaves the order with the supplier until a person
 	// decides, instead of moving it on after the promised time.
 	KeepOnSilence bool `json:"keepOnSilence,omitempty"`
+	// LooksRarer: such an order looks less and less often whether the answer has come. Orders that were
+	// routed before this was known look daily, as their histories say.
+	LooksRarer bool `json:"looksRarer,omitempty"`
 	// AcceptPriceBP is the rise in unit cost that is taken without asking, in basis points.
 	AcceptPriceBP int64 `json:"acceptPriceBp,omitempty"`
 	// AcceptSubstitutes: the contract allows substitutes. One that is offered has to be ordered anew.

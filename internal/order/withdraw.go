@@ -6,9 +6,13 @@ import (
 	"time"
 )
 
-// unpromised is how long an answer is waited for that no contract promises, and how often an order
-// that a person has to decide about says so again.
-const unpromised = 24 * time.Hour
+const (
+	// unpromised is how long an answer is waited for that no contract promises, and how soon an order that a
+	// person has to decide about looks again.
+	unpromised = 24 * time.Hour
+	// rarestLook is how often it looks at least: each look costs a timer, a task and a record.
+	rarestLook = 7 * 24 * time.Hour
+)
 
 // longestExtension bounds how long a ship clock that was extended again and again says nothing.
 const longestExtension = 30 * 24 * time.Hour
@@ -200,7 +204,7 @@ func (s *State) silence(po *PurchaseOrder, w *Withdrawal, now time.Time) {
 	case w.Acknowledged && !w.cancels():
 		s.refuse(po, w, "it acknowledged the order in the meantime", now)
 	case po.Terms.KeepOnSilence:
-		w.ConfirmBy = now.Add(unpromised).In(w.ConfirmBy.Location())
+		w.ConfirmBy = now.Add(w.patience(po.Terms, now)).In(w.ConfirmBy.Location())
 		s.tell(now, "%s has not answered the cancellation of %s in the promised time", po.Terms.Name, po.Number)
 		s.raise(now, "cancel/"+w.Key, "%s has not answered the cancellation of %s: ask it, and resolve withdrawal %s", po.Terms.Name, po.Number, w.Key)
 	case w.labelled():
@@ -208,6 +212,15 @@ func (s *State) silence(po *PurchaseOrder, w *Withdrawal, now time.Time) {
 	default:
 		s.confirm(po, w, Silent, now)
 	}
+}
+
+// patience is how long a withdrawal that nobody answers waits for the next look: as many days as it has waited
+// already.
+func (w *Withdrawal) patience(t Terms, now time.Time) time.Duration {
+	if !t.LooksRarer {
+		return unpromised
+	}
+	return min(max(now.Sub(w.WantedAt).Truncate(unpromised), unpromised), rarestLook)
 }
 
 // OnlyIfSilent: the units are asked back because the supplier never answered for them. An answer

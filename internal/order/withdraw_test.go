@@ -42,6 +42,24 @@ func TestSupplierThatKeepsOnSilenceIsLeftToAPersonAgainAndAgain(t *testing.T) {
 	b.begin(StepRoute)
 }
 
+func TestAnOrderThatNobodyAnswersLooksRarer(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.routeTo(Terms{KeepOnSilence: true, LooksRarer: true}, ShippedLine{1, 3}, ShippedLine{2, 2})
+	b.submit(1)
+	b.pass(2 * time.Hour)
+	step := b.answer(AnswerPending)
+	b.pass(4 * time.Hour)
+	for _, days := range []time.Duration{1, 1, 2, 4, 7, 7, 7} {
+		wait := days * 24 * time.Hour
+		require.Equal(t, b.now.Add(wait), b.deadline("cancel/"+step.Subject))
+		b.pass(wait)
+		require.True(t, b.attention("cancel/"+step.Subject))
+	}
+	b.s.ResolveWithdrawal(step.Subject, true, b.now)
+	b.begin(StepRoute)
+}
+
 func TestAPromiseWithoutATimeStillEnds(t *testing.T) {
 	t.Parallel()
 	b := acknowledged(t)

@@ -57,7 +57,7 @@ func (w *world) newParty(i int) *party {
 		deaf: 30 * w.pick(2), liar: 30 * w.pick(2), slow: 40 * w.pick(2), mute: w.chance(20), rejects: 20 * w.pick(2), loseCopy: w.chance(50),
 	}
 	p.terms = Terms{
-		Name: "Supplier " + p.id, KeepOnSilence: w.chance(40), AcceptPriceBP: int64(w.pick(2)) * 500, AcceptSubstitutes: w.chance(50),
+		Name: "Supplier " + p.id, KeepOnSilence: w.chance(40), LooksRarer: w.chance(50), AcceptPriceBP: int64(w.pick(2)) * 500, AcceptSubstitutes: w.chance(50),
 	}
 	for _, sku := range []string{"A", "B", "C", "D"} {
 		p.stock[sku] = int64(w.pick(8))

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/postgres"
 )
 
 // Channel is to whom a message goes.
@@ -73,7 +74,7 @@ func Add(ctx context.Context, tx pgx.Tx, messages ...Message) error {
 	batch := &pgx.Batch{}
 	err := Queue(batch, messages...)
 	if err == nil && batch.Len() > 0 {
-		err = tx.SendBatch(ctx, batch).Close()
+		err = postgres.Later(ctx, tx, batch)
 	}
 	if err != nil {
 		return fmt.Errorf("add %d messages to the outbox: %w", len(messages), err)

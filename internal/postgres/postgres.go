@@ -96,15 +96,7 @@ func Migrate(ctx context.Context, pool *pgxpool.Pool) (int64, error) {
 // InTx runs fn in one transaction, retried when Postgres asks for it (serialization, deadlock). fn
 // must have no effect outside the transaction.
 func InTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
-	const attempts = 5
-	var err error
-	for range attempts {
-		err = pgx.BeginFunc(ctx, pool, fn)
-		if !Retryable(err) {
-			return err
-		}
-	}
-	return err
+	return Transact(ctx, pool, func(tx *Tx) error { return fn(tx) })
 }
 
 // Retryable is true for failures that ask for the same transaction again.

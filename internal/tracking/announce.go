@@ -14,6 +14,7 @@ import (
 	"github.com/dropline/dropline/internal/carrier"
 	"github.com/dropline/dropline/internal/facts"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/postgres"
 )
 
 // Announced is what became of a ship notice.
@@ -38,7 +39,12 @@ var ErrNoPurchaseOrder = errors.New("no such purchase order")
 // before it. The fact is urgent unless the notice only confirms what the order expects: the
 // purchase order is acknowledged without reservation and live, and holds the shipped units.
 func Announce(ctx context.Context, tx pgx.Tx, notice order.ShipNotice, document int64) (Announced, error) {
-	known, err := readNames(ctx, tx)
+	return new(Names).Announce(ctx, tx, notice, document)
+}
+
+// Announce is the function of that name.
+func (n *Names) Announce(ctx context.Context, tx pgx.Tx, notice order.ShipNotice, document int64) (Announced, error) {
+	known, err := n.current(ctx, tx)
 	if err != nil {
 		return "", err
 	}
@@ -55,16 +61,17 @@ func Announce(ctx context.Context, tx pgx.Tx, notice order.ShipNotice, document 
 	if err != nil {
 		return "", fmt.Errorf("judge the ship notice for %s: %w", notice.PO, err)
 	}
-	if _, err := facts.Append(ctx, tx, orderKey, order.Fact{Ship: &notice}, !routine, document); err != nil {
+	batch := &pgx.Batch{}
+	if err := facts.QueueAppend(batch, orderKey, order.Fact{Ship: &notice}, !routine, document); err != nil {
 		return "", err
 	}
 	if routine {
-		_, err := tx.Exec(ctx, `
+		batch.Queue(`
 			UPDATE orders o SET deliver_at = least(o.deliver_at, now() + $3::interval, now() + (p.ship_due_at - now()) / 2)
 			FROM purchase_orders p WHERE o.key = $1 AND p.number = $2`, orderKey, notice.PO, RoutineWait)
-		if err != nil {
-			return "", fmt.Errorf("let the ship notice for %s wait: %w", notice.PO, err)
-		}
+	}
+	if err := postgres.Later(ctx, tx, batch); err != nil {
+		return "", fmt.Errorf("tell the ship notice for %s: %w", notice.PO, err)
 	}
 	if _, err := b.refresh(ctx, tx, document); err != nil {
 		return "", fmt.Errorf("apply the scans of a parcel of %s: %w", notice.PO, err)

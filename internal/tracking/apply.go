@@ -27,7 +27,12 @@ type Outcome struct {
 // Scans of a number that no parcel has yet are kept, and count once it is announced. document is
 // the inbound document they came with, 0 for a poll.
 func ApplyScans(ctx context.Context, tx pgx.Tx, scans []carrier.Scan, document int64) (Outcome, error) {
-	known, err := readNames(ctx, tx)
+	return new(Names).ApplyScans(ctx, tx, scans, document)
+}
+
+// ApplyScans is the function of that name.
+func (n *Names) ApplyScans(ctx context.Context, tx pgx.Tx, scans []carrier.Scan, document int64) (Outcome, error) {
+	known, err := n.current(ctx, tx)
 	if err != nil {
 		return Outcome{}, err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -22,6 +24,34 @@ type names struct {
 	byName map[string]string
 	// services lists, by tracking service, the carriers that its aliases name.
 	services map[string][]string
+}
+
+// Names remembers for a while under which names carriers are known, for whoever applies many scans and notices.
+// A name that the catalogue gives to a carrier counts for what comes afterwards, so that it does not matter
+// whether that is a few seconds sooner or later. The zero Names is ready for use.
+type Names struct {
+	mu    sync.Mutex
+	read  time.Time
+	known names
+}
+
+// namesFor is how long they are remembered.
+const namesFor = 5 * time.Second
+
+func (n *Names) current(ctx context.Context, q querier) (names, error) {
+	n.mu.Lock()
+	known, fresh := n.known, time.Since(n.read) < namesFor
+	n.mu.Unlock()
+	if fresh {
+		return known, nil
+	}
+	known, err := readNames(ctx, q)
+	if err == nil {
+		n.mu.Lock()
+		n.known, n.read = known, time.Now()
+		n.mu.Unlock()
+	}
+	return known, err
 }
 
 func readNames(ctx context.Context, q querier) (names, error) {

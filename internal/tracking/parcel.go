@@ -14,6 +14,7 @@ import (
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/outbox"
 	"github.com/dropline/dropline/internal/paymentdesk"
+	"github.com/dropline/dropline/internal/postgres"
 	"github.com/dropline/dropline/internal/sla"
 )
 
@@ -53,12 +54,16 @@ func (s *silences) policy() carrier.Policy {
 func (p *parcel) move(ctx context.Context, tx pgx.Tx, scans []carrier.Scan, document int64) (int, error) {
 	standing, outlook := p.judge(scans)
 	news := p.news(standing, outlook)
+	batch := &pgx.Batch{}
 	for _, n := range news {
-		if _, err := facts.Append(ctx, tx, p.order, order.Fact{Milestone: &n}, true, document); err != nil {
+		if err := facts.QueueAppend(batch, p.order, order.Fact{Milestone: &n}, true, document); err != nil {
 			return 0, err
 		}
 	}
-	if err := p.save(ctx, tx, standing, outlook); err != nil {
+	if err := p.save(batch, standing, outlook); err != nil {
+		return 0, fmt.Errorf("save a parcel of %s: %w", p.po, err)
+	}
+	if err := postgres.Later(ctx, tx, batch); err != nil {
 		return 0, fmt.Errorf("save a parcel of %s: %w", p.po, err)
 	}
 	return len(news), nil
@@ -116,9 +121,8 @@ func (p *parcel) detail(s carrier.Standing, m order.Milestone) string {
 	return ""
 }
 
-// save writes the row, and the messages that follow.
-func (p *parcel) save(ctx context.Context, tx pgx.Tx, s carrier.Standing, o carrier.Outlook) error {
-	batch := &pgx.Batch{}
+// save queues the row, and the messages that follow.
+func (p *parcel) save(batch *pgx.Batch, s carrier.Standing, o carrier.Outlook) error {
 	batch.Queue(`
 		UPDATE parcels SET milestone = $4, milestone_at = $5, first_scan_at = $6, last_scan_at = $7,
 			note = $8, next_check_at = $9
@@ -133,10 +137,7 @@ func (p *parcel) save(ctx context.Context, tx pgx.Tx, s carrier.Standing, o carr
 			return err
 		}
 	}
-	if err := outbox.Queue(batch, p.messages(s, o)...); err != nil {
-		return err
-	}
-	return tx.SendBatch(ctx, batch).Close()
+	return outbox.Queue(batch, p.messages(s, o)...)
 }
 
 // noteOf is what a person should know of the parcel.
