@@ -101,6 +101,10 @@ func (s *State) RefundedAgain(t RefundTried, now time.Time) {
 	s.lower(matterRefund(r.Key))
 	s.post(Post{Kind: PostRefundRepeated, About: r.Key, N: r.Try, Amount: r.Amount})
 	s.tell(now, "The refund of %s is made once more", s.amount(r.Amount))
+	if t.Standing == RefundPending || t.Standing == RefundDone && t.Try == 1 {
+		// One that was held, or was refused at once, is the first that the customer hears of; others are told once.
+		s.Notices = append(s.Notices, Notice{Key: r.Key, Amount: r.Amount})
+	}
 	s.stands(r, t, now)
 	if ahead != nil {
 		s.takeChange(ahead, now)

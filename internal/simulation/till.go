@@ -81,7 +81,7 @@ func (l *life) deals() {
 	l.key.Storefront = shop
 	l.till = &till{
 		reference: fmt.Sprintf("pi_%d", l.number), currency: strings.ToLower(l.world.currency), answers: map[string]*answered{},
-		pends: oneOf(l, []int{0, 30, 80}), failing: oneOf(l, []int{0, 20, 50}), quarrels: l.chance(50), meddles: l.chance(10),
+		pends: oneOf(l, []int{0, 30, 80}), failing: oneOf(l, []int{0, 20, 50}), quarrels: l.chance(50), meddles: l.chance(25),
 	}
 	if l.chance(25) {
 		l.till.declines = oneOf(l, []int{1, 2, 3, 1000})

@@ -58,7 +58,7 @@ func (l *life) tillActs() {
 			}
 		}
 	case 4, 5:
-		if t.quarrels && l.chance(30) {
+		if t.quarrels && l.chance(60) {
 			l.disputes()
 		}
 	case 6:
@@ -249,6 +249,9 @@ func (l *life) tillFinishes() bool {
 			l.settleRefund(made, l.chance(t.failing/2))
 			return true
 		}
+	}
+	if t.quarrels && l.placed && l.chance(3) {
+		l.disputes()
 	}
 	for _, d := range t.disputes {
 		if (d.status == "under_review" || !d.waits) && l.decideDispute(d) {
