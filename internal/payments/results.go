@@ -1,6 +1,7 @@
 package payments
 
 import (
+	"encoding/json"
 	"time"
 )
 
@@ -63,6 +64,31 @@ func (s *State) refusedCapture(t Taking, now time.Time) {
 	s.tell(now, "The capture was refused%s", because(t.Code))
 	s.raise(now, matterCapture, "the capture of %s was refused%s%s: decide retry, be paid by other means and say paid_elsewhere, or write it off",
 		s.amount(s.Due()), because(t.Code), again)
+}
+
+// Voiding is how the letting go of an authorisation ended of which nothing is due. Taken is what somebody at
+// the provider had captured of it nevertheless, all of it too much; Amount 0: nothing.
+type Voiding struct {
+	Taken Taking `json:"taken"`
+}
+
+// UnmarshalJSON also takes the answer of an earlier build, which was none.
+func (v *Voiding) UnmarshalJSON(data []byte) error {
+	type plain Voiding
+	if len(data) == 0 || data[0] != '{' {
+		return nil
+	}
+	return json.Unmarshal(data, (*plain)(v))
+}
+
+// LetGo takes the end of letting an authorisation go.
+func (s *State) LetGo(v Voiding, now time.Time) {
+	if v.Taken.Amount == 0 {
+		s.VoidedNow(now)
+		return
+	}
+	s.done(StepVoid)
+	s.CapturedWith(v.Taken, now)
 }
 
 // VoidedNow: the authorisation is let go, or had ended by itself.
