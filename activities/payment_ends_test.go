@@ -33,7 +33,7 @@ func TestWhatSomebodyTookOfACancelledOrderGoesBack(t *testing.T) {
 	require.EqualValues(t, -2700, c.balance(ledger.RefundsPayable), "it is owed to the customer")
 	require.Len(t, c.state.Attention, 1)
 	c.state.Decide(payments.Decision{ID: "1", By: "operator", Kind: payments.DecideRetry}, c.now)
-	c.again(payments.RefundDone)
+	c.refundsAgain(payments.RefundDone)
 	c.record(payments.StepRecord)
 	c.record(payments.StepClose)
 	require.Zero(t, c.balance(ledger.RefundsPayable))
@@ -41,8 +41,8 @@ func TestWhatSomebodyTookOfACancelledOrderGoesBack(t *testing.T) {
 	require.True(t, c.state.Finished())
 }
 
-// again makes the refund once more that a person decided to.
-func (c *till) again(standing payments.RefundStanding) {
+// refundsAgain makes the refund once more that a person decided to.
+func (c *till) refundsAgain(standing payments.RefundStanding) {
 	c.t.Helper()
 	next, ok := c.state.NextRefund(payments.StepRefund)
 	require.True(c.t, ok)
@@ -87,7 +87,7 @@ func TestTheCustomerIsToldOfARefundThatWasHeld(t *testing.T) {
 			standing = payments.RefundPending
 			c.sim.SetManner("pm_card", paymentsim.Manner{RefundsPend: true})
 		}
-		c.again(standing)
+		c.refundsAgain(standing)
 		c.record(payments.StepRecord)
 		require.EqualValues(t, 1, c.number(`SELECT count(*) FROM outbox WHERE kind = 'refunded'`))
 	}

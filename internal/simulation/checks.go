@@ -238,6 +238,8 @@ func (l *life) checkLetters(s *order.State, e *ended) {
 		l.fail("%d units are lost, the customer was told of %d", lost, items[notify.Lost])
 	case l.till == nil && count[notify.Refunded] != int64(e.refundsPaid):
 		l.fail("%d refunds were made, the customer was told of %d", e.refundsPaid, count[notify.Refunded])
+	case count[notify.StoreCredited] != l.creditsGiven():
+		l.fail("%d store credits were given, the customer was told of %d", l.creditsGiven(), count[notify.StoreCredited])
 	}
 }
 

@@ -137,6 +137,9 @@ func (l *life) asksReturn() {
 	}
 	l.requests++
 	body := map[string]any{"request_id": fmt.Sprintf("b%d", l.requests), "photos": l.pick(2), "lines": l.wishes()}
+	if l.key.Storefront == "hazel" && l.chance(60) {
+		body["resolution"] = "store_credit"
+	}
 	what := "return asked"
 	switch {
 	case l.lastReturn != nil && l.chance(15):

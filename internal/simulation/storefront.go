@@ -128,6 +128,7 @@ func (l *life) placeOther() {
 type entry struct {
 	path, key, body, answer string
 	amount                  int64
+	credit, bonus           int64 // store credit, and what of it comes on top of the price
 	lines                   []order.ShippedLine
 }
 
@@ -164,6 +165,9 @@ func (l *life) serveStorefront(w http.ResponseWriter, r *http.Request, body []by
 			l.fail("%d is paid back, %d was captured", l.paidBack, l.basket.captured)
 		}
 		l.happened("refund")
+	}
+	if strings.HasSuffix(r.URL.Path, "/store_credits") {
+		l.writesCredit(e, body)
 	}
 	e.answer = fmt.Sprintf(`{"reference":"r-%d","at":%q,"amount":%q,"currency":%q}`, len(l.entries)+1, "2026-03-02T10:00:00Z", said.Amount, said.Currency)
 	l.entries[key] = e

@@ -43,6 +43,7 @@ type moneyBack struct {
 	reference, key, status, reason string // status: pending, succeeded, failed
 	amount                         int64
 	at                             time.Time
+	silent                         bool // nobody tells of its end: who wants to know has to look
 }
 
 // chargeback is what the customer's bank took back.
@@ -64,16 +65,21 @@ type answered struct {
 // keysKept is how long the provider knows a key: a day at least, it says.
 const keysKept = 26 * time.Hour
 
-// tills are the storefronts whose payments a provider holds, and others with an eye on money, by what is
-// left of a seed. No choice is spent on it: the lives of all other seeds stay what they were.
+// tills are the storefronts whose payments a provider holds, by what is left of a seed. No choice is spent
+// on it: the lives of all other seeds stay what they were.
 var tills = map[uint64]string{1: "rowan", 7: "willow", 10: "willow"}
 
-// deals gives every third life a storefront and suppliers with whom money takes longer ways.
+// deals gives every third life a storefront and suppliers with whom money takes longer ways: three of four
+// have a provider, and hazel gives store credit.
 func (l *life) deals() {
 	if l.number%3 != 1 {
 		return
 	}
 	l.pursued = true
+	if l.number%12 == 4 {
+		l.key.Storefront = "hazel"
+		return
+	}
 	shop := tills[l.number%12]
 	if shop == "" || l.world.currency == "KWD" { // the provider takes no thousandths
 		return
@@ -277,7 +283,7 @@ func (l *life) takeRefund(key string, form url.Values) (int, map[string]any) {
 	}
 	made := &moneyBack{reference: fmt.Sprintf("re_%d_%d", l.number, len(t.refunds)+1), key: key, status: "succeeded", amount: amount, at: l.now}
 	if l.chance(t.pends) {
-		made.status = "pending"
+		made.status, made.silent = "pending", l.chance(30)
 	}
 	t.refunds, t.refunded = append(t.refunds, made), t.refunded+amount
 	l.happened("refund at the provider: " + made.status)
@@ -313,6 +319,10 @@ func (l *life) showTill(path string, query url.Values) (int, map[string]any) {
 	}
 	for _, made := range t.refunds {
 		if path == "refunds/"+made.reference {
+			if made.status == "pending" && made.silent && (l.quiet || l.chance(50)) {
+				l.happened("refund settled without a word")
+				l.bringsRefund(made, l.chance(t.failing/2))
+			}
 			return http.StatusOK, t.refund(made)
 		}
 	}

@@ -44,7 +44,7 @@ func (l *life) tillActs() {
 	switch l.pick(10) {
 	case 0, 1, 2:
 		for _, made := range t.refunds {
-			if made.status == "pending" && l.chance(50) {
+			if made.status == "pending" && !made.silent && l.chance(50) {
 				l.settleRefund(made, l.chance(t.failing))
 				return
 			}
@@ -76,18 +76,24 @@ func (l *life) tillActs() {
 	}
 }
 
-// settleRefund brings a refund to its end. One that had succeeded may still come back; one that failed
-// stays so.
+// settleRefund brings a refund to its end and tells of it.
 func (l *life) settleRefund(made *moneyBack, fails bool) {
-	t := l.till
+	l.bringsRefund(made, fails)
+	if fails {
+		l.tell("refund.failed", l.till.refund(made), nil)
+	}
+	l.tell("refund.updated", l.till.refund(made), nil)
+}
+
+// bringsRefund brings a refund to its end. One that had succeeded may still come back; one that failed
+// stays so.
+func (l *life) bringsRefund(made *moneyBack, fails bool) {
 	made.status = "succeeded"
 	if fails {
 		made.status, made.reason = "failed", "expired_or_canceled_card"
-		t.refunded -= made.amount
-		l.tell("refund.failed", t.refund(made), nil)
+		l.till.refunded -= made.amount
 	}
 	l.happened("refund settled: " + made.status)
-	l.tell("refund.updated", t.refund(made), nil)
 }
 
 // disputes is the customer's bank taking back what is left of the capture, or a part of it.
@@ -245,7 +251,7 @@ func (l *life) tillFinishes() bool {
 	before := t.events
 	t.lapse(l)
 	for _, made := range t.refunds {
-		if made.status == "pending" {
+		if made.status == "pending" && !made.silent {
 			l.settleRefund(made, l.chance(t.failing/2))
 			return true
 		}
