@@ -132,14 +132,14 @@ func (r *run) busy(l *life) bool {
 	return false
 }
 
-// payment is the run of the payment's workflow with its state; nil when none runs or it is being loaded.
-func (l *life) payment() (*run, *payments.State) {
+// payment is where the payment's workflow stands; nil when none runs or it is being loaded.
+func (l *life) payment() *payments.State {
 	for _, r := range l.runs() {
 		if s := r.paymentState(l); s != nil {
-			return r, s
+			return s
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // revivePayment is an operator's decision to go on with a payment whose workflow did not end by itself.

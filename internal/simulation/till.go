@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -132,18 +133,17 @@ func (l *life) serveTill(w http.ResponseWriter, r *http.Request, body []byte) {
 	if !isAPI {
 		l.fail("the provider has no %s", r.URL.Path)
 	}
-	status, said := 0, map[string]any(nil)
 	if r.Method == http.MethodGet {
-		status, said = l.showTill(path, r.URL.Query())
-	} else {
-		form, err := url.ParseQuery(string(body))
-		if err != nil {
-			l.fail("the provider cannot read %s: %v", r.URL.Path, err)
-		}
-		var again bool
-		if status, said, again = l.onceAtTill(path, r.Header.Get("Idempotency-Key"), form); again {
-			w.Header().Set("Idempotent-Replayed", "true")
-		}
+		reply(w, l.showTill(path, r.URL.Query()))
+		return
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		l.fail("the provider cannot read %s: %v", r.URL.Path, err)
+	}
+	status, said, again := l.onceAtTill(path, r.Header.Get("Idempotency-Key"), form)
+	if again {
+		w.Header().Set("Idempotent-Replayed", "true")
 	}
 	w.WriteHeader(status)
 	reply(w, said)
@@ -305,17 +305,17 @@ func (l *life) takeEvidence(d *chargeback, form url.Values) (int, map[string]any
 }
 
 // showTill answers who only looks.
-func (l *life) showTill(path string, query url.Values) (int, map[string]any) {
+func (l *life) showTill(path string, query url.Values) map[string]any {
 	t := l.till
 	if path == "payment_intents/"+t.reference {
-		return http.StatusOK, t.intent()
+		return t.intent()
 	}
 	if path == "refunds" && query.Get("payment_intent") == t.reference {
 		data := []any{}
-		for i := len(t.refunds) - 1; i >= 0; i-- {
-			data = append(data, t.refund(t.refunds[i]))
+		for _, made := range slices.Backward(t.refunds) {
+			data = append(data, t.refund(made))
 		}
-		return http.StatusOK, map[string]any{"object": "list", "data": data, "has_more": false}
+		return map[string]any{"object": "list", "data": data, "has_more": false}
 	}
 	for _, made := range t.refunds {
 		if path == "refunds/"+made.reference {
@@ -323,9 +323,9 @@ func (l *life) showTill(path string, query url.Values) (int, map[string]any) {
 				l.happened("refund settled without a word")
 				l.bringsRefund(made, l.chance(t.failing/2))
 			}
-			return http.StatusOK, t.refund(made)
+			return t.refund(made)
 		}
 	}
 	l.fail("the provider has no %s", path)
-	return 0, nil
+	return nil
 }

@@ -128,7 +128,7 @@ func (l *life) decideDispute(d *chargeback) bool {
 // meddle is what somebody does by hand in the provider's own pages, who has looked here first.
 func (l *life) meddle() {
 	t := l.till
-	_, s := l.payment()
+	s := l.payment()
 	if s == nil || t.status != "requires_capture" || s.Due() <= 0 || s.Capture.Elsewhere+s.Capture.WrittenOff > 0 {
 		return
 	}
@@ -148,7 +148,7 @@ func (l *life) meddle() {
 
 // decidesPayment is a person's decision about a matter of the payment that waits. It says whether one was made.
 func (l *life) decidesPayment() bool {
-	_, s := l.payment()
+	s := l.payment()
 	if s == nil || l.now.Before(l.askAgain) {
 		return false
 	}
