@@ -148,8 +148,9 @@ func (o *Orders) captured(ctx context.Context, c *paymentCall, t payments.Taking
 				WHERE order_key = $1 AND standing = 'capturing' AND capture_try = $2`, key, c.try)
 			return nil
 		}
-		w.Queue(`UPDATE payments SET standing = 'captured', captured_minor = $3, capture_minor = NULL, awaits_shipment = false
-			WHERE order_key = $1 AND standing = 'capturing' AND capture_try = $2`, key, c.try, t.Amount)
+		w.Queue(`UPDATE payments SET standing = CASE WHEN standing IN ('elsewhere', 'written_off') THEN standing ELSE 'captured' END,
+			captured_minor = $3, capture_minor = NULL, awaits_shipment = false
+			WHERE order_key = $1 AND standing = $4 AND capture_try = $2`, key, c.try, t.Amount, c.standing)
 		if err := w.Flush(ctx); err != nil {
 			return err
 		}
@@ -167,35 +168,50 @@ func (o *Orders) captured(ctx context.Context, c *paymentCall, t payments.Taking
 	})
 }
 
-// VoidPayment lets an authorisation go of which nothing is due.
-func (o *Orders) VoidPayment(ctx context.Context, key order.Key) error {
+// tooMuch is what was captured although it was cancelled, or paid by other means.
+func (p *paymentRow) tooMuch() int64 {
+	if p.standing == paymentdesk.StandingElsewhere || p.standing == paymentdesk.StandingWrittenOff {
+		return p.captured
+	}
+	return min(p.captured, max(-p.due(), 0))
+}
+
+// VoidPayment lets an authorisation go of which nothing is due. It returns what somebody at the provider had
+// taken of it nevertheless, all of it too much.
+func (o *Orders) VoidPayment(ctx context.Context, key order.Key) (payments.Voiding, error) {
 	c, err := o.openPayment(ctx, key, nil)
 	if err != nil {
-		return err
+		return payments.Voiding{}, err
 	}
 	unpaid := c.standing == paymentdesk.StandingAuthorised && c.due() > 0
-	if unpaid || c.standing == paymentdesk.StandingCapturing || c.standing == paymentdesk.StandingCaptured {
-		return temporal.NewApplicationError(fmt.Sprintf("the authorisation of order %s is %s: it is not let go", key, c.standing), "Payment")
+	switch over := c.tooMuch(); {
+	case over > 0: // that was found before, and the answer did not arrive
+		return payments.Voiding{Taken: payments.Taking{Amount: c.captured, Over: over, Released: c.released}}, nil
+	case unpaid || c.standing == paymentdesk.StandingCapturing || c.standing == paymentdesk.StandingCaptured:
+		return payments.Voiding{}, temporal.NewApplicationError(fmt.Sprintf("the authorisation of order %s is %s: it is not let go", key, c.standing), "Payment")
 	}
 	_, err = c.provider.Void(ctx, "void/"+key.String(), c.reference)
 	if errors.Is(err, payment.ErrRefused) {
 		p, look := c.provider.LookUp(ctx, c.reference)
-		if look != nil {
-			return partnerFailure(look)
-		}
-		if p.Status == payment.Voided || p.Status == payment.Declined {
+		switch {
+		case look != nil:
+			return payments.Voiding{}, partnerFailure(look)
+		case p.Captured > 0:
+			taken := payments.Taking{Amount: p.Captured, Over: p.Captured, Released: c.released}
+			return payments.Voiding{Taken: taken}, o.captured(ctx, c, taken)
+		case p.Status == payment.Voided || p.Status == payment.Declined:
 			err = nil // it had ended by itself
 		}
 	}
 	if err != nil {
-		return partnerFailure(err)
+		return payments.Voiding{}, partnerFailure(err)
 	}
 	done, cancel := background(ctx)
 	defer cancel()
 	_, err = o.Pool.Exec(done, `UPDATE payments SET standing = CASE WHEN standing = 'authorised' THEN 'voided' ELSE standing END,
 		awaits_shipment = false WHERE order_key = $1`, key.String())
 	if err != nil {
-		return fmt.Errorf("record that the authorisation of order %s is let go: %w", key, err)
+		return payments.Voiding{}, fmt.Errorf("record that the authorisation of order %s is let go: %w", key, err)
 	}
-	return nil
+	return payments.Voiding{}, nil
 }

@@ -113,6 +113,8 @@ func recordPayment(w ledgerbook.Queue, s *payments.State) error {
 	}
 	standing := paymentdesk.StandingAuthorised
 	switch {
+	case s.Capture.Gone && s.Due() == 0 && s.Capture.Elsewhere+s.Capture.WrittenOff == 0:
+		standing = paymentdesk.StandingVoided // it ended by itself, and nobody has to let it go
 	case s.Capture.Elsewhere > 0:
 		standing = paymentdesk.StandingElsewhere
 	case s.Capture.WrittenOff > 0:
@@ -120,8 +122,8 @@ func recordPayment(w ledgerbook.Queue, s *payments.State) error {
 	}
 	w.Queue(`UPDATE payments SET state = $2, stage = $3, needs_attention = $4, moved_minor = $5,
 		closed_at = CASE WHEN $6 AND fact_seq <= $7 THEN coalesce(closed_at, now()) END,
-		standing = CASE WHEN standing = 'authorised' THEN $8 ELSE standing END, elsewhere_minor = $9, written_off_minor = $10
-		WHERE order_key = $1`,
+		standing = CASE WHEN standing = 'authorised' THEN $8 ELSE standing END, elsewhere_minor = $9, written_off_minor = $10,
+		awaits_shipment = awaits_shipment AND $8 = 'authorised' WHERE order_key = $1`,
 		s.Key.String(), snapshot, string(s.Stage()), len(s.Attention) > 0, s.Moved, s.Closed, s.LastFact, standing,
 		s.Capture.Elsewhere, s.Capture.WrittenOff)
 	var messages []outbox.Message

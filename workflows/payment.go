@@ -111,10 +111,11 @@ func (r *paymentRun) perform(ctx workflow.Context, step payments.StepKind) error
 		}
 		s.CapturedWith(taken, workflow.Now(ctx))
 	case payments.StepVoid:
-		if err := workflow.ExecuteActivity(partnerCall(ctx, "Let the authorisation go"), ActivityVoidPayment, s.Key).Get(ctx, nil); err != nil {
+		var ended payments.Voiding
+		if err := workflow.ExecuteActivity(partnerCall(ctx, "Let the authorisation go"), ActivityVoidPayment, s.Key).Get(ctx, &ended); err != nil {
 			return err
 		}
-		s.VoidedNow(workflow.Now(ctx))
+		s.LetGo(ended, workflow.Now(ctx))
 	case payments.StepRefund, payments.StepLookUpRefund:
 		return r.refund(ctx, step)
 	case payments.StepEvidence:

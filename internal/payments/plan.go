@@ -93,6 +93,8 @@ func (s *State) Begin(k StepKind) {
 		s.Unrecorded = false
 		s.Revision++
 	case StepClose:
+		// Nothing is expected of anybody: what kept failing went through, or is not needed any more.
+		s.Attention = slices.DeleteFunc(s.Attention, func(a order.Attention) bool { return strings.HasPrefix(a.Key, "stalled/") })
 		s.Unrecorded, s.Closed = false, true
 		s.Revision++
 	}

@@ -1,6 +1,7 @@
 package payments
 
 import (
+	"encoding/json"
 	"time"
 )
 
@@ -65,6 +66,31 @@ func (s *State) refusedCapture(t Taking, now time.Time) {
 		s.amount(s.Due()), because(t.Code), again)
 }
 
+// Voiding is how the letting go of an authorisation ended of which nothing is due. Taken is what somebody at
+// the provider had captured of it nevertheless, all of it too much; Amount 0: nothing.
+type Voiding struct {
+	Taken Taking `json:"taken"`
+}
+
+// UnmarshalJSON also takes the answer of an earlier build, which was none.
+func (v *Voiding) UnmarshalJSON(data []byte) error {
+	type plain Voiding
+	if len(data) == 0 || data[0] != '{' {
+		return nil
+	}
+	return json.Unmarshal(data, (*plain)(v))
+}
+
+// LetGo takes the end of letting an authorisation go.
+func (s *State) LetGo(v Voiding, now time.Time) {
+	if v.Taken.Amount == 0 {
+		s.VoidedNow(now)
+		return
+	}
+	s.done(StepVoid)
+	s.CapturedWith(v.Taken, now)
+}
+
 // VoidedNow: the authorisation is let go, or had ended by itself.
 func (s *State) VoidedNow(now time.Time) {
 	s.done(StepVoid)
@@ -101,6 +127,10 @@ func (s *State) RefundedAgain(t RefundTried, now time.Time) {
 	s.lower(matterRefund(r.Key))
 	s.post(Post{Kind: PostRefundRepeated, About: r.Key, N: r.Try, Amount: r.Amount})
 	s.tell(now, "The refund of %s is made once more", s.amount(r.Amount))
+	if t.Standing == RefundPending || t.Standing == RefundDone && t.Try == 1 {
+		// One that was held, or was refused at once, is the first that the customer hears of; others are told once.
+		s.Notices = append(s.Notices, Notice{Key: r.Key, Amount: r.Amount})
+	}
 	s.stands(r, t, now)
 	if ahead != nil {
 		s.takeChange(ahead, now)

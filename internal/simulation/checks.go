@@ -102,6 +102,7 @@ func (l *life) checkEnd() {
 		l.checkBook(s, b)
 	}
 	l.checkMoney(e, l.checkReturns(s))
+	l.checkDebts()
 	l.checkLetters(s, e)
 	l.checkQuarantine(e)
 	if e.reserved != 0 {
@@ -176,6 +177,10 @@ func (l *life) checkBook(s *order.State, b *book) {
 
 // checkMoney: captured less refunded is kept, in our books and in the storefront's.
 func (l *life) checkMoney(e *ended, returned int64) {
+	if l.till != nil {
+		l.checkTill(e, returned)
+		return
+	}
 	if e.refundMinor != l.paidBack {
 		l.fail("our books refund %d, the storefront's %d", e.refundMinor, l.paidBack)
 	}
@@ -231,8 +236,10 @@ func (l *life) checkLetters(s *order.State, e *ended) {
 		l.fail("%d units are cancelled, the customer was told of %d", cancelled, items[notify.Cancelled])
 	case items[notify.Lost] != lost:
 		l.fail("%d units are lost, the customer was told of %d", lost, items[notify.Lost])
-	case count[notify.Refunded] != int64(e.refundsPaid):
+	case l.till == nil && count[notify.Refunded] != int64(e.refundsPaid):
 		l.fail("%d refunds were made, the customer was told of %d", e.refundsPaid, count[notify.Refunded])
+	case count[notify.StoreCredited] != l.creditsGiven():
+		l.fail("%d store credits were given, the customer was told of %d", l.creditsGiven(), count[notify.StoreCredited])
 	}
 }
 

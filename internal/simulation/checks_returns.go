@@ -79,12 +79,15 @@ func (l *life) checkReturn(e *endedReturn) {
 			l.fail("return %s is closed, and a person is still called: %s: %s", s.RMA, a.Key, a.Text)
 		}
 	}
-	if theirs := l.paidUnder("return/" + s.RMA + "/"); theirs != s.PaidMinor {
+	if theirs := l.paidUnder("return/" + s.RMA + "/"); l.till == nil && theirs != s.PaidMinor {
 		l.fail("return %s has paid %d, the storefront %d", s.RMA, s.PaidMinor, theirs)
 	}
+	if theirs, _ := l.creditedUnder("return/" + s.RMA + "/"); theirs != s.CreditedMinor {
+		l.fail("return %s has credited %d, the storefront %d", s.RMA, s.CreditedMinor, theirs)
+	}
 	lost := c.box != nil && c.box.scanned("in_transit")
-	if !c.keep && !c.seen && !c.excused && !lost && s.PaidMinor > 0 {
-		l.fail("return %s: nobody has seen the goods, and %d were paid for them", s.RMA, s.PaidMinor)
+	if !c.keep && !c.seen && !c.excused && !lost && s.PaidMinor+s.CreditedMinor > 0 {
+		l.fail("return %s: nobody has seen the goods, and %d were paid for them", s.RMA, s.PaidMinor+s.CreditedMinor)
 	}
 	l.checkShare(s)
 }
@@ -119,11 +122,13 @@ func (l *life) checkShare(s *returns.State) {
 		whole = whole && r.Reason.Fault() && len(r.Ruled) == 0
 	}
 	slack := int64(len(s.Lines) + s.Paid)
-	if most := price + slack + l.basket.shipping; s.PaidMinor > most {
-		l.fail("return %s has paid %d for goods that were sold for %d", s.RMA, s.PaidMinor, price)
+	credit, bonus := l.creditedUnder("return/" + s.RMA + "/")
+	paid := s.PaidMinor + credit - bonus
+	if most := price + slack + l.basket.shipping; paid > most {
+		l.fail("return %s has paid %d for goods that were sold for %d", s.RMA, paid, price)
 	}
-	if whole && s.PaidMinor < price-slack {
-		l.fail("return %s has paid %d for goods that were sold for %d, without fault of the customer", s.RMA, s.PaidMinor, price)
+	if whole && paid < price-slack {
+		l.fail("return %s has paid %d for goods that were sold for %d, without fault of the customer", s.RMA, paid, price)
 	}
 	if whole && price > 0 {
 		l.happened("return paid in full")

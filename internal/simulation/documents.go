@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 
+	"github.com/dropline/dropline/internal/payment/stripe"
 	"github.com/dropline/dropline/internal/webhook"
 )
 
@@ -87,6 +88,9 @@ func (l *life) hand(d *document, secret string, f *fault) int {
 		mac := hmac.New(sha256.New, []byte(secret))
 		mac.Write(d.body)
 		path, header, signature = "/v1/carriers/"+d.party+"/events", "X-Hmac-Signature", "hmac-sha256-hex="+hex.EncodeToString(mac.Sum(nil))
+	}
+	if d.from == "payments" {
+		path, header = "/v1/webhooks/payments/"+d.party, stripe.SignatureHeader
 	}
 	request := httptest.NewRequestWithContext(l.ctx, http.MethodPost, path, bytes.NewReader(d.body))
 	request.Header.Set("Content-Type", "application/json")

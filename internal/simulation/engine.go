@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -13,14 +12,17 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
+	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/workflows"
 )
 
-// flow is one workflow by its id, over all its runs: the order's own or a return's.
+// flow is one workflow by its id, over all its runs: the order's own, a return's, the payment's or a claim's.
 type flow struct {
 	id      string
+	kind    string // the workflow's type
 	rma     string // of a return
 	started bool
 	ending  enumspb.WorkflowExecutionStatus
@@ -36,13 +38,15 @@ type run struct {
 	env    *testsuite.TestWorkflowEnvironment
 	strand *strand
 	begins time.Time
-	input  any // workflows.OrderInput or ReturnInput
+	input  any // workflows.OrderInput, ReturnInput, PaymentInput or ClaimInput
 	queued []signal
 	active bool
-	// asked and askedReturn are the workflow's handler of the query for its state.
-	asked       func() (order.State, error)
-	askedReturn func() (returns.State, error)
-	calls       []*call
+	// asked and its like are the workflow's handler of the query for its state.
+	asked        func() (order.State, error)
+	askedReturn  func() (returns.State, error)
+	askedPayment func() (payments.State, error)
+	askedClaim   func() (claims.State, error)
+	calls        []*call
 	// refusals counts how often a request of an id was rejected.
 	refusals map[string]int
 	// suggested: the history has grown long.
@@ -110,6 +114,10 @@ func (o *outbound) SetQueryHandlerWithOptions(ctx workflow.Context, name string,
 		o.tap.run.asked = ask
 	case func() (returns.State, error):
 		o.tap.run.askedReturn = ask
+	case func() (payments.State, error):
+		o.tap.run.askedPayment = ask
+	case func() (claims.State, error):
+		o.tap.run.askedClaim = ask
 	}
 	return o.Next.SetQueryHandlerWithOptions(ctx, name, handler, options)
 }
@@ -145,11 +153,7 @@ func (l *life) flow(id string) *flow {
 			return f
 		}
 	}
-	_, rma, found := strings.Cut(id, "return/"+l.key.String()+"/")
-	if !found {
-		l.fail("somebody speaks of workflow %s", id)
-	}
-	f := &flow{id: id, rma: rma}
+	f := l.newFlow(id)
 	l.flows = append(l.flows, f)
 	return f
 }
@@ -222,17 +226,15 @@ func (l *life) execute(r *run) {
 	r.env.SetTestTimeout(time.Minute)
 	r.env.RegisterWorkflowWithOptions(workflows.Order, workflow.RegisterOptions{Name: workflows.OrderWorkflow})
 	r.env.RegisterWorkflowWithOptions(workflows.Return, workflow.RegisterOptions{Name: workflows.ReturnWorkflow})
-	if r.flow == l.order && !l.quiet && l.chance(2) {
+	r.env.RegisterWorkflowWithOptions(workflows.Payment, workflow.RegisterOptions{Name: workflows.PaymentWorkflow})
+	r.env.RegisterWorkflowWithOptions(workflows.Claim, workflow.RegisterOptions{Name: workflows.ClaimWorkflow})
+	if r.flow.kind != workflows.ReturnWorkflow && !l.quiet && l.chance(2) {
 		r.killAt = l.now.Add(l.between(time.Minute, 72*time.Hour, time.Minute))
 	}
 	// Without a timeout, no timer can run before the workflow does, which begins in a goroutine.
 	r.env.SetWorkflowRunTimeout(0)
 	r.active = true
-	name := workflows.OrderWorkflow
-	if r.flow != l.order {
-		name = workflows.ReturnWorkflow
-	}
-	r.env.ExecuteWorkflow(name, r.input)
+	r.env.ExecuteWorkflow(r.flow.kind, r.input)
 	r.active = false
 	l.ended(r)
 }
@@ -254,7 +256,7 @@ func (l *life) ended(r *run) {
 		// Signals that the run before had not read are given to the next one by the server.
 	case errors.As(err, &timeout):
 		f.ending = enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT
-		l.happened("workflow ended from outside")
+		l.happened(endedFromOutside[f.kind])
 		l.note("workflow is ended from outside")
 	default:
 		l.fail("the workflow failed: %v", err)
@@ -262,23 +264,6 @@ func (l *life) ended(r *run) {
 	for _, c := range r.calls {
 		c.done = true
 	}
-}
-
-// nextInput reads what a run goes on with.
-func (l *life) nextInput(f *flow, again *workflow.ContinueAsNewError) any {
-	var forOrder workflows.OrderInput
-	var forReturn workflows.ReturnInput
-	into := any(&forOrder)
-	if f != l.order {
-		into = &forReturn
-	}
-	if err := converter.GetDefaultDataConverter().FromPayloads(again.Input, into); err != nil {
-		l.fail("the input of the next run cannot be read: %v", err)
-	}
-	if f != l.order {
-		return forReturn
-	}
-	return forOrder
 }
 
 // tick is a workflow's turn: the life goes on until it is to take up what has come.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/supplier/restapi/wire"
+	"github.com/dropline/dropline/workflows"
 )
 
 // violation is what a life must never come to.
@@ -73,6 +74,9 @@ type life struct {
 	moved      bool
 
 	// what comes back
+	till       *till // nil: the storefront keeps its customers' payments to itself
+	pursued    bool  // claims are pursued in this life
+	dues       map[string]*debt
 	backs      map[string]*comeback // by RMA
 	regrets    int                  // times that the customer comes back to an order that is over; less than none: not drawn yet
 	back       bool                 // the customer has
@@ -118,12 +122,13 @@ func (w *world) newLife(ctx context.Context, c Chooser, number uint64, tracing b
 	l := &life{
 		ctx: ctx, world: w, chooser: c, number: number, tracing: tracing,
 		parties: map[string]*party{}, books: map[string]*book{}, expected: map[string]bool{}, entries: map[string]*entry{},
-		letters: map[string]*letter{}, seen: map[string]int{}, backs: map[string]*comeback{}, regrets: -1,
+		letters: map[string]*letter{}, seen: map[string]int{}, backs: map[string]*comeback{}, regrets: -1, dues: map[string]*debt{},
 	}
 	w.life = l
 	l.setNow(time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC).Add(time.Duration(l.pick(360*24*60)) * time.Minute))
 	l.key = order.Key{Storefront: oneOf(l, shops), Order: fmt.Sprintf("s%d", number)}
-	l.order = &flow{id: l.key.WorkflowID()}
+	l.deals()
+	l.order = &flow{id: l.key.WorkflowID(), kind: workflows.OrderWorkflow}
 	l.flows = []*flow{l.order}
 	l.unrest = 30 + l.pick(70)
 	for _, s := range w.catalog.Suppliers {
@@ -275,6 +280,9 @@ func (l *life) act() {
 	if !l.placed {
 		l.place()
 	}
+	if l.moneyActs() {
+		return
+	}
 	switch n := l.pick(100); {
 	case n < 30:
 		if due := l.dueCalls(); len(due) > 0 {
@@ -345,25 +353,13 @@ func (l *life) nextDeadline() time.Time {
 		}
 	}
 	for _, r := range l.runs() {
-		if s := r.returnState(l); s != nil {
-			for _, d := range s.Deadlines() {
-				if d.At.After(l.now) && (next.IsZero() || d.At.Before(next)) {
-					next = d.At
-				}
+		for _, d := range r.deadlines(l) {
+			if d.At.After(l.now) && (next.IsZero() || d.At.Before(next)) {
+				next = d.At
 			}
 		}
 	}
 	return next
-}
-
-// returnsBusy: some return is being loaded, or has a step under way, which may rest.
-func (l *life) returnsBusy() bool {
-	for _, r := range l.runs() {
-		if s := r.returnState(l); r.flow != l.order && (s == nil || len(s.Busy) > 0) {
-			return true
-		}
-	}
-	return false
 }
 
 // arriveLate lets a call that was given up reach its partner after all, or fade away.

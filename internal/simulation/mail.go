@@ -97,7 +97,10 @@ func (l *life) boxOf(tracking string) *box {
 type supplierMail struct{ world *world }
 
 // Remind is outbox.SupplierMailer's.
-func (m supplierMail) Remind(_ context.Context, supplier string, _ outbox.Message) (bool, error) {
+func (m supplierMail) Remind(_ context.Context, supplier string, about outbox.Message) (bool, error) {
+	if said, is := about.Payload.(outbox.Payload); is && said.Claim != "" && m.world.life.pursued {
+		return m.world.life.hearsOfClaim(supplier, about.Kind, &said), nil
+	}
 	m.world.life.happened("supplier reminded")
 	m.world.life.note("%s is reminded", supplier)
 	return supplier == "alder" || supplier == "cedar", nil

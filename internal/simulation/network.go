@@ -26,11 +26,11 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 		body, _ = io.ReadAll(r.Body)
 		_ = r.Body.Close()
 	}
-	plan := l.netPlan
-	l.netPlan = netWell
+	plan := l.planned(r)
 	if plan != netWell {
 		l.met = plan
 	}
+	asked := l.now
 	switch {
 	case l.dead || l.closing || plan == netUnsent:
 		return nil, syscall.ECONNREFUSED
@@ -41,6 +41,9 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 		l.pause()
 		if l.closing {
 			return nil, syscall.ECONNREFUSED
+		}
+		if l.gaveUp(r, asked) {
+			return nil, errSilence
 		}
 	}
 	sent(r)
@@ -62,6 +65,9 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 		return respond(r, http.StatusOK, `{"error":"something went wrong"}`), nil
 	case netLate:
 		l.late = append(l.late, func() {
+			if l.fades(r, asked) {
+				return
+			}
 			l.note("a call arrives late: %s %s", r.Method, r.URL.Path)
 			serve()
 		})
@@ -78,6 +84,9 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errSilence
 	case netFreezesAfter:
 		l.pause()
+		if l.gaveUp(r, asked) {
+			return nil, errSilence
+		}
 	}
 	result := answer.Result()
 	result.Request = r
@@ -124,6 +133,8 @@ func (l *life) serve(w http.ResponseWriter, r *http.Request, body []byte) {
 		l.serveSupplier(l.parties[id], w, r, body)
 	case l.key.Storefront == id:
 		l.serveStorefront(w, r, body)
+	case l.till != nil && id == tillHost:
+		l.serveTill(w, r, body)
 	case id == "hare":
 		l.serveTracker(w, r)
 	default:

@@ -14,11 +14,15 @@ import (
 
 // request asks the gateway something about the order, in somebody's name.
 func (l *life) request(who, what string, body map[string]any, then func(status int, body string)) {
+	l.requestAt("/v1/orders/"+l.key.String()+"/"+what, who, what, body, then)
+}
+
+func (l *life) requestAt(path, who, what string, body map[string]any, then func(status int, body string)) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		panic(err)
 	}
-	r := httptest.NewRequestWithContext(l.ctx, http.MethodPost, "/v1/orders/"+l.key.String()+"/"+what, strings.NewReader(string(text)))
+	r := httptest.NewRequestWithContext(l.ctx, http.MethodPost, path, strings.NewReader(string(text)))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Authorization", "Bearer "+who)
 	l.note("%s asks: %s %s", who, what, text)

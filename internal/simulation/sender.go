@@ -11,6 +11,7 @@ import (
 
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/returns"
+	"github.com/dropline/dropline/workflows"
 )
 
 // longs: an order that is over is not over for a customer who has the goods and does not like them.
@@ -59,6 +60,9 @@ func (l *life) holds() map[int]int64 {
 
 // actBack lets one thing happen after the customer has asked to send goods back.
 func (l *life) actBack() {
+	if l.moneyActs() {
+		return
+	}
 	switch n := l.pick(100); {
 	case n < 30:
 		if due := l.dueCalls(); len(due) > 0 {
@@ -133,6 +137,9 @@ func (l *life) asksReturn() {
 	}
 	l.requests++
 	body := map[string]any{"request_id": fmt.Sprintf("b%d", l.requests), "photos": l.pick(2), "lines": l.wishes()}
+	if l.key.Storefront == "hazel" && l.chance(60) {
+		body["resolution"] = "store_credit"
+	}
 	what := "return asked"
 	switch {
 	case l.lastReturn != nil && l.chance(15):
@@ -331,7 +338,7 @@ func (l *life) decide(c *comeback, body map[string]any) {
 // oddReturn is what people do to a return in the engine's own interface.
 func (l *life) oddReturn() {
 	for _, r := range l.runs() {
-		if r.flow == l.order || !r.active {
+		if r.flow.kind != workflows.ReturnWorkflow || !r.active {
 			continue
 		}
 		switch l.pick(3) {

@@ -24,7 +24,8 @@ func (l *life) settleDown() time.Duration {
 		l.arriveLate()
 	case len(l.documents) > 0:
 		l.deliverDocument()
-	case l.partnersFinish(), l.comebacksFinish(), l.staffFinish():
+	case l.longsMeanwhile():
+	case l.partnersFinish(), l.comebacksFinish(), l.moneyFinishes(), l.staffFinish():
 	case len(l.runs()) == 0 && l.finished():
 		l.over = !l.longs()
 	default:

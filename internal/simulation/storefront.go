@@ -61,10 +61,14 @@ func (l *life) newBasket() {
 		b.captured, status = 0, "authorized"
 		l.happened("not paid")
 	}
+	payment := map[string]any{"status": status, "captured": l.amount(b.captured)}
+	if l.till != nil {
+		payment = l.checkOut()
+	}
 	document := map[string]any{
 		"id": l.key.Order, "number": "#" + l.key.Order, "placed_at": l.now.Truncate(1e9), "currency": l.world.currency, "lines": lines,
 		"shipping": l.amount(b.shipping), "discount": l.amount(b.discount), "total": l.amount(b.total),
-		"payment": map[string]any{"status": status, "captured": l.amount(b.captured)},
+		"payment": payment,
 		"ship_to": address(b.street, b.country), "email": "pat" + l.key.Order + "@example.com", "customer_ref": "c-" + l.key.Order,
 		"test": l.chance(4),
 	}
@@ -125,6 +129,7 @@ func (l *life) placeOther() {
 type entry struct {
 	path, key, body, answer string
 	amount                  int64
+	credit, bonus           int64 // store credit, and what of it comes on top of the price
 	lines                   []order.ShippedLine
 }
 
@@ -148,6 +153,9 @@ func (l *life) serveStorefront(w http.ResponseWriter, r *http.Request, body []by
 	}
 	e := &entry{path: r.URL.Path, key: key, body: string(body), lines: said.Lines}
 	if strings.HasSuffix(r.URL.Path, "/refunds") {
+		if l.till != nil {
+			l.fail("the storefront is asked for refund %s, and a provider holds the money", key)
+		}
 		amount, err := money.Parse(said.Amount, said.Currency)
 		if err != nil {
 			l.fail("a refund of %q: %v", said.Amount, err)
@@ -158,6 +166,9 @@ func (l *life) serveStorefront(w http.ResponseWriter, r *http.Request, body []by
 			l.fail("%d is paid back, %d was captured", l.paidBack, l.basket.captured)
 		}
 		l.happened("refund")
+	}
+	if strings.HasSuffix(r.URL.Path, "/store_credits") {
+		l.writesCredit(e, body)
 	}
 	e.answer = fmt.Sprintf(`{"reference":"r-%d","at":%q,"amount":%q,"currency":%q}`, len(l.entries)+1, "2026-03-02T10:00:00Z", said.Amount, said.Currency)
 	l.entries[key] = e

@@ -54,8 +54,8 @@ func (c *temporalClient) hurt(do func() error) error {
 func (c *temporalClient) ExecuteWorkflow(_ context.Context, o client.StartWorkflowOptions, _ any, args ...any) (client.WorkflowRun, error) {
 	l := c.world.life
 	return nil, c.hurt(func() error {
-		if _, claim := args[0].(workflows.ClaimInput); claim {
-			return nil // a claim's workflow decides nothing about the order, and is not played
+		if _, claim := args[0].(workflows.ClaimInput); claim && !l.pursued {
+			return nil // a claim's workflow decides nothing about the order
 		}
 		f := l.flow(o.ID)
 		if f.started {
@@ -69,7 +69,7 @@ func (c *temporalClient) ExecuteWorkflow(_ context.Context, o client.StartWorkfl
 func (c *temporalClient) SignalWorkflow(_ context.Context, id, _, name string, arg any) error {
 	l := c.world.life
 	return c.hurt(func() error {
-		if _, claim := arg.(claims.Standing); claim {
+		if _, claim := arg.(claims.Standing); claim && !l.pursued {
 			return nil
 		}
 		r := l.flow(id).run
@@ -91,10 +91,8 @@ func (c *temporalClient) SignalWithStartWorkflow(_ context.Context, id, name str
 		case f.running():
 			f.run.signal(name, arg)
 			return nil
-		case f == l.order:
-			l.happened("order opened again")
 		default:
-			l.happened("return opened again")
+			l.happened(openedAgain[f.kind])
 		}
 		l.start(f, args[0], l.now, &signal{name, arg})
 		return nil

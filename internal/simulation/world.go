@@ -178,6 +178,9 @@ func SetSecrets() error {
 	for i := range file.Storefronts {
 		s := &file.Storefronts[i]
 		names[s.SecretEnv], names[s.WebhookSecretEnv] = s.ID, s.ID
+		if s.HasPayments() {
+			names[s.Payments.SecretEnv], names[s.Payments.WebhookSecretEnv] = tillHost, s.ID
+		}
 	}
 	for i := range file.Carriers {
 		c := &file.Carriers[i]
