@@ -45,6 +45,7 @@ type world struct {
 	// tables are all but the partners'.
 	tables string
 	life   *life
+	free   []*player
 
 	currency   string
 	catalog    catalog.File
@@ -60,6 +61,21 @@ type world struct {
 // pg_catalog. It is inlined, so that indexes are used as with the original.
 const nowSQL = `CREATE FUNCTION now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS
 	$$ SELECT coalesce(nullif(current_setting('sim.now', true), '')::timestamptz, pg_catalog.now()) $$`
+
+// unloggedSQL takes the tables of the schema out of the write-ahead log: nobody waits for them after a crash
+// of the server. A table that is logged may not refer to one that is not, so those go first that others
+// do not refer to.
+const unloggedSQL = `DO $$
+	DECLARE next regclass;
+	BEGIN
+		LOOP
+			SELECT oid INTO next FROM pg_class c WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND relpersistence = 'p'
+				AND NOT EXISTS (SELECT FROM pg_constraint f JOIN pg_class r ON r.oid = f.conrelid
+					WHERE f.confrelid = c.oid AND f.contype = 'f' AND r.relpersistence = 'p' AND r.oid <> c.oid) LIMIT 1;
+			EXIT WHEN NOT FOUND;
+			EXECUTE 'ALTER TABLE ' || next || ' SET UNLOGGED';
+		END LOOP;
+	END $$`
 
 // newWorld makes a schema of that name and all that stands on it, with partners who deal in a currency.
 func newWorld(ctx context.Context, url, schema, currency string) (*world, error) {
@@ -85,6 +101,9 @@ func newWorld(ctx context.Context, url, schema, currency string) (*world, error)
 	}
 	if _, err := postgres.Migrate(ctx, w.pool); err != nil {
 		return nil, err
+	}
+	if _, err := w.admin.Exec(ctx, unloggedSQL); err != nil {
+		return nil, fmt.Errorf("spare schema %s its log: %w", schema, err)
 	}
 	if err := postgres.SaveCatalog(ctx, w.pool, file); err != nil {
 		return nil, fmt.Errorf("save the simulation's catalogue: %w", err)
@@ -188,6 +207,7 @@ func SetSecrets() error {
 // close drops the schema.
 func (w *world) close(ctx context.Context) error {
 	w.cable.calm()
+	w.dismissPlayers()
 	w.pool.Close()
 	w.cable.close()
 	_, err := w.admin.Exec(ctx, "DROP SCHEMA "+w.schema+" CASCADE")
