@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -133,8 +134,9 @@ func (c *line) clock() []byte {
 		kind byte
 		text string
 	}{
-		{'P', "\x00SET sim.now = '" + c.due.Format(time.RFC3339Nano) + "'\x00\x00\x00"},
-		{'B', "\x00\x00\x00\x00\x00\x00\x00\x00"}, {'E', "\x00\x00\x00\x00\x00"},
+		{'P', "\x00SET sim.now = '" + fmt.Sprintf("%d.%06d", c.due.Unix(), c.due.Nanosecond()/1000) + "'\x00\x00\x00"},
+		{'B', "\x00\x00\x00\x00\x00\x00\x00\x00"},
+		{'E', "\x00\x00\x00\x00\x00"},
 	} {
 		messages = binary.BigEndian.AppendUint32(append(messages, m.kind), uint32(len(m.text)+4))
 		messages = append(messages, m.text...)
