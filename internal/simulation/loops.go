@@ -88,7 +88,7 @@ func (l *life) waitingFor() (documents, news, messages bool) {
 }
 
 // inVain: a turn with this fault would find nothing, and nothing would go wrong in it. It need not be taken:
-// a loop's last look, once for each time that it found something, would be a tenth of all statements.
+// else each loop asks the database once more for each time that it found something.
 func (l *life) inVain(f *fault, due bool) bool { return f.statement < 0 && !due }
 
 // process reads what documents are due, one by one.
