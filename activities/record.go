@@ -90,7 +90,7 @@ func recordPurchaseOrders(w ledgerbook.Queue, s *order.State) error {
 	w.Queue(`UPDATE purchase_orders p SET status = CASE
 			WHEN p.submitted_at IS NOT NULL AND n.status IN ('created', 'sending', 'delivery_unknown') THEN 'submitted'
 			ELSE n.status END
-		FROM unnest($1::text[], $2::text[]) AS n (number, status) WHERE p.number = n.number`, numbers, statuses)
+		FROM unnest($1::text[], $2::text[]) AS n (number, status) WHERE p.number = n.number AND p.status <> n.status`, numbers, statuses)
 	w.Queue(recordUnitsSQL, lineNumbers, lines, live, open, out, costs, units)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -26,6 +27,8 @@ type session struct {
 	prepared map[string][]byte
 	// open: the server waits for the rest of what the client has to say.
 	open bool
+	// undone: a transaction was rolled back, and perhaps the clock that was set in it.
+	undone bool
 }
 
 // line is one connection as a client sees it. It gets its session with its first message.
@@ -72,12 +75,12 @@ func (c *line) Write(b []byte) (int, error) {
 	if done, err := c.prepare(s, b); done {
 		return len(b), err
 	}
-	s.forget(b)
-	s.asks(b)
 	message := b
-	if c.due != c.at && len(s.greeting) > 0 {
+	if (c.due != c.at || s.undone) && len(s.greeting) > 0 && s.ready() && s.standing == 'I' {
 		message = append(c.clock(), b...)
 	}
+	s.forget(b)
+	s.asks(b)
 	_, err := s.conn.Write(message)
 	if fate == answerDropped {
 		c.leave(true)
@@ -119,14 +122,26 @@ func (c *line) enter(first []byte) error {
 	return nil
 }
 
-var clockSet = []byte("C\x00\x00\x00\x08SET\x00Z\x00\x00\x00\x05I")
+// clockSet is what the server says to clock: parsed, bound, done.
+var clockSet = []byte("1\x00\x00\x00\x042\x00\x00\x00\x04C\x00\x00\x00\x08SET\x00")
 
-// clock is the message that sets the session's clock, ahead of the client's own.
+// clock is the message that sets the session's clock, ahead of the client's own. It is a part of the same
+// transaction, so that the server has no answer of its own to send; it is undone with it.
 func (c *line) clock() []byte {
-	text := "SET sim.now = '" + c.due.Format(time.RFC3339Nano) + "'\x00"
-	c.at, c.unheard = c.due, len(clockSet)
-	c.session.owed++
-	return append(binary.BigEndian.AppendUint32([]byte{'Q'}, uint32(len(text)+4)), text...)
+	c.at, c.unheard, c.session.undone = c.due, len(clockSet), false
+	var messages []byte
+	for _, m := range []struct {
+		kind byte
+		text string
+	}{
+		{'P', "\x00SET sim.now = '" + fmt.Sprintf("%d.%06d", c.due.Unix(), c.due.Nanosecond()/1000) + "'\x00\x00\x00"},
+		{'B', "\x00\x00\x00\x00\x00\x00\x00\x00"},
+		{'E', "\x00\x00\x00\x00\x00"},
+	} {
+		messages = binary.BigEndian.AppendUint32(append(messages, m.kind), uint32(len(m.text)+4))
+		messages = append(messages, m.text...)
+	}
+	return messages
 }
 
 // asks notes what the server owes for a client's messages.
@@ -177,6 +192,8 @@ func (c *line) Read(b []byte) (int, error) {
 	}
 }
 
+var rolledBack = []byte("C\x00\x00\x00\x0dROLLBACK\x00")
+
 var letIn = []byte("R\x00\x00\x00\x08\x00\x00\x00\x00")
 
 // listen follows what the server says.
@@ -185,9 +202,12 @@ func (s *session) listen(said []byte) {
 	whole := s.part
 	message, rest := frame(s.part)
 	for ; message != nil; message, rest = frame(rest) {
-		if message[0] == 'Z' {
+		switch {
+		case message[0] == 'Z':
 			s.owed--
 			s.standing = message[5]
+		case message[0] == 'E', bytes.Equal(message, rolledBack):
+			s.undone = true
 		}
 	}
 	if s.greeting == nil {

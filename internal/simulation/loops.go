@@ -91,12 +91,23 @@ func (l *life) waitingFor() (documents, news, messages bool) {
 	return due(a.documents), due(a.news), due(a.messages)
 }
 
+// inVain: a turn with this fault would find nothing, and nothing would go wrong in it. It need not be taken:
+// else each loop asks the database once more for each time that it found something.
+func (l *life) inVain(f *fault, due bool) bool { return f.statement < 0 && !due }
+
 // process reads what documents are due, one by one.
 func (l *life) process() {
-	for l.turn("processor", l.chooseCut(), func() (bool, error) {
-		n, err := l.world.processor.Process(l.ctx)
-		return n > 0, err
-	}) {
+	for {
+		f := l.chooseCut()
+		if due, _, _ := l.waitingFor(); l.inVain(f, due) {
+			return
+		}
+		if !l.turn("processor", f, func() (bool, error) {
+			n, err := l.world.processor.Process(l.ctx)
+			return n > 0, err
+		}) {
+			return
+		}
 		l.setNow(l.now.Add(time.Microsecond))
 	}
 }
@@ -108,6 +119,10 @@ func (l *life) deliver() {
 		l.engineTrouble = engineWell
 		if !l.quiet && l.chance(4) {
 			l.engineTrouble = engineAway + outage(l.pick(2))
+		}
+		if _, due, _ := l.waitingFor(); l.inVain(f, due) {
+			l.engineTrouble = engineWell
+			return
 		}
 		more := l.turn("deliverer", f, func() (bool, error) { return l.world.deliverer.Deliver(l.ctx) })
 		l.engineTrouble = engineWell
@@ -124,6 +139,9 @@ func (l *life) sendMessages() {
 		f := l.chooseCut()
 		if !l.quiet && f.statement < 0 && l.chance(12) {
 			f.net = oneOf(l, []netFault{netUnsent, netLost, netUnavailable, netBusy, netGarbled, netDies, netDiesAfter})
+		}
+		if _, _, due := l.waitingFor(); l.inVain(f, due) {
+			return
 		}
 		if !l.turn("courier", f, func() (bool, error) {
 			n, err := l.world.courier.Deliver(l.ctx)

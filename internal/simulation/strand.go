@@ -8,26 +8,67 @@ import (
 // strand is a call into the product that can stand still in the middle, at a partner or at the order,
 // while others go on. Only one strand of a life runs at a time, and only while the life waits for it.
 type strand struct {
+	call  func()
 	wake  chan struct{}
 	back  chan any // nil: paused or ended; otherwise what it panicked with
 	ended bool
 }
 
+// player is a goroutine that runs one strand after the other: a new goroutine would have to grow its
+// stack anew for each.
+type player struct {
+	world *world
+	next  chan *strand
+}
+
+// play runs strands until the world ends. A player is free again before the end of its strand is known:
+// until then nobody else touches the list of those who are.
+func (p *player) play() {
+	for s := range p.next {
+		<-s.wake
+		cause := panicOf(s.call)
+		s.ended = true
+		p.world.free = append(p.world.free, p)
+		s.back <- cause
+	}
+}
+
+// panicOf runs f and returns what it panicked with.
+func panicOf(f func()) (cause any) {
+	defer func() {
+		cause = recover()
+		if cause != nil && !isViolation(cause) {
+			cause = rethrown{cause, debug.Stack()}
+		}
+	}()
+	f()
+	return nil
+}
+
+// player returns one that is free.
+func (w *world) player() *player {
+	if n := len(w.free); n > 0 {
+		p := w.free[n-1]
+		w.free = w.free[:n-1]
+		return p
+	}
+	p := &player{world: w, next: make(chan *strand)}
+	go p.play()
+	return p
+}
+
+// dismissPlayers ends those who are free, as all are between two lives.
+func (w *world) dismissPlayers() {
+	for _, p := range w.free {
+		close(p.next)
+	}
+	w.free = nil
+}
+
 // begin runs f until it ends or pauses.
 func (l *life) begin(f func()) *strand {
-	s := &strand{wake: make(chan struct{}), back: make(chan any)}
-	go func() {
-		defer func() {
-			cause := recover()
-			if cause != nil && !isViolation(cause) {
-				cause = rethrown{cause, debug.Stack()}
-			}
-			s.ended = true
-			s.back <- cause
-		}()
-		<-s.wake
-		f()
-	}()
+	s := &strand{call: f, wake: make(chan struct{}), back: make(chan any)}
+	l.world.player().next <- s
 	l.resume(s)
 	return s
 }

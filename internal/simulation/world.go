@@ -45,6 +45,7 @@ type world struct {
 	// tables are all but the partners'.
 	tables string
 	life   *life
+	free   []*player
 
 	currency   string
 	scale      int64 // what every amount is multiplied by
@@ -60,7 +61,22 @@ type world struct {
 // nowSQL puts the world's clock in the place of Postgres's own: search_path names the schema before
 // pg_catalog. It is inlined, so that indexes are used as with the original.
 const nowSQL = `CREATE FUNCTION now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS
-	$$ SELECT coalesce(nullif(current_setting('sim.now', true), '')::timestamptz, pg_catalog.now()) $$`
+	$$ SELECT coalesce(to_timestamp(nullif(current_setting('sim.now', true), '')::float8), pg_catalog.now()) $$`
+
+// unloggedSQL takes the tables of the schema out of the write-ahead log: nobody waits for them after a crash
+// of the server. A table that is logged may not refer to one that is not, so those go first that others
+// do not refer to.
+const unloggedSQL = `DO $$
+	DECLARE next regclass;
+	BEGIN
+		LOOP
+			SELECT oid INTO next FROM pg_class c WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND relpersistence = 'p'
+				AND NOT EXISTS (SELECT FROM pg_constraint f JOIN pg_class r ON r.oid = f.conrelid
+					WHERE f.confrelid = c.oid AND f.contype = 'f' AND r.relpersistence = 'p' AND r.oid <> c.oid) LIMIT 1;
+			EXIT WHEN NOT FOUND;
+			EXECUTE 'ALTER TABLE ' || next || ' SET UNLOGGED, SET (autovacuum_enabled = off)';
+		END LOOP;
+	END $$`
 
 // newWorld makes a schema of that name and all that stands on it, with partners who deal in a currency.
 func newWorld(ctx context.Context, url, schema, currency string) (*world, error) {
@@ -78,7 +94,12 @@ func newWorldAt(ctx context.Context, url, schema, currency string, scale int64) 
 		return nil, fmt.Errorf("read the simulation's catalogue: %w", err)
 	}
 	w := &world{schema: schema, currency: currency, scale: scale, cable: &cable{left: -1}, catalog: file}
-	if w.admin, err = pgx.Connect(ctx, inSchema(url, schema)); err != nil {
+	config, err := pgx.ParseConfig(inSchema(url, schema))
+	if err != nil {
+		return nil, errNoURL
+	}
+	maps.Copy(config.RuntimeParams, sessions)
+	if w.admin, err = pgx.ConnectConfig(ctx, config); err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
 	for _, statement := range []string{"CREATE SCHEMA " + schema, nowSQL} {
@@ -91,6 +112,9 @@ func newWorldAt(ctx context.Context, url, schema, currency string, scale int64) 
 	}
 	if _, err := postgres.Migrate(ctx, w.pool); err != nil {
 		return nil, err
+	}
+	if _, err := w.admin.Exec(ctx, unloggedSQL); err != nil {
+		return nil, fmt.Errorf("spare schema %s its log: %w", schema, err)
 	}
 	if err := postgres.SaveCatalog(ctx, w.pool, file); err != nil {
 		return nil, fmt.Errorf("save the simulation's catalogue: %w", err)
@@ -112,18 +136,25 @@ func inSchema(url, schema string) string {
 	return url + separator + "search_path=" + schema + ",pg_catalog"
 }
 
+var errNoURL = errors.New("DATABASE_URL is not a PostgreSQL connection string")
+
+// sessions are the settings of a session. It lives as long as many lives: to plan once is enough, and to
+// compile nothing. It plans while the tables are empty, and must not read them from end to end when they
+// are full.
+var sessions = map[string]string{
+	"synchronous_commit": "off", "jit": "off",
+	"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_bitmapscan": "off",
+}
+
 func (w *world) openPool(ctx context.Context, url string) error {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return errors.New("DATABASE_URL is not a PostgreSQL connection string")
+		return errNoURL
 	}
 	config.MaxConns, config.MinConns = 6, 0
 	config.MaxConnLifetime, config.HealthCheckPeriod = 24*time.Hour, time.Hour
 	config.ConnConfig.DialFunc = w.cable.dial
-	// A session lives as long as many lives: to plan once is enough, and to compile nothing.
-	maps.Copy(config.ConnConfig.RuntimeParams, map[string]string{
-		"synchronous_commit": "off", "plan_cache_mode": "force_generic_plan", "jit": "off",
-	})
+	maps.Copy(config.ConnConfig.RuntimeParams, sessions)
 	config.PrepareConn = func(_ context.Context, c *pgx.Conn) (bool, error) {
 		c.PgConn().Conn().(*line).due = w.at //nolint:forcetypeassert // ours
 		return true, nil
@@ -197,6 +228,7 @@ func SetSecrets() error {
 // close drops the schema.
 func (w *world) close(ctx context.Context) error {
 	w.cable.calm()
+	w.dismissPlayers()
 	w.pool.Close()
 	w.cable.close()
 	_, err := w.admin.Exec(ctx, "DROP SCHEMA "+w.schema+" CASCADE")

@@ -35,7 +35,7 @@ Flags:
 `
 
 func main() {
-	debug.SetGCPercent(400) // lives leave much behind and hold little
+	debug.SetGCPercent(1000) // lives leave much behind and hold little
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
