@@ -143,7 +143,7 @@ var breakages = map[string]string{
 		SELECT supplier, '2026', currency FROM purchase_orders WHERE order_key = 'demo/smooth' LIMIT 1;
 		INSERT INTO volume_purchases (supplier, invoice, order_key, period, currency, ends_at, goods, claimed)
 		SELECT supplier, 'I', 'demo/smooth', period, currency, now(), 100, 5 FROM volume_periods`,
-	"every claim on a supplier is pursued": pursued + `UPDATE claims SET closed_at = NULL, pursuit = NULL WHERE key = 'x'`,
+	"every claim on a supplier or carrier is pursued": pursued + `UPDATE claims SET closed_at = NULL, pursuit = NULL WHERE key = 'x'`,
 	"no credit is more than what it was given for": pursued + `INSERT INTO claim_credits (supplier, number, order_key, pursuit, currency, minor, given_at)
 		SELECT supplier, 'CM', order_key, id, currency, 5, '2020-01-01' FROM pursuits`,
 	"no claim is overdue": `UPDATE claims SET due_at = now() - interval '1 day'`,

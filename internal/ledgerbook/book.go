@@ -30,6 +30,8 @@ type Book struct {
 	pos          []*billedPO
 	judged       []judgement
 	credits      []credit
+	found        map[string]int64 // by matter: what carriers paid for parcels that came all the same
+	answered     []string         // the pursuits of which a person has answered that
 }
 
 // claimRow is a claim with its end.
@@ -170,7 +172,7 @@ func (b *Book) CloseClaim(key, resolution string) error {
 	return nil
 }
 
-// Write queues what was changed: at most six statements, however much it is.
+// Write queues what was changed: at most eight statements, however much it is.
 func (b *Book) Write(q Queue) error {
 	if fresh := b.transactions[b.posted:]; len(fresh) > 0 {
 		p, err := newPage(fresh)
@@ -182,6 +184,7 @@ func (b *Book) Write(q Queue) error {
 	}
 	b.writePursuits(q)
 	b.writeClaims(q)
+	b.writeFound(q)
 	b.writeCredits(q)
 	b.writePurchases(q)
 	if len(b.judged) > 0 {
