@@ -45,11 +45,12 @@ func Load(ctx context.Context, q Querier, id string) (claims.State, error) {
 	var terms *catalog.Chasing
 	var carrier *catalog.Carrier
 	var handedIn *time.Time
+	var now claims.Standing
 	err := one(ctx, q, `SELECT coalesce(p.state, '{}'), p.order_key, p.reference, p.kind, p.po_number, coalesce(p.supplier, p.carrier), p.currency,
 			p.opened_at, p.fact_seq, p.answer, `+openSum+`, `+foundSum+`, coalesce(s.document ->> 'name', ''), s.document #> '{contract,claims}',
 			c.document, (SELECT min(first_scan_at) FROM pursuit_parcels b WHERE b.pursuit = p.id)
 		FROM pursuits p LEFT JOIN suppliers s ON s.id = p.supplier LEFT JOIN carriers c ON c.id = p.carrier WHERE p.id = $1`, []any{id},
-		&s, &key, &s.Reference, &kind, &s.PO, &s.Supplier, &s.Currency, &s.OpenedAt, &s.News, &s.Answer, &s.Open, &s.Found, &s.Name, &terms,
+		&s, &key, &s.Reference, &kind, &s.PO, &s.Supplier, &s.Currency, &s.OpenedAt, &now.News, &now.Answer, &now.Open, &now.Found, &s.Name, &terms,
 		&carrier, &handedIn)
 	if err != nil {
 		return claims.State{}, fmt.Errorf("load claim %s: %w", id, err)
@@ -73,7 +74,10 @@ func Load(ctx context.Context, q Querier, id string) (claims.State, error) {
 	if s.Name == "" {
 		s.Name = s.Supplier
 	}
-	if s.Pending() && s.Closed {
+	again := s.Closed && now.Pending()
+	s.Learn(now)
+	s.Standing = now
+	if again {
 		// It was settled and is open again: a person who was asked then has to be asked anew.
 		s.Closed, s.Escalated = false, false
 	}

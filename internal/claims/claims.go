@@ -107,6 +107,9 @@ func (s *State) Learn(now Standing) {
 	if now.News < s.News {
 		return
 	}
+	if now.Found > s.Found {
+		s.Escalated = false // whatever a person was asked before, this is another question
+	}
 	s.Standing = now
 	if s.Pending() {
 		s.Closed = false
