@@ -60,6 +60,9 @@ type ReturnLabel struct {
 	Carrier  string `json:"carrier" example:"ups"`
 	Tracking string `json:"tracking" example:"1Z999AA10123456784"`
 	URL      string `json:"url,omitempty" doc:"Where it can be printed."`
+	// GiveBack is what became of giving it back to the carrier that sold it.
+	GiveBack string `json:"give_back,omitempty" doc:"Of a bought label that nobody used: asked, accepted or refused by its carrier." example:"accepted"`
+	Note     string `json:"note,omitempty" doc:"Why it was refused, or that the parcel travels under it all the same."`
 }
 
 // Credit is what the supplier owes for the goods.
@@ -96,7 +99,10 @@ func NewestReturns(ctx context.Context, q Querier, storefront string, attention 
 const returnColumns = `r.state, r.opened_at, r.closed_at,
 	coalesce((SELECT jsonb_agg(f.body ORDER BY f.seq) FROM return_facts f
 		WHERE f.rma = r.rma AND f.seq > coalesce((r.state ->> 'lastFact')::bigint, 0)), '[]'),
-	coalesce((SELECT p.label_url FROM return_parcels p WHERE p.rma = r.rma ORDER BY p.tracking LIMIT 1), ''),
+	coalesce((SELECT jsonb_build_object('url', p.label_url, 'give_back', p.give_back, 'note', CASE
+			WHEN p.give_back IN ('asked', 'accepted') AND p.first_scan_at IS NOT NULL THEN 'scanned after it was given back'
+			ELSE p.give_back_note END)
+		FROM return_parcels p WHERE p.rma = r.rma ORDER BY p.tracking LIMIT 1), '{}'),
 	coalesce((SELECT q.photos FROM return_requests q WHERE q.order_key = r.order_key AND q.id = r.request), '{}')`
 
 func readReturns(ctx context.Context, q Querier, which string, args ...any) ([]Return, error) {
@@ -112,9 +118,9 @@ func scanReturn(row pgx.CollectableRow) (Return, error) {
 	var facts []json.RawMessage
 	var opened time.Time
 	var closed *time.Time
-	var url string
+	var label ReturnLabel
 	var photos []string
-	if err := row.Scan(&state, &opened, &closed, &facts, &url, &photos); err != nil {
+	if err := row.Scan(&state, &opened, &closed, &facts, &label, &photos); err != nil {
 		return Return{}, err
 	}
 	for _, body := range facts {
@@ -124,12 +130,12 @@ func scanReturn(row pgx.CollectableRow) (Return, error) {
 		}
 		state.Apply(f, opened)
 	}
-	v := viewReturn(&state, url)
+	v := viewReturn(&state, label)
 	v.OpenedAt, v.ClosedAt, v.Photos = opened.UTC(), moment(closed), photos
 	return v, nil
 }
 
-func viewReturn(s *returns.State, labelURL string) Return {
+func viewReturn(s *returns.State, label ReturnLabel) Return {
 	sum := func(minor int64) string { return amount(minor, s.Currency) }
 	v := Return{
 		RMA: s.RMA, Order: s.Key.String(), Stage: string(s.Stage()), NeedsAttention: len(s.Attention) > 0, Attention: []Attention{},
@@ -146,7 +152,8 @@ func viewReturn(s *returns.State, labelURL string) Return {
 		v.SendBy = s.SendBy
 	}
 	if s.Label != nil {
-		v.Label = &ReturnLabel{Carrier: s.Label.Carrier, Tracking: s.Label.Tracking, URL: labelURL}
+		label.Carrier, label.Tracking = s.Label.Carrier, s.Label.Tracking
+		v.Label = &label
 	}
 	for _, a := range s.Attention {
 		v.Attention = append(v.Attention, Attention{Text: oneLine(a.Text), Since: a.Since})

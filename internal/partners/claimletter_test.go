@@ -36,6 +36,7 @@ const atRisk = `
 	INSERT INTO carriers (id, document) VALUES ('track', '{}');
 	INSERT INTO orders (key, storefront, order_id, placed_at, document, body_hash, currency, country, customer_hash, total_minor, captured_minor)
 		VALUES ('shop/1', 'shop', '1', now(), '{}', '\x00', 'EUR', 'DE', '\x00', 1000, 1000);
+	INSERT INTO routing_decisions (order_key, n, request, decision) VALUES ('shop/1', 1, '{}', '{}');
 	INSERT INTO purchase_orders (number, order_key, decision, supplier, status, currency, terms) VALUES ('P-1', 'shop/1', 1, 'acme', 'submitted', 'EUR', '{}');
 	INSERT INTO parcels (po_number, carrier, tracking, order_key, lines, noticed_at, milestone, first_scan_at, last_scan_at) VALUES
 		('P-1', 'dropex', '1Z', 'shop/1', '[{"line": 1, "quantity": 1}]', now(), 'lost', '2026-03-02', '2026-03-05'),

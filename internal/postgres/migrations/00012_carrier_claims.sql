@@ -15,6 +15,16 @@ ALTER TABLE outbox DROP CONSTRAINT outbox_channel_check;
 ALTER TABLE outbox ADD CONSTRAINT outbox_channel_check
     CHECK (channel IN ('customer_mail', 'storefront', 'supplier_mail', 'carrier_mail'));
 
+-- A label that was bought and that nobody uses is given back: empty until its carrier was asked. give_back_due is
+-- when it is asked (again), the note why it refused or did not answer.
+ALTER TABLE return_parcels
+    ADD COLUMN give_back text NOT NULL DEFAULT '' CHECK (give_back IN ('', 'asked', 'accepted', 'refused')),
+    ADD COLUMN give_back_due timestamptz,
+    ADD COLUMN give_back_note text NOT NULL DEFAULT '',
+    ADD CHECK (give_back = '' OR bought_of <> '');
+CREATE INDEX return_parcels_unused ON return_parcels (bought_of, give_back_due)
+    WHERE bought_of <> '' AND give_back IN ('', 'asked') AND milestone = 'labelled';
+
 -- The parcels that a claim on a carrier is about. What names it stands in the claim's key: the purchase order,
 -- and the number of the parcel or of the return (internal/ledgerbook, parcelclaim.go).
 CREATE VIEW pursuit_parcels AS
@@ -36,6 +46,7 @@ WHERE p.carrier IS NOT NULL;
 
 -- +goose Down
 DROP VIEW pursuit_parcels;
+ALTER TABLE return_parcels DROP COLUMN give_back, DROP COLUMN give_back_due, DROP COLUMN give_back_note;
 ALTER TABLE outbox DROP CONSTRAINT outbox_channel_check;
 ALTER TABLE outbox ADD CONSTRAINT outbox_channel_check CHECK (channel IN ('customer_mail', 'storefront', 'supplier_mail'));
 ALTER TABLE claim_settlements DROP CONSTRAINT claim_settlements_outcome_check;
