@@ -44,8 +44,8 @@ func (c *counter) poll() {
 func (c *counter) requireGivenBack(how string, cost int64) {
 	c.t.Helper()
 	require.Equal(c.t, how, c.text(`SELECT give_back FROM return_parcels WHERE rma = $1`, c.rma))
-	require.EqualValues(c.t, cost, c.balance(ledger.ReturnShipping))
-	require.EqualValues(c.t, -cost, c.balance(ledger.Bank))
+	require.Equal(c.t, cost, c.balance(ledger.ReturnShipping))
+	require.Equal(c.t, -cost, c.balance(ledger.Bank))
 }
 
 func TestALabelThatNobodyUsesIsGivenBackOnceAndItsPriceReversed(t *testing.T) {

@@ -139,16 +139,13 @@ func (r *Reminders) parcels(ctx context.Context, reference string) (string, erro
 		var name, tracking string
 		var first, last *time.Time
 		err := row.Scan(&name, &tracking, &first, &last)
-		line := "  parcel " + tracking + " (" + name + ")"
-		for _, scan := range []struct {
-			word string
-			at   *time.Time
-		}{{"handed in", first}, {"last scanned", last}} {
-			if scan.at != nil {
-				line += ", " + scan.word + " " + scan.at.UTC().Format("2 January 2006")
+		on := func(word string, at *time.Time) string {
+			if at == nil {
+				return ""
 			}
+			return ", " + word + " " + at.UTC().Format("2 January 2006")
 		}
-		return line + "\n", err
+		return "  parcel " + tracking + " (" + name + ")" + on("handed in", first) + on("last scanned", last) + "\n", err
 	})
 	return strings.Join(lines, ""), err
 }

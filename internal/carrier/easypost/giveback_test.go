@@ -28,7 +28,7 @@ func (s *taker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"id": "shp_1", "refund_status": s.status})
+	_ = json.NewEncoder(w).Encode(map[string]string{"id": "shp_1", "refund_status": s.status})
 }
 
 func TestALabelIsGivenBackOnce(t *testing.T) {
