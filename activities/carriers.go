@@ -56,6 +56,9 @@ func (c *Carriers) PollCarrier(ctx context.Context, in workflows.CarrierPollInpu
 			return done, carrierFailure(err)
 		}
 		if !pass.More {
+			if err := c.giveBackLabels(ctx, in.Carrier, tracker); err != nil {
+				return done, fmt.Errorf("poll carrier %s: %w", in.Carrier, err)
+			}
 			return done, nil
 		}
 		if deadline, limited := ctx.Deadline(); limited && time.Until(deadline) < pollMargin {

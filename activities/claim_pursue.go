@@ -11,6 +11,7 @@ import (
 
 	"github.com/dropline/dropline/internal/claimdesk"
 	"github.com/dropline/dropline/internal/claims"
+	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/outbox"
@@ -36,18 +37,16 @@ func (o *Orders) PursueClaim(ctx context.Context, in workflows.PursueClaimInput)
 		if now, err = claimdesk.Stand(ctx, tx, s.ID); err != nil {
 			return err
 		}
-		if now.Open == 0 && in.Step != claims.StepClose {
+		if !now.Pending() && in.Step != claims.StepClose {
 			return nil
 		}
 		if kind := letterOf(in.Step); kind != "" {
-			message := outbox.Message{
-				Key: "supplier_mail/claim/" + s.Reference + "/" + strconv.Itoa(s.Letters), OrderKey: s.Key.String(),
-				Channel: outbox.SupplierMail, Kind: kind,
-				Payload: outbox.Payload{PO: s.PO, Claim: s.Reference, Amount: now.Open, Currency: s.Currency},
-			}
-			if err := outbox.Add(ctx, tx, message); err != nil {
-				return err
-			}
+			err = outbox.Add(ctx, tx, claimLetter(s, kind, strconv.Itoa(s.Letters), now.Open))
+		} else if s.Carrier && s.Letters > 0 {
+			err = withdrawLetter(ctx, tx, s)
+		}
+		if err != nil {
+			return err
 		}
 		now, err = claimdesk.Record(ctx, tx, s)
 		return err
@@ -56,6 +55,30 @@ func (o *Orders) PursueClaim(ctx context.Context, in workflows.PursueClaimInput)
 		return claims.Standing{}, fmt.Errorf("%s claim %s: %w", in.Step, s.Reference, err)
 	}
 	return now, nil
+}
+
+// claimLetter is a letter about a claim; name tells those of one claim apart.
+func claimLetter(s *claims.State, kind, name string, minor int64) outbox.Message {
+	channel := outbox.SupplierMail
+	if s.Carrier {
+		channel = outbox.CarrierMail
+	}
+	return outbox.Message{
+		Key: string(channel) + "/claim/" + s.Reference + "/" + name, OrderKey: s.Key.String(), Channel: channel, Kind: kind,
+		Payload: outbox.Payload{PO: s.PO, Claim: s.Reference, Amount: minor, Currency: s.Currency},
+	}
+}
+
+// withdrawLetter tells a carrier that was asked for something that nothing is owed: the parcel came. It goes out
+// once.
+func withdrawLetter(ctx context.Context, tx pgx.Tx, s *claims.State) error {
+	var minor int64
+	err := tx.QueryRow(ctx, `SELECT coalesce(sum(minor), 0)::bigint FROM claims WHERE pursuit = $1 AND resolution = $2`,
+		s.ID, string(ledger.ClaimWithdrawn)).Scan(&minor)
+	if err != nil || minor == 0 {
+		return err
+	}
+	return outbox.Add(ctx, tx, claimLetter(s, outbox.KindClaimWithdrawn, "withdrawn", minor))
 }
 
 // letterOf is the letter that a step sends, if it sends one.

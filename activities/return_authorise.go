@@ -104,7 +104,7 @@ func announceReturn(ctx context.Context, channel supplier.Channel, a *authorisat
 func (a *authorisation) answered(ctx context.Context, o *Orders, receipt supplier.ReturnReceipt) (workflows.ReturnAuthorised, error) {
 	var result workflows.ReturnAuthorised
 	if receipt.Label != nil {
-		result.Label = &returns.Label{Carrier: receipt.Label.Carrier, Tracking: receipt.Label.Tracking}
+		result.Label = &returns.Label{Carrier: receipt.Label.Carrier, Tracking: receipt.Label.Tracking, Supplied: true}
 	}
 	if receipt.Outcome != supplier.CancelPending {
 		result.Answer = &returns.SupplierAnswer{At: receipt.At, Kind: returns.SupplierAccepted, Reason: receipt.Reason}

@@ -14,6 +14,7 @@ import (
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/returndesk"
 	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/internal/supplier"
 	"github.com/dropline/dropline/workflows"
@@ -54,6 +55,9 @@ func (a *authorisation) withLabel(ctx context.Context, o *Orders, result workflo
 		}
 	}
 	result.Label = &returns.Label{Carrier: p.known.Label.Carrier, Tracking: p.known.Label.Tracking}
+	if p.service != nil {
+		result.Label.BoughtOf = returndesk.CarrierTermsOf(p.service, a.state.Currency)
+	}
 	return result, nil
 }
 

@@ -34,10 +34,14 @@ func (o *Orders) RecordReturn(ctx context.Context, s returns.State) (anew string
 	err = postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
 		// The order's row comes first, as everywhere.
 		book := ledgerbook.Open(w, s.Key.String())
+		boxes := queueBoxes(w, &s)
 		if err := w.Flush(ctx); err != nil {
 			return err
 		}
 		if err := book.FollowReturn(creditOf(&s)); err != nil {
+			return err
+		}
+		if err := claimOfCarriers(book, &s, *boxes, o.Now()); err != nil {
 			return err
 		}
 		if err := book.Write(w); err != nil {

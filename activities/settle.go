@@ -64,6 +64,7 @@ type closing struct {
 	payment  *paymentRow                  // reference is empty when the money is not at a provider
 	refunded ledger.Sale                  // goods and tax of what never came, as it was refunded
 	late     map[string]catalog.Penalties // of the suppliers that broke their SLA
+	transit  map[string]*transit          // by purchase order
 	book     *ledgerbook.Book
 }
 
@@ -78,6 +79,7 @@ func readClosing(ctx context.Context, w *postgres.Work, s *order.State) (*closin
 		return row.Scan(&c.refunded.Goods, &c.refunded.Tax)
 	})
 	c.queuePenalties(w)
+	c.queueTransit(w)
 	return c, w.Flush(ctx)
 }
 
@@ -91,7 +93,7 @@ func (c *closing) close(now time.Time) (string, error) {
 	p.giveAway(c.state, sale)
 	p.post(ledger.Earned("order", sale))
 	for i := range c.state.POs {
-		p.purchaseOrder(&c.state.POs[i])
+		p.purchaseOrder(&c.state.POs[i], c.transit[c.state.POs[i].Number], now)
 		p.penalties(&c.state.POs[i], c.late[c.state.POs[i].Supplier], now)
 	}
 	for i := range c.state.Cases {
@@ -189,10 +191,10 @@ func (p *settlement) giveAway(s *order.State, sale ledger.Sale) {
 	}
 }
 
-// purchaseOrder owes a supplier the cost of what it shipped, and claims back what did not arrive:
-// until delivery the goods are at the supplier's risk. A shipment is accrued once, at the cost that
+// purchaseOrder owes a supplier the cost of what it shipped, and claims back what did not arrive: until
+// delivery the goods are at the supplier's risk, or at a carrier's where they go under our account. A shipment is accrued once, at the cost that
 // was agreed then; if the supplier changes it afterwards, its invoice brings the difference.
-func (p *settlement) purchaseOrder(po *order.PurchaseOrder) {
+func (p *settlement) purchaseOrder(po *order.PurchaseOrder, t *transit, now time.Time) {
 	for i := range po.Parcels {
 		parcel := &po.Parcels[i]
 		cost := p.cost(po, parcel.Lines)
@@ -202,13 +204,16 @@ func (p *settlement) purchaseOrder(po *order.PurchaseOrder) {
 		shipment := shipmentOf(po, i)
 		accrual, err := ledger.SupplierAccrued(po.Number, shipment, po.Supplier, cost)
 		if p.book.Has(accrual.Key) {
+			p.found(po, i, t)
 			continue
 		}
 		p.post(accrual, err)
-		switch parcel.Milestone {
-		case order.ParcelLost:
+		switch {
+		case parcel.Milestone == order.ParcelLost && t != nil && t.carrier != nil:
+			p.lost(po, shipment, cost.Minor, t, now)
+		case parcel.Milestone == order.ParcelLost:
 			p.claim(po, shipment, ledger.ClaimLostParcel, cost)
-		case order.ParcelReturning:
+		case parcel.Milestone == order.ParcelReturning:
 			p.claim(po, shipment, ledger.ClaimReturnCredit, cost)
 		}
 	}

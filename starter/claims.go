@@ -11,10 +11,10 @@ import (
 )
 
 func (p *program) claimed() *cobra.Command {
-	c := group("claim", "What suppliers owe: list, show and settle",
-		`claim lists what is open with suppliers: disputed invoices, penalties, lost parcels. Each has a workflow
-that writes to the supplier, reminds it on the contract's schedule and at last asks a person, who settles
-it here.`,
+	c := group("claim", "What suppliers and carriers owe: list, show and settle",
+		`claim lists what is open with suppliers and carriers: disputed invoices, penalties, lost and damaged parcels.
+Each has a workflow that writes to whoever owes it, reminds it on the schedule of the catalogue and at last asks
+a person, who settles it here.`,
 		`  starter claim list --open --overdue
   starter claim show C0A1B2C3D4E5F6A
   starter claim settle C0A1B2C3D4E5F6A written_off --reason too_small`)
@@ -63,7 +63,7 @@ what has ended, --overdue what is not due yet.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&supplier, "supplier", "", "only claims on this supplier")
+	f.StringVar(&supplier, "supplier", "", "only claims on this supplier or carrier")
 	f.StringVar(&kind, "kind", "", "only claims of this kind, such as invoice_dispute or sla_penalty")
 	f.BoolVar(&open, "open", false, "only claims that have not ended")
 	f.BoolVar(&overdue, "overdue", false, "only open claims whose deadline has passed")
@@ -119,18 +119,27 @@ reads Postgres alone, so it also answers while Temporal is away.`,
 }
 
 func (p *program) tellPursuit(v *orderview.Pursuit) {
-	p.say("%s  %s", p.paint(bold, "Claim "+v.Reference+" on "+plain(v.Supplier)), p.paint(stageColour(v.Stage), words(v.Stage)))
+	p.say("%s  %s", p.paint(bold, "Claim "+v.Reference+" on "+plain(v.Supplier+v.Carrier)), p.paint(stageColour(v.Stage), words(v.Stage)))
 	p.say("order %s%s, %s %s open, since %s%s", plain(v.Order), after(", purchase order ", v.PurchaseOrder), v.Open, v.Currency, moment(v.OpenedAt),
 		after(", closed ", moment(v.ClosedAt)))
 	if v.Answer != "" {
 		p.say("The supplier has %s it.", v.Answer)
 	}
-	if v.NeedsAttention {
-		p.say("%s", p.paint(yellow, "! The supplier does not settle it: starter claim settle "+v.Reference+" OUTCOME --reason CODE"))
+	switch {
+	case v.Found != "":
+		p.say("%s", p.paint(yellow, "! The parcel came, and the carrier had paid "+v.Found+" for it: starter claim settle "+v.Reference+" repaid|kept --reason parcel_found"))
+	case v.NeedsAttention:
+		p.say("%s", p.paint(yellow, "! "+v.Supplier+v.Carrier+" does not settle it: starter claim settle "+v.Reference+" OUTCOME --reason CODE"))
+	}
+	if !v.FileBy.IsZero() {
+		p.say("To be filed by %s.", moment(v.FileBy))
 	}
 	p.heading("Parts")
 	p.tellClaims(v.Claims)
 	var rows [][]string
+	for _, b := range v.Parcels {
+		rows = append(rows, []string{moment(b.FirstScan), "handed in", plain(b.Carrier + " " + b.Tracking + ", now " + words(b.Milestone))})
+	}
 	for _, l := range v.Letters {
 		rows = append(rows, []string{moment(l.At), "letter", plain(l.Text)})
 	}
@@ -155,11 +164,17 @@ func (p *program) claimSettle() *cobra.Command {
 
   credited     the supplier gave a credit that did not come as a document: set off against what we owe it
   paid         the money came
-  conceded     the supplier is right: it is cost
+  conceded     the supplier or carrier is right: it is cost
   written_off  right or wrong, nobody will pay: it is a loss
 
+What a carrier paid for a parcel that it delivered all the same waits for a person, too:
+
+  repaid       the money went back to the carrier
+  kept         the carrier lets us keep it
+
 --amount settles a part of it; the rest is pursued further. --reason is one of agreed, credit_by_mail,
-supplier_is_right, supplier_refuses, supplier_insolvent, too_small and other.`,
+supplier_is_right, supplier_refuses, supplier_insolvent, carrier_is_right, carrier_refuses, parcel_found,
+too_small and other.`,
 		Example: `  starter claim settle C0A1B2C3D4E5F6A conceded --reason supplier_is_right
   starter claim settle C0A1B2C3D4E5F6A paid --amount 3.00 --reason agreed`,
 		Args: exactly("CLAIM", "the outcome"),

@@ -87,7 +87,7 @@ func (r *claimRun) take(step claims.Step) {
 		return
 	}
 	r.rests.over(string(step), "")
-	if step == claims.StepClose || standing.Open > 0 {
+	if step == claims.StepClose || standing.Pending() {
 		// A request may have been answered meanwhile, and its news are newer.
 		next.Standing = r.state.Standing
 		r.state = next

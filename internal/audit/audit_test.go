@@ -96,12 +96,28 @@ const exchanged = comeback + `UPDATE orders SET exchange_of = 'demo/smooth', exc
 		SELECT id, 1, 'exchange_credit', 'USD', CASE kind WHEN 'exchange_moved' THEN -500 ELSE 500 END FROM t
 		UNION ALL SELECT id, 2, 'customer_deposits', 'USD', CASE kind WHEN 'exchange_moved' THEN 500 ELSE -500 END FROM t; `
 
+// givenBack is a label that was bought and posted, and that its carrier was asked to take back.
+const givenBack = `INSERT INTO return_parcels (carrier, tracking, rma, bought_of, cost_currency, cost_minor, give_back)
+	VALUES ('dropex', 'EZ1', 'RMA-1', 'track', 'USD', 595, 'asked');
+	WITH t AS (INSERT INTO ledger_transactions (order_key, key, kind, memo) VALUES ('demo/smooth', 'return_label|RMA-1', 'return_label', '') RETURNING id)
+	INSERT INTO ledger_entries (transaction_id, n, account, currency, minor) SELECT id, 1, 'return_shipping', 'USD', 595 FROM t
+		UNION ALL SELECT id, 2, 'bank', 'USD', -595 FROM t; `
+
 // pursued is a claim that was settled and posted, sound until something more is done to it.
 const pursued = `INSERT INTO pursuits (id, reference, order_key, kind, supplier, currency, stage, fact_seq, delivered_seq, started_at, closed_at, deliver_at)
 		SELECT order_key || '/x', 'C0', order_key, 'sla_penalty', supplier, currency, 'settled', 1, 1, created_at, now(), NULL
 		FROM purchase_orders WHERE order_key = 'demo/smooth' LIMIT 1;
 	INSERT INTO claims (order_key, key, kind, account, currency, minor, owner, due_at, closed_at, resolution, pursuit)
 		SELECT order_key, 'x', kind, 'supplier_claims:' || supplier, currency, 5, 'purchasing', opened_at, now(), 'paid', id FROM pursuits; `
+
+// onCarrier is a claim on a carrier that was paid, for a parcel that has come; sound but for that until something
+// more is done to it.
+const onCarrier = `INSERT INTO carriers (id, document) VALUES ('track', '{}') ON CONFLICT DO NOTHING;
+	INSERT INTO pursuits (id, reference, order_key, kind, po_number, carrier, currency, stage, fact_seq, delivered_seq, started_at, closed_at, deliver_at)
+		SELECT order_key || '/lost/' || po_number || '/' || tracking, 'C0', order_key, 'lost_parcel', po_number, 'track', 'USD', 'settled', 1, 1, noticed_at, now(), NULL
+		FROM parcels WHERE order_key = 'demo/smooth' AND milestone = 'delivered' LIMIT 1;
+	INSERT INTO claims (order_key, key, kind, account, currency, minor, owner, due_at, closed_at, resolution, pursuit)
+		SELECT order_key, substr(id, length(order_key) + 2), kind, 'carrier_claims:track', currency, 5, 'purchasing', opened_at, now(), 'paid', id FROM pursuits; `
 
 // breakages break a well-run database behind its guards, one for each check.
 var breakages = map[string]string{
@@ -132,6 +148,10 @@ var breakages = map[string]string{
 		WITH t AS (INSERT INTO ledger_transactions (order_key, key, kind, memo) VALUES ('demo/smooth', 'converted|EUR|1', 'converted', '') RETURNING id)
 		INSERT INTO ledger_entries (transaction_id, n, account, currency, minor)
 			SELECT id, 1, 'cost_of_goods', 'USD', 5 FROM t UNION ALL SELECT id, 2, 'currency_conversion', 'USD', -5 FROM t`,
+	"each label that was given back is in the ledger once": comeback + givenBack + `UPDATE return_parcels SET give_back = 'accepted'`,
+	"no carrier keeps a label that nobody uses for a week without a word": comeback + givenBack + `UPDATE return_parcels SET give_back_due = now();
+		UPDATE returns SET closed_at = now() - interval '8 days'`,
+	"no parcel travels under a label that was given back":                     comeback + givenBack + `UPDATE return_parcels SET first_scan_at = now()`,
 	"Postgres guards the books":                                               `ALTER TABLE ledger_entries DISABLE TRIGGER ledger_is_append_only`,
 	"refunds never exceed what was captured":                                  `UPDATE refunds SET amount_minor = 99999`,
 	"the ledger holds what was captured less what was refunded":               `UPDATE orders SET captured_minor = captured_minor + 1 WHERE key = 'demo/open'`,
@@ -148,7 +168,11 @@ var breakages = map[string]string{
 		SELECT supplier, '2026', currency FROM purchase_orders WHERE order_key = 'demo/smooth' LIMIT 1;
 		INSERT INTO volume_purchases (supplier, invoice, order_key, period, currency, ends_at, goods, claimed)
 		SELECT supplier, 'I', 'demo/smooth', period, currency, now(), 100, 5 FROM volume_periods`,
-	"every claim on a supplier is pursued": pursued + `UPDATE claims SET closed_at = NULL, pursuit = NULL WHERE key = 'x'`,
+	"every claim on a supplier or carrier is pursued": pursued + `UPDATE claims SET closed_at = NULL, pursuit = NULL WHERE key = 'x'`,
+	"what a carrier paid for a parcel that came all the same is answered once": onCarrier + `UPDATE pursuits SET found = 5;
+		INSERT INTO claim_settlements SELECT id, 'r', 'repaid', 0, 5, 'parcel_found', 'k' FROM pursuits`,
+	"no claim on a carrier stays open for a parcel that it delivered": onCarrier + `UPDATE claims SET closed_at = NULL WHERE key LIKE 'lost/%';
+		UPDATE parcels SET milestone_at = now() - interval '1 day' WHERE order_key = 'demo/smooth'`,
 	"no credit is more than what it was given for": pursued + `INSERT INTO claim_credits (supplier, number, order_key, pursuit, currency, minor, given_at)
 		SELECT supplier, 'CM', order_key, id, currency, 5, '2020-01-01' FROM pursuits`,
 	"no claim is overdue": `UPDATE claims SET due_at = now() - interval '1 day'`,

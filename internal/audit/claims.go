@@ -9,7 +9,7 @@ import (
 	"github.com/dropline/dropline/internal/claims"
 )
 
-// owed are the invariants of what suppliers owe.
+// owed are the invariants of what suppliers and carriers owe.
 var owed = []statement{
 	{
 		invariant: 11, name: "the postings of each claim sum up to what is open of it",
@@ -30,7 +30,8 @@ var owed = []statement{
 		of: "pursuits",
 		find: `SELECT p.order_key, format('claim %s: %s settled or credited, %s posted (minor units)', p.reference, g.sum, s.sum)
 			FROM pursuits p
-			CROSS JOIN LATERAL (SELECT coalesce((SELECT sum(minor) FROM claim_settlements d WHERE d.pursuit = p.id), 0)
+			CROSS JOIN LATERAL (SELECT coalesce((SELECT sum(minor) FROM claim_settlements d WHERE d.pursuit = p.id
+					AND d.outcome NOT IN ('repaid', 'kept')), 0)
 				+ coalesce((SELECT sum(applied) FROM claim_credits d WHERE d.pursuit = p.id), 0) AS sum) g
 			CROSS JOIN LATERAL (SELECT coalesce(-sum(e.minor), 0) AS sum FROM claims c
 				JOIN ledger_transactions t ON t.order_key = c.order_key
@@ -56,10 +57,33 @@ var owed = []statement{
 		do: "Compare starter claim show with volume_purchases; both are written together, so one was changed by hand.",
 	},
 	{
-		invariant: 15, name: "every claim on a supplier is pursued",
+		invariant: 11, name: "what a carrier paid for a parcel that came all the same is answered once",
+		of: "pursuits WHERE carrier IS NOT NULL",
+		find: `SELECT p.order_key, format('claim %s: %s settled as repaid, %s posted; %s found, %s answered (minor units)', p.reference, d.repaid, s.sum, p.found, d.answered)
+			FROM pursuits p
+			CROSS JOIN LATERAL (SELECT coalesce(sum(minor) FILTER (WHERE outcome = 'repaid'), 0) AS repaid, coalesce(sum(minor), 0) AS answered
+				FROM claim_settlements WHERE pursuit = p.id AND outcome IN ('repaid', 'kept')) d
+			CROSS JOIN LATERAL (SELECT coalesce(-sum(e.minor), 0) AS sum FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
+				AND e.account = 'bank' WHERE t.order_key = p.order_key
+					AND starts_with(t.key, 'claim_repaid|' || substr(p.id, length(p.order_key) + 2) || '|')) s
+			WHERE p.carrier IS NOT NULL AND (d.repaid <> s.sum OR d.answered > p.found)`,
+		do: "Report it as a defect: a decision about a found parcel counts twice, or not at all.",
+	},
+	{
+		invariant: 11, name: "no claim on a carrier stays open for a parcel that it delivered",
+		of: "pursuits WHERE carrier IS NOT NULL",
+		find: `SELECT p.order_key, format('claim %s is open for parcel %s, which was delivered at %s', p.reference, b.tracking,
+				to_char(b.milestone_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'))
+			FROM pursuits p JOIN pursuit_parcels b ON b.pursuit = p.id
+			WHERE p.kind = 'lost_parcel' AND b.milestone = 'delivered' AND b.milestone_at < now() - @grace::interval - interval '1 hour'
+				AND EXISTS (SELECT FROM claims c WHERE c.pursuit = p.id AND c.closed_at IS NULL)`, warning: true,
+		do: "The order or the return hears of it within the hour; see whether its workflow runs, and settle the claim as conceded otherwise.",
+	},
+	{
+		invariant: 15, name: "every claim on a supplier or carrier is pursued",
 		of: "claims WHERE closed_at IS NULL",
 		find: `SELECT order_key, format('claim %s on %s is open, and nobody pursues it', key, account) FROM claims
-			WHERE closed_at IS NULL AND pursuit IS NULL AND starts_with(account, 'supplier_claims:') AND NOT starts_with(key, 'return/')
+			WHERE closed_at IS NULL AND pursuit IS NULL AND account ~ '^(supplier|carrier)_claims:' AND NOT starts_with(key, 'return/')
 			UNION ALL
 			SELECT order_key, format('claim %s: its workflow was never started, and nothing will start it', reference) FROM pursuits
 			WHERE started_at IS NULL AND deliver_at IS NULL AND NOT needs_attention

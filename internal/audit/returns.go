@@ -141,6 +141,34 @@ var comebacks = []statement{
 		do: "Compare with the carrier's bill: it was bought twice, or not posted.",
 	},
 	{
+		invariant: 12, name: "each label that was given back is in the ledger once",
+		of: "return_parcels WHERE bought_of <> ''",
+		find: `SELECT r.order_key, format('the label of %s for %s %s stands as given back: "%s", the ledger holds %s (minor units)', p.rma, p.cost_minor,
+				p.cost_currency, p.give_back, coalesce(-l.sum, 0))
+			FROM return_parcels p JOIN returns r USING (rma) LEFT JOIN LATERAL (
+				SELECT sum(e.minor) AS sum FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
+				WHERE t.order_key = r.order_key AND t.key = 'return_label_given_back|' || p.rma AND e.account = 'return_shipping' AND e.currency = p.cost_currency) l ON true
+			WHERE p.bought_of <> '' AND CASE p.give_back WHEN 'accepted' THEN p.cost_minor ELSE 0 END <> coalesce(-l.sum, 0)`,
+		do: "Compare with the carrier's account: both are written together, so one was changed by hand.",
+	},
+	{
+		invariant: 12, name: "no parcel travels under a label that was given back", warning: true,
+		of: "return_parcels WHERE give_back IN ('asked', 'accepted')",
+		find: `SELECT r.order_key, format('the parcel of %s was scanned at %s, and its label was given back', p.rma, to_char(p.first_scan_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'))
+			FROM return_parcels p JOIN returns r USING (rma) WHERE p.give_back IN ('asked', 'accepted') AND p.first_scan_at IS NOT NULL`,
+		do: "The carrier may charge it again: look for it on its bill. What is in the parcel counts as always.",
+	},
+	{
+		invariant: 15, name: "no carrier keeps a label that nobody uses for a week without a word", warning: true,
+		of: "return_parcels WHERE bought_of <> ''",
+		find: `SELECT r.order_key, format('the label of %s is to be given back to %s since %s: %s', p.rma, p.bought_of,
+				to_char(r.closed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), coalesce(nullif(p.give_back_note, ''), 'it has not decided'))
+			FROM return_parcels p JOIN returns r USING (rma)
+			WHERE p.bought_of <> '' AND p.give_back_due IS NOT NULL AND p.give_back IN ('', 'asked') AND p.first_scan_at IS NULL
+				AND r.closed_at < now() - interval '7 days'`,
+		do: "Ask the carrier; a wrong URL or secret in its catalogue entry shows here too.",
+	},
+	{
 		invariant: 15, name: "nobody keeps a return waiting for a week", warning: true,
 		of: "returns WHERE needs_attention",
 		find: `SELECT r.order_key, format('%s waits for a person since %s: %s', r.rma, left(a ->> 'since', 10), left(a ->> 'text', 160))

@@ -52,6 +52,9 @@ type Labeller interface {
 	// BuyReturnLabel buys the label of a parcel with a service, or the cheapest when service is empty. Where
 	// it was bought before, that label is the answer. After ErrLabelUnknown ask again under the same id.
 	BuyReturnLabel(ctx context.Context, id, service string) (Label, error)
+	// GiveBackLabel gives the label of a parcel back, or says how that stands where it was done before. After
+	// ErrLabelUnknown ask again under the same id.
+	GiveBackLabel(ctx context.Context, id string) (GiveBack, error)
 }
 
 // Kinds of failure, by what is known about the effect.

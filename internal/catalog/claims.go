@@ -71,25 +71,30 @@ func readClaimTerms(s *section, c *Contract) {
 	penalties.done()
 
 	chasing := s.sub("claims")
-	if chasing.has("chase_after") {
-		c.Claims.ChaseAfter = nil // a list stands for itself, also an empty one
+	readChasing(chasing, &c.Claims)
+	chasing.done()
+}
+
+// readChasing reads how claims are pursued; the section may say more.
+func readChasing(s *section, c *Chasing) {
+	if s.has("chase_after") {
+		c.ChaseAfter = nil // a list stands for itself, also an empty one
 	}
-	scanEach(chasing, "chase_after", parseElapsed, &c.Claims.ChaseAfter)
-	scan(chasing, "escalate_after", parseElapsed, &c.Claims.EscalateAfter)
+	scanEach(s, "chase_after", parseElapsed, &c.ChaseAfter)
+	scan(s, "escalate_after", parseElapsed, &c.EscalateAfter)
 	last := sla.Term{}
-	for _, after := range c.Claims.ChaseAfter {
+	for _, after := range c.ChaseAfter {
 		if after.Elapsed() <= last.Elapsed() {
-			chasing.at("chase_after").problem("%s does not come after %s: want ascending times", after, last)
+			s.at("chase_after").problem("%s does not come after %s: want ascending times", after, last)
 		}
 		last = after
 	}
-	if len(c.Claims.ChaseAfter) > mostChases {
-		chasing.at("chase_after").problem("want at most %d reminders", mostChases)
+	if len(c.ChaseAfter) > mostChases {
+		s.at("chase_after").problem("want at most %d reminders", mostChases)
 	}
-	if last.Elapsed() >= c.Claims.EscalateAfter.Elapsed() {
-		chasing.problem("escalate_after %s is not after the last reminder", c.Claims.EscalateAfter)
+	if last.Elapsed() >= c.EscalateAfter.Elapsed() {
+		s.problem("escalate_after %s is not after the last reminder", c.EscalateAfter)
 	}
-	chasing.done()
 }
 
 func readPenalty(s *section, p *Penalty, currency string) {

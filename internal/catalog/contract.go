@@ -48,6 +48,7 @@ func readContract(s *section, c *Contract) {
 	if v, ok := s.take("shipping"); ok {
 		c.Shipping = readShipping(v.section(), c.Currency, c.ShipsTo.Countries)
 	}
+	scan(s, "transit_carrier", parseID, &c.TransitCarrier)
 	readCancel(s.sub("cancel"), &c.Cancel)
 	readTerms(s, c)
 	readClaimTerms(s, c)

@@ -50,7 +50,7 @@ func defaultPolicy() Policy {
 var defaultBackorderWait = sla.MustTerm("10d")
 
 func defaultCarrier() Carrier {
-	return Carrier{PollEvery: sla.MustTerm("2h")}
+	return Carrier{PollEvery: sla.MustTerm("2h"), Claims: defaultCarrierClaims()}
 }
 
 // noAmounts is nothing in every currency.

@@ -95,6 +95,7 @@ func Validate(files ...File) error {
 	for _, file := range files {
 		for i, supplier := range file.Suppliers {
 			v.labelCarrier(file, i, supplier)
+			v.transitCarrier(file, i, supplier)
 		}
 		for i, offer := range file.Offers {
 			v.once(file, file.places.offers, i, fmt.Sprintf("offer of %s by supplier %s", offer.SKU, offer.Supplier))

@@ -159,6 +159,7 @@ func readCarrier(s *section) Carrier {
 	scan(s, "secret_env", parseEnv, &carrier.SecretEnv)
 	scan(s, "webhook_secret_env", parseEnv, &carrier.WebhookSecretEnv)
 	scan(s, "poll_every", parseElapsed, &carrier.PollEvery)
+	readCarrierClaims(s.sub("claims"), &carrier.Claims)
 	if v, ok := s.take("aliases"); ok {
 		for _, item := range v.items("code") {
 			alias := readAlias(item.section())

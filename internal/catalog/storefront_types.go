@@ -200,6 +200,8 @@ type Carrier struct {
 	WebhookSecretEnv string      `json:"webhook_secret_env"`
 	PollEvery        sla.Term    `json:"poll_every"`
 	Aliases          []Alias     `json:"aliases,omitempty"`
+	// Claims are read in carrierclaims.go.
+	Claims CarrierClaims `json:"claims,omitzero"`
 }
 
 // Alias are the names that suppliers write for the carrier which the service calls Code.

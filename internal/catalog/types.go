@@ -40,18 +40,21 @@ type Contract struct {
 	ValidUntil sla.Date `json:"valid_until,omitzero"`
 	Currency   string   `json:"currency"`
 	// Contact is the e-mail address that reminders go to; empty: none are sent.
-	Contact    string       `json:"contact,omitempty"`
-	Channel    Channel      `json:"channel"`
-	Calendar   sla.Calendar `json:"calendar"`
-	SLA        SLA          `json:"sla"`
-	Cancel     Cancel       `json:"cancel"`
-	ShipsTo    ShipsTo      `json:"ships_to"`
-	Shipping   []Method     `json:"shipping"`
-	Returns    Returns      `json:"returns"`
-	Handling   money.Money  `json:"handling"`
-	Split      Split        `json:"split"`
-	Risk       Risk         `json:"risk"`
-	Tolerances Tolerances   `json:"tolerances"`
+	Contact  string       `json:"contact,omitempty"`
+	Channel  Channel      `json:"channel"`
+	Calendar sla.Calendar `json:"calendar"`
+	SLA      SLA          `json:"sla"`
+	Cancel   Cancel       `json:"cancel"`
+	ShipsTo  ShipsTo      `json:"ships_to"`
+	Shipping []Method     `json:"shipping"`
+	// TransitCarrier is the id of the carrier under our account with which the supplier ships: it answers for what
+	// it loses or damages on the way. Empty: the supplier ships under its own account, at its own risk.
+	TransitCarrier string      `json:"transit_carrier,omitempty"`
+	Returns        Returns     `json:"returns"`
+	Handling       money.Money `json:"handling"`
+	Split          Split       `json:"split"`
+	Risk           Risk        `json:"risk"`
+	Tolerances     Tolerances  `json:"tolerances"`
 	// Invoices, Claims and Penalties are read in claims.go.
 	Invoices     InvoiceCharges `json:"invoices"`
 	Claims       Chasing        `json:"claims"`

@@ -32,6 +32,10 @@ type Querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
+// foundSum is what was paid for a parcel that came all the same and nobody has answered.
+const foundSum = `greatest(p.found - coalesce((SELECT sum(d.minor) FROM claim_settlements d
+	WHERE d.pursuit = p.id AND d.outcome IN ('repaid', 'kept')), 0), 0)::bigint`
+
 const openSum = `coalesce((SELECT sum(c.minor) FROM claims c WHERE c.pursuit = p.id AND c.closed_at IS NULL), 0)::bigint`
 
 // Load reads a claim as its workflow left it, with what stands in Postgres now. Fails with ErrNoClaim.
@@ -39,10 +43,15 @@ func Load(ctx context.Context, q Querier, id string) (claims.State, error) {
 	var s claims.State
 	var kind, key string
 	var terms *catalog.Chasing
-	err := one(ctx, q, `SELECT coalesce(p.state, '{}'), p.order_key, p.reference, p.kind, p.po_number, p.supplier, p.currency, p.opened_at,
-			p.fact_seq, p.answer, `+openSum+`, coalesce(s.document ->> 'name', ''), s.document #> '{contract,claims}'
-		FROM pursuits p JOIN suppliers s ON s.id = p.supplier WHERE p.id = $1`, []any{id},
-		&s, &key, &s.Reference, &kind, &s.PO, &s.Supplier, &s.Currency, &s.OpenedAt, &s.News, &s.Answer, &s.Open, &s.Name, &terms)
+	var carrier *catalog.Carrier
+	var handedIn *time.Time
+	var now claims.Standing
+	err := one(ctx, q, `SELECT coalesce(p.state, '{}'), p.order_key, p.reference, p.kind, p.po_number, coalesce(p.supplier, p.carrier), p.currency,
+			p.opened_at, p.fact_seq, p.answer, `+openSum+`, `+foundSum+`, coalesce(s.document ->> 'name', ''), s.document #> '{contract,claims}',
+			c.document, (SELECT min(first_scan_at) FROM pursuit_parcels b WHERE b.pursuit = p.id)
+		FROM pursuits p LEFT JOIN suppliers s ON s.id = p.supplier LEFT JOIN carriers c ON c.id = p.carrier WHERE p.id = $1`, []any{id},
+		&s, &key, &s.Reference, &kind, &s.PO, &s.Supplier, &s.Currency, &s.OpenedAt, &now.News, &now.Answer, &now.Open, &now.Found, &s.Name, &terms,
+		&carrier, &handedIn)
 	if err != nil {
 		return claims.State{}, fmt.Errorf("load claim %s: %w", id, err)
 	}
@@ -50,14 +59,25 @@ func Load(ctx context.Context, q Querier, id string) (claims.State, error) {
 		return claims.State{}, fmt.Errorf("load claim %s: %w", id, err)
 	}
 	// The terms are those that were in force when the claim was first pursued.
+	s.Carrier = carrier != nil
 	if s.Revision == 0 {
+		if s.Carrier {
+			promised := carrier.Claims.OrDefault()
+			terms = &promised.Chasing
+			if handedIn != nil {
+				s.FileBy = promised.FileBy(handedIn.UTC())
+			}
+		}
 		s.Terms = termsOf(terms)
 	}
 	s.ID, s.Kind, s.OpenedAt = id, ledger.ClaimKind(kind), s.OpenedAt.UTC()
 	if s.Name == "" {
 		s.Name = s.Supplier
 	}
-	if s.Open > 0 && s.Closed {
+	again := s.Closed && now.Pending()
+	s.Learn(now)
+	s.Standing = now
+	if again {
 		// It was settled and is open again: a person who was asked then has to be asked anew.
 		s.Closed, s.Escalated = false, false
 	}
@@ -79,7 +99,8 @@ func termsOf(c *catalog.Chasing) claims.Terms {
 
 // Stand reads what Postgres holds of a claim.
 func Stand(ctx context.Context, q Querier, id string) (s claims.Standing, err error) {
-	err = one(ctx, q, `SELECT p.fact_seq, p.answer, `+openSum+` FROM pursuits p WHERE p.id = $1`, []any{id}, &s.News, &s.Answer, &s.Open)
+	err = one(ctx, q, `SELECT p.fact_seq, p.answer, `+openSum+`, `+foundSum+` FROM pursuits p WHERE p.id = $1`, []any{id},
+		&s.News, &s.Answer, &s.Open, &s.Found)
 	if err != nil {
 		err = fmt.Errorf("read claim %s: %w", id, err)
 	}
@@ -114,7 +135,7 @@ func Record(ctx context.Context, tx pgx.Tx, s *claims.State) (claims.Standing, e
 	}
 	kept := *s
 	kept.Standing = now
-	kept.Closed = kept.Closed && now.Open == 0
+	kept.Closed = kept.Closed && !now.Pending()
 	state, err := json.Marshal(kept)
 	if err != nil {
 		return now, fmt.Errorf("encode claim %s: %w", s.ID, err)
@@ -170,8 +191,12 @@ func Settle(ctx context.Context, tx pgx.Tx, id string, d claims.Settlement) (set
 		}
 	} else {
 		err = ledgerbook.Change(ctx, tx, orderKey, func(b *ledgerbook.Book) error {
+			matter := id[len(orderKey)+1:]
 			settled, err = settle(ctx, tx, id, d, func(closure string, minor int64) error {
-				return b.Settle(id[len(orderKey)+1:], closure, d.Outcome, minor)
+				if d.AnswersFound() {
+					return b.AnswerFound(matter, closure, d.Outcome, minor)
+				}
+				return b.Settle(matter, closure, d.Outcome, minor)
 			})
 			return err
 		})
@@ -197,7 +222,11 @@ func settle(ctx context.Context, tx pgx.Tx, id string, d claims.Settlement, post
 		return 0, err
 	}
 	settled := d.Minor
-	if settled == 0 {
+	switch {
+	case settled != 0:
+	case d.AnswersFound():
+		settled = s.Found
+	default:
 		settled = s.Open
 	}
 	if err := post("settle/"+s.Reference+"/"+d.ID, settled); err != nil {

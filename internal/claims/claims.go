@@ -1,5 +1,5 @@
 // Package claims holds the rules of pursuing what a supplier owes us besides returns: disputed invoices,
-// penalties, lost and short shipments. What is owed stands in the ledger; the rules here say whom to
+// penalties, lost and short shipments; and what a carrier owes for parcels. What is owed stands in the ledger; the rules here say whom to
 // write to when, and when a person has to decide. Everything is pure and deterministic.
 package claims
 
@@ -18,7 +18,8 @@ import (
 // Pursued tells whether a claim has a workflow of its own. Those of returns are chased by the return's
 // workflow, and what we owe is paid, not pursued.
 func Pursued(c *ledger.Claim) bool {
-	return c.Account == ledger.SupplierClaims(c.Account.Partner()) && !strings.HasPrefix(c.Key, "return/")
+	partner := c.Account.Partner()
+	return c.Account == ledger.CarrierClaims(partner) || c.Account == ledger.SupplierClaims(partner) && !strings.HasPrefix(c.Key, "return/")
 }
 
 // ID names a matter: the claims of an order that are pursued together. key is the claim's, or what the
@@ -51,10 +52,16 @@ const (
 
 // Standing is a matter as Postgres holds it. News counts its changes: the highest is the newest.
 type Standing struct {
-	News   int64  `json:"news"`
-	Open   int64  `json:"open"` // minor units
+	News int64 `json:"news"`
+	Open int64 `json:"open"` // minor units
+	// Found is what a carrier has paid for a parcel that came all the same, as far as nobody has answered it; in
+	// minor units.
+	Found  int64  `json:"found,omitempty"`
 	Answer Answer `json:"answer,omitempty"`
 }
+
+// Pending: somebody still has to do something about it.
+func (s Standing) Pending() bool { return s.Open > 0 || s.Found > 0 }
 
 // Stage is how far a claim has come.
 type Stage string
@@ -77,9 +84,13 @@ type State struct {
 	PO        string           `json:"po,omitempty"`
 	Supplier  string           `json:"supplier"`
 	Name      string           `json:"name"` // the supplier's
-	Currency  string           `json:"currency"`
-	OpenedAt  time.Time        `json:"openedAt"`
-	Terms     Terms            `json:"terms"`
+	// Carrier: the claim is on a carrier, whose id and name stand in place of the supplier's. FileBy is until when
+	// it takes the claim; zero: the parcel was never scanned.
+	Carrier  bool      `json:"carrier,omitempty"`
+	FileBy   time.Time `json:"fileBy,omitzero"`
+	Currency string    `json:"currency"`
+	OpenedAt time.Time `json:"openedAt"`
+	Terms    Terms     `json:"terms"`
 
 	Standing
 	// Letters is how far the supplier was written to: 1 is the first letter, 2 the first reminder.
@@ -96,11 +107,17 @@ func (s *State) Learn(now Standing) {
 	if now.News < s.News {
 		return
 	}
+	if now.Found > s.Found {
+		s.Escalated = false // whatever a person was asked before, this is another question
+	}
 	s.Standing = now
-	if s.Open > 0 {
+	if s.Pending() {
 		s.Closed = false
 	}
 }
+
+// late: it was opened after the carrier takes claims.
+func (s *State) late() bool { return !s.FileBy.IsZero() && s.OpenedAt.After(s.FileBy) }
 
 // Step is what is to be done next.
 type Step string
@@ -118,7 +135,9 @@ const (
 // for: the newest stands for them.
 func (s *State) Due(now time.Time) Step {
 	switch {
-	case s.Open == 0 && s.Closed:
+	case s.Open == 0 && s.Found > 0 && !s.Escalated:
+		return StepEscalate // paid for what came all the same: only a person can answer that
+	case s.Open == 0 && (s.Closed || s.Found > 0):
 		return StepNone
 	case s.Open == 0:
 		return StepClose
@@ -126,7 +145,7 @@ func (s *State) Due(now time.Time) Step {
 		return StepAsk
 	case s.Escalated:
 		return StepNone
-	case s.Answer == Refused || !now.Before(s.OpenedAt.Add(s.Terms.EscalateAfter)):
+	case s.Answer == Refused || s.late() || !now.Before(s.OpenedAt.Add(s.Terms.EscalateAfter)):
 		return StepEscalate
 	case s.lettersBy(now) > s.Letters:
 		return StepChase
@@ -179,7 +198,7 @@ func (s *State) Deadlines() []order.Deadline {
 // Stage is how far the claim has come.
 func (s *State) Stage() Stage {
 	switch {
-	case s.Open == 0 && s.News > 0:
+	case !s.Pending() && s.News > 0:
 		return StageSettled
 	case s.Escalated:
 		return StageEscalated
@@ -192,7 +211,7 @@ func (s *State) Stage() Stage {
 }
 
 // NeedsAttention: a person has to decide.
-func (s *State) NeedsAttention() bool { return s.Open > 0 && s.Escalated || s.Stalled != "" }
+func (s *State) NeedsAttention() bool { return s.Pending() && s.Escalated || s.Stalled != "" }
 
 // Settlement is a person's decision about (a part of) a claim. Minor 0: all that is open. By is a role
 // and a key's id.
@@ -208,16 +227,40 @@ type Settlement struct {
 func (s *State) CanSettle(d Settlement) error {
 	switch d.Outcome {
 	case ledger.ClaimCredited, ledger.ClaimPaid, ledger.ClaimConceded, ledger.ClaimWrittenOff:
+	case ledger.ClaimRepaid, ledger.ClaimKept:
+		return s.canAnswerFound(d)
 	default:
 		return &order.Refusal{Reason: "a claim ends credited, paid, conceded or written_off"}
 	}
 	switch {
-	case d.ID == "" || d.Reason == "" || d.By == "":
+	case !d.whole():
 		return &order.Refusal{Reason: "a settlement needs an id, a reason and who decides it"}
+	case s.Carrier && d.Outcome == ledger.ClaimCredited:
+		return &order.Refusal{Reason: "no invoice of a carrier waits to be set off: what it credits to our account is paid"}
 	case s.Open == 0:
 		return &order.Refusal{Reason: "nothing of the claim is open any more"}
 	case d.Minor < 0 || d.Minor > s.Open:
 		return &order.Refusal{Reason: fmt.Sprintf("%s of the claim is open, not %s", s.amount(s.Open), s.amount(d.Minor))}
+	}
+	return nil
+}
+
+// whole: it says who decides what, and why.
+func (d *Settlement) whole() bool { return d.ID != "" && d.Reason != "" && d.By != "" }
+
+// AnswersFound: it says what becomes of money that was paid for a parcel that came all the same.
+func (d *Settlement) AnswersFound() bool {
+	return d.Outcome == ledger.ClaimRepaid || d.Outcome == ledger.ClaimKept
+}
+
+func (s *State) canAnswerFound(d Settlement) error {
+	switch {
+	case !d.whole():
+		return &order.Refusal{Reason: "a settlement needs an id, a reason and who decides it"}
+	case s.Found == 0:
+		return &order.Refusal{Reason: "nothing was paid for a parcel that came all the same"}
+	case d.Minor < 0 || d.Minor > s.Found:
+		return &order.Refusal{Reason: fmt.Sprintf("%s was paid for what came all the same, not %s", s.amount(s.Found), s.amount(d.Minor))}
 	}
 	return nil
 }
@@ -239,6 +282,12 @@ func (s *State) Card() string {
 	}
 	for _, d := range s.Deadlines() {
 		fmt.Fprintf(&b, "\nNext: %s, %s\n", d.Text, d.At.UTC().Format("2 Jan 2006 15:04 UTC"))
+	}
+	if s.late() {
+		fmt.Fprintf(&b, "\nIt was to be filed by %s.\n", s.FileBy.UTC().Format("2 Jan 2006"))
+	}
+	if s.Found > 0 {
+		fmt.Fprintf(&b, "\n**The parcel came, and %s was paid for it:** `starter claim settle %s repaid|kept --reason CODE`\n", s.amount(s.Found), s.Reference)
 	}
 	if s.Escalated && s.Open > 0 {
 		b.WriteString("\n**A person has to decide:** `starter claim settle " + s.Reference + " OUTCOME --reason CODE`\n")

@@ -12,6 +12,7 @@ import (
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/orderview"
+	"github.com/dropline/dropline/internal/sim/carriersim"
 	"github.com/dropline/dropline/internal/sim/suppliersim"
 	"github.com/dropline/dropline/internal/webhook"
 )
@@ -62,7 +63,21 @@ func claimStories() []*story {
 	}
 	abroad.want = delivered("soleil", 2)
 	abroad.want.claims = []string{"invoice_dispute settled"}
-	return []*story{dear, late, abroad}
+	gone := storyOf("shop", "carrier-loses", "A carrier loses a parcel that went under our account, and pays for it").buys("LENS-SPY", "Spyglass", 1, 8900).
+		with("swift", "LENS-SPY", suppliersim.Manner{Ship: suppliersim.ShipManner{Parcel: carriersim.DeclaredLost}})
+	gone.act = func(ctx context.Context, p *play) error {
+		c, err := p.claimOf(ctx, ledger.ClaimLostParcel)
+		if err != nil {
+			return err
+		}
+		p.tell("%s is told of the claim of %s", c.Partner, c.Amount)
+		return p.settleClaim(ctx, c, map[string]any{"outcome": "paid", "reason": "agreed"})
+	}
+	gone.want = ending{
+		stage: order.StageSettled, lines: []fate{{lost: 1}}, refunded: gone.total(), mails: "placed shipped lost refunded",
+		orders: []bought{{supplier: "swift", live: 1, sent: 1}}, claims: []string{"lost_parcel settled"},
+	}
+	return []*story{dear, late, abroad, gone}
 }
 
 // claimOf waits until somebody pursues a claim of the order.

@@ -12,14 +12,17 @@ import (
 	"github.com/dropline/dropline/internal/sim/suppliersim"
 )
 
+// boughtLabels are terms under which labels of returns are bought of the stage's carrier.
+const boughtLabels = ", label: carrier, label_carrier: track, label_parcel: {weight_grams: 900}, " +
+	"address: {name: Acme, street1: Kai 9, city: Hamburg, postal_code: \"20457\", country: DE}"
+
 // TestALabelIsBoughtOfTheCarrierAndBringsTheGoodsBack: the carrier loses its answers and refuses for a
 // while; the label is bought once all the same, and the parcel is followed under it.
 func TestALabelIsBoughtOfTheCarrierAndBringsTheGoodsBack(t *testing.T) {
 	t.Parallel()
 	acme := prompt("acme", suppliersim.AckInResponse)
 	acme.Manner.Return = suppliersim.ReturnManner{NoLabel: true}
-	acme.Returns = ", label: carrier, label_carrier: track, label_parcel: {weight_grams: 900}, " +
-		"address: {name: Acme, street1: Kai 9, city: Hamburg, postal_code: \"20457\", country: DE}"
+	acme.Returns = boughtLabels
 	w := newWorld(t, acme)
 	w.Carrier.SetLabelManner(carriersim.LabelManner{LoseOpened: 1, LoseBought: 1})
 	w.startWorker(t, 5*time.Second)

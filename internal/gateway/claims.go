@@ -26,8 +26,9 @@ func (g *gateway) registerClaims() {
 	}, mayReview, g.showClaim)
 	operation(g, huma.Operation{
 		OperationID: "settle-claim", Method: http.MethodPost, Path: "/v1/claims/{reference}/settle", Summary: "Settle a claim, or a part of it",
-		Description: "credited: set off against what we owe the supplier. paid: the money came. conceded: the supplier is right. written_off: " +
-			"right or wrong, nobody will pay. Posted to the ledger before it is answered, once for its request_id.",
+		Description: "credited: set off against what we owe the supplier. paid: the money came. conceded: the supplier or carrier is right. written_off: " +
+			"right or wrong, nobody will pay. Of what a carrier paid for a parcel that came all the same: repaid: the money went back. " +
+			"kept: the carrier lets us keep it. Posted to the ledger before it is answered, once for its request_id.",
 		Errors: []int{404, 409},
 	}, mayResolve, g.settleClaim)
 }
@@ -98,9 +99,9 @@ type settleClaimInput struct {
 	RequestName
 	Body struct {
 		RequestID string `json:"request_id,omitempty" doc:"An id of your own; needed unless the header Idempotency-Key has it." maxLength:"64" example:"settle-3"`
-		Outcome   string `json:"outcome" enum:"credited,paid,conceded,written_off"`
+		Outcome   string `json:"outcome" enum:"credited,paid,conceded,written_off,repaid,kept"`
 		Amount    string `json:"amount,omitempty" doc:"A part of the claim; left out: all that is open." maxLength:"32" example:"3.00"`
-		Reason    string `json:"reason" doc:"Why, as a code." enum:"agreed,credit_by_mail,supplier_is_right,supplier_refuses,supplier_insolvent,too_small,other"`
+		Reason    string `json:"reason" doc:"Why, as a code." enum:"agreed,credit_by_mail,supplier_is_right,supplier_refuses,supplier_insolvent,carrier_is_right,carrier_refuses,parcel_found,too_small,other"`
 	}
 }
 

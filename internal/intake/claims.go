@@ -47,7 +47,7 @@ func applyClaim(ctx context.Context, tx pgx.Tx, d received, document restapi.Doc
 // yet: a credit may come before the order is settled.
 func findMatter(ctx context.Context, tx pgx.Tx, party string, said *restapi.ClaimSaid) (m matter, err error) {
 	if said.Reference != "" {
-		err = tx.QueryRow(ctx, `SELECT id, order_key, supplier, currency FROM pursuits WHERE reference = $1`, said.Reference).
+		err = tx.QueryRow(ctx, `SELECT id, order_key, coalesce(supplier, ''), currency FROM pursuits WHERE reference = $1`, said.Reference).
 			Scan(&m.pursuit, &m.order, &m.supplier, &m.currency)
 		return m, err
 	}

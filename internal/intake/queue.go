@@ -67,7 +67,7 @@ const claimClaimSQL = `
 	FROM orders o
 	WHERE id = (SELECT id FROM pursuits WHERE deliver_at <= now() ORDER BY deliver_at LIMIT 1 FOR UPDATE SKIP LOCKED) AND o.key = p.order_key
 	RETURNING o.storefront, o.order_id, o.country, p.fact_seq, p.delivered_seq, p.started_at IS NOT NULL, true, p.deliver_tries, p.deliver_at,
-		0::bigint, 0::bigint, p.id, p.supplier,
+		0::bigint, 0::bigint, p.id, coalesce(p.supplier, p.carrier),
 		p.closed_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.pursuit = p.id AND c.closed_at IS NULL)`
 
 // dueSQL says in which queues something is due, the longest waiting first.

@@ -56,6 +56,12 @@ const (
 	ClaimPaid       ClaimOutcome = "paid"        // money received
 	ClaimConceded   ClaimOutcome = "conceded"    // the other side was right: it is cost
 	ClaimWrittenOff ClaimOutcome = "written_off" // right or wrong, nobody will pay
+	// ClaimWithdrawn: the parcel that it was about came all the same, and nothing was owed.
+	ClaimWithdrawn ClaimOutcome = "withdrawn"
+	// What becomes of money that a carrier paid for a parcel that came all the same: it goes back, or the
+	// carrier lets us keep it.
+	ClaimRepaid ClaimOutcome = "repaid"
+	ClaimKept   ClaimOutcome = "kept"
 )
 
 // Validate returns ErrClaim, ErrToken, ErrUnknownAccount or money.ErrUnknownCurrency.
@@ -145,13 +151,20 @@ func ClaimClosed(
 	return tx, claim.Minor - minor, nil
 }
 
+// ClaimRepayment records that money which a carrier had paid for a claim went back to it: the parcel had come, and
+// the goods cost what they cost. closureKey tells several repayments apart.
+func ClaimRepayment(closureKey, claimKey, currency string, minor int64) (Transaction, error) {
+	return post("claim_repaid", "Claim "+claimKey+" repaid by "+closureKey, currency, claimKey, closureKey).
+		move(minor, CostOfGoods, Bank).done()
+}
+
 func (c Claim) target(outcome ClaimOutcome) (Account, bool) {
 	switch outcome {
 	case ClaimCredited:
 		return SupplierPayable(c.Account.Partner()), c.Account == SupplierClaims(c.Account.Partner())
 	case ClaimPaid:
 		return Bank, true
-	case ClaimConceded:
+	case ClaimConceded, ClaimWithdrawn:
 		if c.Kind == ClaimDuplicateShipment {
 			return Losses, true
 		}

@@ -65,6 +65,12 @@ func ReturnLabelBought(rma, carrierID string, cost money.Money) (Transaction, er
 		move(cost.Minor, ReturnShipping, Bank).done()
 }
 
+// ReturnLabelGivenBack records that a carrier took back the label of a return parcel that nobody used.
+func ReturnLabelGivenBack(rma, carrierID string, cost money.Money) (Transaction, error) {
+	return post("return_label_given_back", "Label of return "+rma+" given back to carrier "+carrierID, cost.Currency, rma).
+		move(cost.Minor, Bank, ReturnShipping).done()
+}
+
 // ShippingEarned is the part of shipping that is kept once the fate of every unit is
 // known: all that is not refunded.
 func ShippingEarned(s PricedShipping, policy ShippingPolicy, fates []LineFate) (price, tax int64, err error) {

@@ -32,6 +32,8 @@ type Book struct {
 	rates        []money.Rate // of the purchase orders in other currencies
 	judged       []judgement
 	credits      []credit
+	found        map[string]int64 // by matter: what carriers paid for parcels that came all the same
+	answered     []string         // the pursuits of which a person has answered that
 }
 
 // claimRow is a claim with its end.
@@ -172,7 +174,7 @@ func (b *Book) CloseClaim(key, resolution string) error {
 	return nil
 }
 
-// Write queues what was changed: at most six statements, however much it is.
+// Write queues what was changed: at most eight statements, however much it is.
 func (b *Book) Write(q Queue) error {
 	conversions, err := ledger.Conversions(b.transactions, b.rates)
 	if err != nil {
@@ -189,6 +191,7 @@ func (b *Book) Write(q Queue) error {
 	}
 	b.writePursuits(q)
 	b.writeClaims(q)
+	b.writeFound(q)
 	b.writeCredits(q)
 	b.writePurchases(q)
 	if len(b.judged) > 0 {

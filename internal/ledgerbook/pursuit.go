@@ -140,7 +140,7 @@ func (b *Book) pursuit(c *claimRow) string {
 // writePursuits begins a pursuit for each matter that has none, and tells the others that something
 // changed. Their workflows are started and told by the deliverer.
 func (b *Book) writePursuits(q Queue) {
-	var ids, references, kinds, numbers, suppliers, currencies, open []string
+	var ids, references, kinds, numbers, suppliers, carriers, currencies, open []string
 	for i := range b.claims {
 		c := &b.claims[i]
 		id := b.pursuit(c)
@@ -149,7 +149,11 @@ func (b *Book) writePursuits(q Queue) {
 		}
 		ids, references = append(ids, id), append(references, claims.Reference(id))
 		kinds, numbers = append(kinds, string(c.Kind)), append(numbers, b.purchaseOrderOf(c))
-		suppliers, currencies = append(suppliers, c.Account.Partner()), append(currencies, c.Currency)
+		supplier, carrier := c.Account.Partner(), ""
+		if c.onCarrier() {
+			supplier, carrier = "", supplier
+		}
+		suppliers, carriers, currencies = append(suppliers, supplier), append(carriers, carrier), append(currencies, c.Currency)
 		if b.openOf(c.matter) > 0 {
 			open = append(open, id)
 		}
@@ -158,11 +162,12 @@ func (b *Book) writePursuits(q Queue) {
 		return
 	}
 	q.Queue(`
-		INSERT INTO pursuits AS p (id, reference, order_key, kind, po_number, supplier, currency)
-		SELECT id, reference, $1, kind, po, supplier, currency
-		FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) AS n (id, reference, kind, po, supplier, currency)
+		INSERT INTO pursuits AS p (id, reference, order_key, kind, po_number, supplier, carrier, currency)
+		SELECT id, reference, $1, kind, po, nullif(supplier, ''), nullif(carrier, ''), currency
+		FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+			AS n (id, reference, kind, po, supplier, carrier, currency)
 		ON CONFLICT (id) DO UPDATE SET fact_seq = p.fact_seq + 1, deliver_at = least(p.deliver_at, now())`,
-		b.order, ids, references, kinds, numbers, suppliers, currencies)
+		b.order, ids, references, kinds, numbers, suppliers, carriers, currencies)
 	if len(open) > 0 {
 		// One that was settled begins anew, and can be settled again before its workflow has written anything.
 		q.Queue(`UPDATE pursuits SET closed_at = NULL, needs_attention = false, stage = 'open' WHERE id = ANY ($1) AND closed_at IS NOT NULL`, open)
@@ -174,6 +179,9 @@ func (b *Book) purchaseOrderOf(c *claimRow) string {
 	number := ""
 	if volume.Joint(c.matter) {
 		return number // it is about many
+	}
+	if c.onCarrier() {
+		return purchaseOrderIn(c.matter)
 	}
 	for _, po := range b.pos {
 		if po.supplier != c.Account.Partner() {

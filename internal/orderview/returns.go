@@ -62,6 +62,9 @@ type ReturnLabel struct {
 	Carrier  string `json:"carrier" example:"ups"`
 	Tracking string `json:"tracking" example:"1Z999AA10123456784"`
 	URL      string `json:"url,omitempty" doc:"Where it can be printed."`
+	// GiveBack is what became of giving it back to the carrier that sold it.
+	GiveBack string `json:"give_back,omitempty" doc:"Of a bought label that nobody used: asked, accepted or refused by its carrier." example:"accepted"`
+	Note     string `json:"note,omitempty" doc:"Why it was refused, or that the parcel travels under it all the same."`
 }
 
 // Credit is what the supplier owes for the goods.
@@ -99,7 +102,10 @@ func NewestReturns(ctx context.Context, q Querier, storefront string, attention 
 const returnColumns = `r.state, r.opened_at, r.closed_at,
 	coalesce((SELECT jsonb_agg(f.body ORDER BY f.seq) FROM return_facts f
 		WHERE f.rma = r.rma AND f.seq > coalesce((r.state ->> 'lastFact')::bigint, 0)), '[]'),
-	coalesce((SELECT p.label_url FROM return_parcels p WHERE p.rma = r.rma ORDER BY p.tracking LIMIT 1), ''),
+	coalesce((SELECT jsonb_build_object('url', p.label_url, 'give_back', p.give_back, 'note', CASE
+			WHEN p.give_back IN ('asked', 'accepted') AND p.first_scan_at IS NOT NULL THEN 'scanned after it was given back'
+			ELSE p.give_back_note END)
+		FROM return_parcels p WHERE p.rma = r.rma ORDER BY p.tracking LIMIT 1), '{}'),
 	coalesce((SELECT q.photos FROM return_requests q WHERE q.order_key = r.order_key AND q.id = r.request), '{}'),
 	coalesce((SELECT n.note FROM return_notes n WHERE n.order_key = r.order_key AND n.request = r.request), ''),
 	(SELECT count(*)::int FROM return_pictures p WHERE p.order_key = r.order_key AND p.request = r.request)`
@@ -117,11 +123,11 @@ func scanReturn(row pgx.CollectableRow) (Return, error) {
 	var facts []json.RawMessage
 	var opened time.Time
 	var closed *time.Time
-	var url string
+	var label ReturnLabel
 	var photos []string
 	var note string
 	var pictures int
-	if err := row.Scan(&state, &opened, &closed, &facts, &url, &photos, &note, &pictures); err != nil {
+	if err := row.Scan(&state, &opened, &closed, &facts, &label, &photos, &note, &pictures); err != nil {
 		return Return{}, err
 	}
 	for _, body := range facts {
@@ -131,7 +137,7 @@ func scanReturn(row pgx.CollectableRow) (Return, error) {
 		}
 		state.Apply(f, opened)
 	}
-	v := viewReturn(&state, url)
+	v := viewReturn(&state, label)
 	for n := range pictures {
 		photos = append(photos, fmt.Sprintf("/v1/orders/%s/%s/returns/%s/photos/%d", state.Key.Storefront, state.Key.Order, state.RMA, n+1))
 	}
@@ -139,7 +145,7 @@ func scanReturn(row pgx.CollectableRow) (Return, error) {
 	return v, nil
 }
 
-func viewReturn(s *returns.State, labelURL string) Return {
+func viewReturn(s *returns.State, label ReturnLabel) Return {
 	sum := func(minor int64) string { return amount(minor, s.Currency) }
 	owed := func(minor int64) string { return amount(minor, s.CreditCurrency()) }
 	v := Return{
@@ -157,7 +163,8 @@ func viewReturn(s *returns.State, labelURL string) Return {
 		v.SendBy = s.SendBy
 	}
 	if s.Label != nil {
-		v.Label = &ReturnLabel{Carrier: s.Label.Carrier, Tracking: s.Label.Tracking, URL: labelURL}
+		label.Carrier, label.Tracking = s.Label.Carrier, s.Label.Tracking
+		v.Label = &label
 	}
 	for _, a := range s.Attention {
 		v.Attention = append(v.Attention, Attention{Text: oneLine(a.Text), Since: a.Since})

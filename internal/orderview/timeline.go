@@ -211,7 +211,7 @@ func (t *timeline) message(row pgx.CollectableRow) error {
 	var at time.Time
 	var sent *time.Time
 	err := row.Scan(&channel, &kind, &state, &at, &sent)
-	to := map[string]string{"customer_mail": "customer", "storefront": "storefront", "supplier_mail": "supplier"}[channel]
+	to := map[string]string{"customer_mail": "customer", "storefront": "storefront", "supplier_mail": "supplier", "carrier_mail": "carrier"}[channel]
 	if sent != nil {
 		t.tell(*sent, "message", "The %s was told: %s", to, words(kind))
 		return err

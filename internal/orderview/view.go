@@ -120,7 +120,7 @@ type Refund struct {
 
 // Message is something that is told to somebody.
 type Message struct {
-	Channel string    `json:"channel" doc:"customer_mail, storefront or supplier_mail." example:"customer_mail"`
+	Channel string    `json:"channel" doc:"customer_mail, storefront, supplier_mail or carrier_mail." example:"customer_mail"`
 	Kind    string    `json:"kind" example:"shipped"`
 	State   string    `json:"state" doc:"pending, sent, failed or skipped." example:"sent"`
 	At      time.Time `json:"at" doc:"When it was decided."`

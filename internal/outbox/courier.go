@@ -41,6 +41,8 @@ type Mailer interface {
 // SupplierMailer writes to a supplier's contact. sent is false when the contract names none.
 type SupplierMailer interface {
 	Remind(ctx context.Context, supplier string, m Message) (sent bool, err error)
+	// RemindCarrier writes to the contact that the catalogue names for claims on a carrier.
+	RemindCarrier(ctx context.Context, carrier string, m Message) (sent bool, err error)
 }
 
 // Courier delivers what is due. Several may run side by side, here and on other machines.
@@ -237,6 +239,8 @@ func (c *Courier) attempt(ctx context.Context, p parcel) (v verdict) {
 		return c.tellStorefront(ctx, p)
 	case SupplierMail:
 		return c.mailSupplier(ctx, p)
+	case CarrierMail:
+		return c.mailCarrier(ctx, p)
 	}
 	return verdict{state: "failed", reason: "no such channel"}
 }
@@ -281,13 +285,30 @@ func (c *Courier) mailSupplier(ctx context.Context, p parcel) verdict {
 		return again("the database did not answer", 0)
 	}
 	sent, err := c.Supplier.Remind(ctx, supplierID, p.message)
-	switch {
-	case err != nil:
-		return mailVerdict(err)
-	case !sent:
+	if err == nil && !sent {
 		return verdict{state: "skipped", reason: "the contract names no contact address"}
 	}
-	return verdict{state: "sent"}
+	return mailVerdict(err)
+}
+
+func (c *Courier) mailCarrier(ctx context.Context, p parcel) verdict {
+	none := verdict{state: "skipped", reason: "the carrier has no contact address for claims"}
+	if c.Supplier == nil {
+		return none
+	}
+	var carrierID string
+	err := c.Pool.QueryRow(ctx, `SELECT carrier FROM pursuits WHERE reference = $1 AND carrier IS NOT NULL`, p.payload.Claim).Scan(&carrierID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return verdict{state: "failed", reason: "the message names no claim on a carrier"}
+	}
+	if err != nil {
+		return again("the database did not answer", 0)
+	}
+	sent, err := c.Supplier.RemindCarrier(ctx, carrierID, p.message)
+	if err == nil && !sent {
+		return none
+	}
+	return mailVerdict(err)
 }
 
 func mailVerdict(err error) verdict {

@@ -25,6 +25,7 @@ const (
 	CustomerMail Channel = "customer_mail"
 	Storefront   Channel = "storefront"
 	SupplierMail Channel = "supplier_mail"
+	CarrierMail  Channel = "carrier_mail"
 )
 
 // The kinds of storefront messages. Those of customer mails are the milestones of internal/notify.
@@ -35,10 +36,12 @@ const (
 	KindRefundCameBack = "refund_came_back" // it was not made after all
 )
 
-// The kinds of letters to suppliers about claims.
+// The kinds of letters to suppliers and carriers about claims.
 const (
 	KindClaimAsked  = "claim_asked"
 	KindClaimChased = "claim_chased"
+	// KindClaimWithdrawn: the parcel came all the same.
+	KindClaimWithdrawn = "claim_withdrawn"
 )
 
 // Message is one message. Payload is a Payload or nil.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/notify"
 	"github.com/dropline/dropline/internal/outbox"
+	"github.com/dropline/dropline/internal/postgres"
 )
 
 // aboutClaim writes of what a supplier owes us, by the numbers that it knows.
@@ -68,4 +70,82 @@ func inWords(kind ledger.ClaimKind, reason string) string {
 		about += ": " + strings.ReplaceAll(reason, "_", " ")
 	}
 	return about
+}
+
+// RemindCarrier writes to the contact that the catalogue names for claims on a carrier. sent is false when it
+// names none.
+func (r *Reminders) RemindCarrier(ctx context.Context, carrier string, m outbox.Message) (sent bool, err error) {
+	c, err := postgres.Carrier(ctx, r.Pool, carrier)
+	if err != nil || c.Claims.Contact == "" {
+		return false, err
+	}
+	letter, err := r.toCarrier(ctx, m)
+	if err != nil {
+		return false, err
+	}
+	letter.Key, letter.To = m.Key, c.Claims.Contact
+	return true, r.Mail.SendLetter(ctx, letter)
+}
+
+// toCarrier writes of parcels that a carrier lost or damaged, by their numbers.
+func (r *Reminders) toCarrier(ctx context.Context, m outbox.Message) (notify.Letter, error) {
+	payload, is := m.Payload.(outbox.Payload)
+	if !is {
+		return notify.Letter{}, fmt.Errorf("letter %s says nothing of its claim", m.Key)
+	}
+	var kind string
+	var due *time.Time
+	err := r.Pool.QueryRow(ctx, `SELECT kind, (SELECT max(due_at) FROM claims WHERE pursuit = p.id AND closed_at IS NULL)
+		FROM pursuits p WHERE reference = $1`, payload.Claim).Scan(&kind, &due)
+	if err != nil {
+		return notify.Letter{}, fmt.Errorf("find claim %s: %w", payload.Claim, err)
+	}
+	parcels, err := r.parcels(ctx, payload.Claim)
+	if err != nil {
+		return notify.Letter{}, fmt.Errorf("find the parcels of claim %s: %w", payload.Claim, err)
+	}
+	amount := money.Money{Minor: payload.Amount, Currency: payload.Currency}
+	subject := "Claim " + payload.Claim + ": " + amount.String() + " for a " + inWords(ledger.ClaimKind(kind), "")
+	if m.Kind == outbox.KindClaimWithdrawn {
+		return notify.Letter{
+			Subject: "Withdrawn: " + subject,
+			Text:    "You have delivered what we claimed of you, so we withdraw our claim " + payload.Claim + " of " + amount.String() + ":\n\n" + parcels,
+		}, nil
+	}
+	letter := notify.Letter{Subject: subject, Text: "For our account you carried:\n\n" + parcels + "\nReason: " + carrierReasons[ledger.ClaimKind(kind)] +
+		"\nValue of the goods that we claim: " + amount.String() + "\n\nPlease pay it under the number " + payload.Claim + ", or tell us why you refuse it"}
+	if due != nil {
+		letter.Text += ", by " + due.UTC().Format("2 January 2006")
+	}
+	letter.Text += ".\n"
+	if m.Kind == outbox.KindClaimChased {
+		letter.Subject = "Reminder: " + letter.Subject
+	}
+	return letter, nil
+}
+
+var carrierReasons = map[ledger.ClaimKind]string{
+	ledger.ClaimLostParcel: "the parcel was handed to you and never delivered.",
+	ledger.ClaimDamage:     "the goods were damaged when the parcel was delivered.",
+}
+
+func (r *Reminders) parcels(ctx context.Context, reference string) (string, error) {
+	rows, err := r.Pool.Query(ctx, `SELECT b.carrier, b.tracking, b.first_scan_at, b.last_scan_at FROM pursuit_parcels b JOIN pursuits p ON p.id = b.pursuit
+		WHERE p.reference = $1 ORDER BY b.carrier, b.tracking`, reference)
+	if err != nil {
+		return "", err
+	}
+	lines, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
+		var name, tracking string
+		var first, last *time.Time
+		err := row.Scan(&name, &tracking, &first, &last)
+		on := func(word string, at *time.Time) string {
+			if at == nil {
+				return ""
+			}
+			return ", " + word + " " + at.UTC().Format("2 January 2006")
+		}
+		return "  parcel " + tracking + " (" + name + ")" + on("handed in", first) + on("last scanned", last) + "\n", err
+	})
+	return strings.Join(lines, ""), err
 }

@@ -13,12 +13,18 @@ import (
 )
 
 func (c *counter) queueTerms(b *pgx.Batch) {
-	b.Queue(`SELECT s.document FROM suppliers s WHERE s.id IN (SELECT supplier FROM purchase_orders WHERE order_key = $1)`,
+	b.Queue(`SELECT s.document, c.document FROM suppliers s LEFT JOIN carriers c ON c.id = s.document #>> '{contract,transit_carrier}'
+		WHERE s.id IN (SELECT supplier FROM purchase_orders WHERE order_key = $1)`,
 		c.key.String()).Query(func(rows pgx.Rows) error {
 		var s catalog.Supplier
-		_, err := pgx.ForEachRow(rows, []any{&s}, func() error {
-			c.terms[s.ID] = termsOf(&s)
-			s = catalog.Supplier{}
+		var transit *catalog.Carrier
+		_, err := pgx.ForEachRow(rows, []any{&s, &transit}, func() error {
+			terms := termsOf(&s)
+			if transit != nil {
+				terms.Transit = CarrierTermsOf(transit, c.document.Currency)
+			}
+			c.terms[s.ID] = terms
+			s, transit = catalog.Supplier{}, nil
 			return nil
 		})
 		return err
@@ -67,6 +73,16 @@ func termsOf(s *catalog.Supplier) returns.Terms {
 		Supplier: s.ID, Name: s.Name, WindowDays: r.WindowDays, RestockingBP: r.RestockingBP,
 		PaysShipping: r.PaysShipping == catalog.PayerSupplier, CreditWithin: r.CreditWithin.Elapsed(),
 	}
+}
+
+// CarrierTermsOf are the terms on which a carrier answers for parcels of an order, as they stand now.
+func CarrierTermsOf(c *catalog.Carrier, currency string) *returns.CarrierTerms {
+	claims := c.Claims.OrDefault()
+	terms := &returns.CarrierTerms{Carrier: c.ID, Owner: claims.Owner, AnswerWithin: claims.AnswerWithin.Elapsed()}
+	if bound, bounded := catalog.AmountIn(claims.MaxLiability, currency); bounded {
+		terms.UpTo = &bound.Minor
+	}
+	return terms
 }
 
 // delivered is what the order's purchase orders brought, and what is still on its way.

@@ -19,17 +19,22 @@ const whole = 10_000
 
 // expectCredit fixes what the contract promises for what was found, and from when it is late. What
 // was damaged, wrong or defective when it was sent is owed whole; goods taken back as goodwill less
-// the supplier's own fee, and only on its terms.
+// the supplier's own fee, and only on its terms. What is lost under the supplier's label came to it as it was
+// sent; what a carrier damaged at its own risk is not the supplier's fault.
 func (s *State) expectCredit(now time.Time) {
 	var expected int64
 	for i := range s.Lines {
 		l := &s.Lines[i]
+		came := l.Found[AsNew] + l.Found[Opened]
+		if s.Label != nil && s.Label.Supplied {
+			came += l.Found[LostOnTheWay]
+		}
 		switch {
-		case l.Reason.Fault():
-			n := l.Found[AsNew] + l.Found[Opened] + l.Found[DamagedGoods]
+		case l.Reason.Fault() && !s.damagedByCarrier(l):
+			n := came + l.Found[DamagedGoods]
 			expected += n * l.UnitCost
 		case s.Credit:
-			cost := (l.Found[AsNew] + l.Found[Opened]) * l.UnitCost
+			cost := came * l.UnitCost
 			expected += cost - money.Portion(cost, whole, 0, s.Terms.RestockingBP)
 		}
 	}

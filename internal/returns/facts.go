@@ -206,8 +206,10 @@ func (s *State) takeInspection(in *Inspection, now time.Time) {
 			continue
 		}
 		given := s.correct(l)
-		n := min(found.Quantity, l.room())
-		l.find(found.Condition, n)
+		n := l.cameAfterAll(found, s.Parcel)
+		more := min(found.Quantity-n, l.room())
+		l.find(found.Condition, more)
+		n += more
 		if given != "" {
 			l.find(given, l.room())
 		}
@@ -250,6 +252,23 @@ func (s *State) correct(l *Line) Condition {
 		}
 	}
 	return ""
+}
+
+// cameAfterAll counts units that were lost, and paid for as if they had come, as what they are found to be: the
+// carrier has delivered the parcel. Units that nobody would have paid for stay what they were paid as.
+func (l *Line) cameAfterAll(found InspectedLine, parcel order.Milestone) int64 {
+	if parcel != order.ParcelDelivered || found.Condition != AsNew && found.Condition != Opened {
+		return 0
+	}
+	n := min(found.Quantity, l.Found[LostOnTheWay])
+	if n == 0 {
+		return 0
+	}
+	if l.Found[LostOnTheWay] -= n; l.Found[LostOnTheWay] == 0 {
+		delete(l.Found, LostOnTheWay)
+	}
+	l.find(found.Condition, n)
+	return n
 }
 
 // covers: a payment under way covers units of a line.

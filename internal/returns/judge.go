@@ -120,6 +120,8 @@ type Terms struct {
 	PaysShipping bool `json:"paysShipping,omitempty"`
 	// CreditWithin is how long it may take with the credit memo after it has the goods.
 	CreditWithin time.Duration `json:"creditWithin,omitempty"`
+	// Transit is the carrier that answers for what it damages on the way to the customer; nil: the supplier does.
+	Transit *CarrierTerms `json:"transit,omitempty"`
 }
 
 // Delivered is units of one purchase order line and what is known of them.

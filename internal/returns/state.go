@@ -174,6 +174,10 @@ type Ruling struct {
 type Label struct {
 	Carrier  string `json:"carrier"`
 	Tracking string `json:"tracking"`
+	// Supplied: the supplier gave it, and answers for what is lost under it. BoughtOf is the carrier that it was
+	// bought of, which then answers. Of a label that was given before either was noted nobody does.
+	Supplied bool          `json:"supplied,omitempty"`
+	BoughtOf *CarrierTerms `json:"boughtOf,omitempty"`
 }
 
 // Claim is what the supplier owes for the goods. Amounts are minor units of the order's currency.

@@ -118,6 +118,18 @@ func (w *world) perform(quiet bool) {
 	w.failed = "steps never end: " + fmt.Sprint(w.s.Steps())
 }
 
+// label is the supplier's, bought of a carrier, or of a time when neither was noted.
+func (w *world) label() *Label {
+	l := &Label{Carrier: "dropex", Tracking: "RET1"}
+	switch bound := int64(100); {
+	case w.chance(40):
+		l.Supplied = true
+	case w.chance(50):
+		l.BoughtOf = &CarrierTerms{Carrier: "track", Owner: "purchasing", UpTo: &bound}
+	}
+	return l
+}
+
 func (w *world) result(k StepKind) {
 	switch k {
 	case StepAuthorise:
@@ -128,7 +140,7 @@ func (w *world) result(k StepKind) {
 				answer.Kind, answer.Reason = SupplierRefused, "not in our range"
 			}
 		}
-		w.s.AuthorisedWith(&Label{"dropex", "RET1"}, answer, w.now)
+		w.s.AuthorisedWith(w.label(), answer, w.now)
 	case StepPay:
 		for _, part := range w.s.Paying.Parts {
 			w.paid[part.Line] += part.Quantity

@@ -34,15 +34,19 @@ func (s *Stage) loadCatalog(ctx context.Context, o *Options) error {
 		}
 	}
 	account, capture := s.paymentsText(o)
+	liability := ""
+	if o.Liability != "" {
+		liability = ", claims: " + o.Liability
+	}
 	var text strings.Builder
 	fmt.Fprintf(&text, `
 storefronts:
   - {id: %s, name: Shop, platform: generic, currencies: [EUR], refund_url: %q, secret_env: %[3]s, webhook_secret_env: %[3]s, sender: shop@shop.example, %[8]s
      policy: {%[9]sbackorder: {action: move}, returns: {window_days: 30, send_within: %[6]s, inspect_within: %[7]s}}}
 carriers:
-  - {id: %[4]s, kind: easypost, url: %[5]q, secret_env: %[3]s, webhook_secret_env: %[3]s, poll_every: 1h, aliases: [{code: dropex, names: [dropex]}]}
+  - {id: %[4]s, kind: easypost, url: %[5]q, secret_env: %[3]s, webhook_secret_env: %[3]s, poll_every: 1h, aliases: [{code: dropex, names: [dropex]}]%[10]s}
 suppliers:
-`, storefrontID, shop, secretName, carrierID, tracker, cmp.Or(o.SendWithin, "14d"), cmp.Or(o.InspectWithin, "3d"), account, capture)
+`, storefrontID, shop, secretName, carrierID, tracker, cmp.Or(o.SendWithin, "14d"), cmp.Or(o.InspectWithin, "3d"), account, capture, liability)
 	for _, supplier := range o.Suppliers {
 		text.WriteString(supplierText(supplier, base))
 	}

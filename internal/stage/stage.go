@@ -74,6 +74,9 @@ type Options struct {
 	StartGateway func(context.Context, config.Settings) (url string, stop func() error, err error)
 	// Mail puts a mail server up, and customers are written to.
 	Mail bool
+	// Liability is what the carrier answers for, the section "claims" as the catalogue writes it; empty: its
+	// defaults.
+	Liability string
 	// SilentCarrier pushes no scans: only a poll finds them.
 	SilentCarrier bool
 	// Between is told the base URL at which a part is found (the mail server: its host and port) and

@@ -102,10 +102,10 @@ func (p *returnParcel) judge(scans []carrier.Scan) (carrier.Standing, carrier.Ou
 
 // mayWait is how long the news of a milestone may wait for other news, at the most until it decides
 // something: that the parcel was handed in, before the return would expire; that it came, until whoever
-// has it should have looked. A loss, and the handing in of a parcel that is paid for then, decide at once.
+// has it should have looked. A loss, its end, and the handing in of a parcel that is paid for then, decide at once.
 func (p *returnParcel) mayWait(m order.Milestone) time.Duration {
 	switch {
-	case m == order.ParcelLost, p.instant && p.milestone == order.ParcelLabelled:
+	case m == order.ParcelLost, p.milestone == order.ParcelLost, p.instant && p.milestone == order.ParcelLabelled:
 		return 0
 	case m != order.ParcelDelivered && p.milestone == order.ParcelLabelled:
 		return time.Duration(p.untilSent)*time.Second - time.Hour

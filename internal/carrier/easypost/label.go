@@ -29,6 +29,7 @@ type shipment struct {
 	TrackingCode string `json:"tracking_code"`
 	Rates        []rate `json:"rates"`
 	SelectedRate *rate  `json:"selected_rate"`
+	RefundStatus string `json:"refund_status"`
 	PostageLabel *struct {
 		URL string `json:"label_url"`
 	} `json:"postage_label"`

@@ -16,6 +16,10 @@ type LabelManner struct {
 	Busy int
 	// RefuseAddress takes no shipment; RefuseSale opens one and sells no label for it.
 	RefuseAddress, RefuseSale bool
+	// RefuseRefund takes no label back; SlowRefund decides when it is asked again; LoseRefunded takes that many back
+	// and never says so.
+	RefuseRefund, SlowRefund bool
+	LoseRefunded             int
 	// Delay is before every answer.
 	Delay time.Duration
 }
@@ -30,6 +34,8 @@ type Shipment struct {
 	Cost          string // what was charged, in the currency of Config.LabelCurrency
 	Carrier       string
 	Tracking      string
+	Refund        string // EasyPost's refund_status; empty: never given back
+	Refunds       int    // how often that was asked for
 }
 
 // prices are what a label costs by service.
@@ -53,6 +59,7 @@ func (s *Server) sellLabels(mux *http.ServeMux) {
 	mux.HandleFunc("POST /shipments", s.selling(s.openShipment))
 	mux.HandleFunc("GET /shipments/{id}", s.selling(func(r *http.Request) (int, any) { return s.showShipment(r.PathValue("id")) }))
 	mux.HandleFunc("POST /shipments/{id}/buy", s.selling(s.buyLabel))
+	mux.HandleFunc("POST /shipments/{id}/refund", s.selling(func(r *http.Request) (int, any) { return s.refundLabel(r.PathValue("id")) }))
 }
 
 // selling guards an operation as the API does. An operation that answers 0 says nothing.
@@ -146,6 +153,9 @@ func (s *Server) showShipment(id string) (int, any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if found := s.shipment(id); found != nil {
+		if found.Refund == "submitted" {
+			found.Refund = "refunded"
+		}
 		return http.StatusOK, s.document(found)
 	}
 	return http.StatusNotFound, problem("NOT_FOUND")
@@ -186,6 +196,34 @@ func (s *Server) buyLabel(r *http.Request) (int, any) {
 	return http.StatusOK, s.document(found)
 }
 
+// refundLabel takes a label back, once, that was bought and never scanned.
+func (s *Server) refundLabel(id string) (int, any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.shipment(id)
+	switch {
+	case found == nil:
+		return http.StatusNotFound, problem("NOT_FOUND")
+	case found.Bought == 0 || found.Refund != "":
+		return http.StatusUnprocessableEntity, problem("SHIPMENT.REFUND.UNAVAILABLE")
+	}
+	found.Refunds++
+	travels := s.find(found.Carrier, found.Tracking)
+	switch {
+	case s.manner.RefuseRefund || travels != nil && travels.scanned > 1:
+		found.Refund = "rejected"
+	case s.manner.SlowRefund:
+		found.Refund = "submitted"
+	default:
+		found.Refund = "refunded"
+	}
+	if s.manner.LoseRefunded > 0 {
+		s.manner.LoseRefunded--
+		return 0, nil
+	}
+	return http.StatusOK, s.document(found)
+}
+
 func rateID(shipment, service string) string { return "rate_" + shipment + "_" + service }
 
 func (s *Server) document(p *Shipment) any {
@@ -201,6 +239,9 @@ func (s *Server) document(p *Shipment) any {
 		}
 	}
 	document["rates"] = rates
+	if p.Refund != "" {
+		document["refund_status"] = p.Refund
+	}
 	if p.Bought > 0 {
 		document["tracking_code"] = p.Tracking
 		document["postage_label"] = map[string]string{"object": "PostageLabel", "label_url": "https://labels.example/" + p.Tracking + ".png"}

@@ -7,6 +7,7 @@ const (
 	Prompt              = "prompt"                // label, in transit, out for delivery, delivered
 	LabelOnly           = "label_only"            // a label that is never scanned
 	Lost                = "lost"                  // in transit, then nothing
+	DeclaredLost        = "declared_lost"         // in transit, then the carrier says that it has lost it
 	Delayed             = "delayed"               // a weather delay on the way, delivered in the end
 	ReturnsToSender     = "returns_to_sender"     // cannot be delivered and goes back
 	Duplicates          = "duplicates"            // prompt, every event told three times
@@ -33,11 +34,12 @@ var (
 )
 
 var scripts = map[string][]scan{
-	Prompt:     {label, pickedUp, departed, onTheVan, delivered},
-	LabelOnly:  {label},
-	Lost:       {label, pickedUp, departed},
-	Duplicates: {label, pickedUp, departed, onTheVan, delivered},
-	OutOfOrder: {label, pickedUp, departed, onTheVan, delivered},
+	Prompt:       {label, pickedUp, departed, onTheVan, delivered},
+	LabelOnly:    {label},
+	Lost:         {label, pickedUp, departed},
+	DeclaredLost: {label, pickedUp, departed, {"failure", "lost", "Lost", 30 * time.Hour}},
+	Duplicates:   {label, pickedUp, departed, onTheVan, delivered},
+	OutOfOrder:   {label, pickedUp, departed, onTheVan, delivered},
 	Delayed: {
 		label, pickedUp,
 		{"in_transit", "weather_delay", "Severe weather", 9 * time.Hour},
