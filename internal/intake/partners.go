@@ -24,8 +24,11 @@ type purchaseOrder struct {
 }
 
 func (p *Processor) applySupplier(ctx context.Context, tx pgx.Tx, d received) (verdict, error) {
-	if d.kind == KindInvoicesCSV {
+	switch d.kind {
+	case KindInvoicesCSV:
 		return applyInvoices(ctx, tx, d)
+	case KindCreditsCSV:
+		return applyCredits(ctx, tx, d)
 	}
 	document, err := restapi.ParseWebhook(d.body)
 	if err != nil {
