@@ -30,6 +30,7 @@ func readContract(s *section, c *Contract) {
 	}
 	scan(s, "currency", parseCurrency, &c.Currency)
 	scan(s, "contact", parseEmail, &c.Contact)
+	readMail(s, &c.Mail)
 	none := money.Money{Currency: c.Currency}
 	c.Handling, c.Split.Penalty = none, none
 	scan(s, "handling", amountIn(c.Currency), &c.Handling)

@@ -67,13 +67,14 @@ func (f *File) readSupplier(item value) {
 }
 
 // Validate judges parsed files together: an id or an offer stands once in all of them, an
-// offer belongs to a supplier whose contract is in the same currency, and labels are bought of a carrier
-// that is there. The error is Problems.
+// offer belongs to a supplier whose contract is in the same currency, labels are bought of a carrier
+// that is there, and a mailbox is one supplier's. The error is Problems.
 func Validate(files ...File) error {
 	v := validation{seen: map[string]string{}, currencies: map[string]string{}}
 	for _, file := range files {
 		for i, supplier := range file.Suppliers {
 			v.once(file, file.places.suppliers, i, "supplier "+supplier.ID)
+			v.mailboxes(file, i, supplier)
 			v.currencies[supplier.ID] = supplier.Contract.Currency
 		}
 		for i, storefront := range file.Storefronts {

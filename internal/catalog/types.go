@@ -40,6 +40,7 @@ type Contract struct {
 	Currency   string   `json:"currency"`
 	// Contact is the e-mail address that reminders go to; empty: none are sent.
 	Contact    string       `json:"contact,omitempty"`
+	Mail       Mail         `json:"mail,omitzero"`
 	Channel    Channel      `json:"channel"`
 	Calendar   sla.Calendar `json:"calendar"`
 	SLA        SLA          `json:"sla"`

@@ -30,6 +30,9 @@ type Settings struct {
 	// CustomerHashKey keys the hash by which orders of one customer are counted.
 	CustomerHashKey string
 	Mail            Mail
+	// MailServer is the mail server whose word about the senders of incoming mail counts, by the name in its
+	// Authentication-Results (authserv-id, RFC 8601); empty: no mail is taken.
+	MailServer string
 }
 
 // Rate is how many requests are taken: so many a second for long, Burst at once.
@@ -69,6 +72,7 @@ var variables = []Variable{
 	{"DROPLINE_SMTP_PASSWORD", "", "password at the mail server", true},
 	{"DROPLINE_SMTP_TLS", "opportunistic", "opportunistic, mandatory or none", false},
 	{"DROPLINE_MAIL_FROM", "", "sender of messages to customers", false},
+	{"DROPLINE_MAIL_AUTHSERV", "", "mail server whose Authentication-Results count for suppliers' mail; empty: none is taken", false},
 }
 
 // mostRequests is a rate that limits nothing.
@@ -116,6 +120,7 @@ func from(look func(string) (string, bool)) (Settings, error) {
 		PartnerRate:          Rate{number("DROPLINE_PARTNER_RATE", 1, mostRequests), number("DROPLINE_PARTNER_BURST", 1, mostRequests)},
 		AllowPrivatePartners: oneOf("DROPLINE_ALLOW_PRIVATE_PARTNERS", "false", "true") == "true",
 		CustomerHashKey:      values["DROPLINE_CUSTOMER_HASH_KEY"],
+		MailServer:           values["DROPLINE_MAIL_AUTHSERV"],
 		Mail: Mail{
 			Host: values["DROPLINE_SMTP_HOST"], Port: number("DROPLINE_SMTP_PORT", 1, 65535),
 			Username: values["DROPLINE_SMTP_USERNAME"], Password: values["DROPLINE_SMTP_PASSWORD"],
