@@ -64,6 +64,7 @@ func readTerms(s *section, c *Contract) {
 	scan(returns, "pays_shipping", oneOf(PayerSupplier, PayerStorefront, PayerCustomer), &c.Returns.PaysShipping)
 	scan(returns, "credit_within", sla.ParseTerm, &c.Returns.CreditWithin)
 	readLabels(returns, &c.Returns.Labels)
+	c.Returns.Categories = readCategories(returns, readCategoryTerms)
 	returns.done()
 
 	split := s.sub("split")
@@ -269,6 +270,7 @@ func readOffer(s *section, supplier *Supplier) (offer Offer) {
 	scan(s, "on_hand", whole(0, mostItems), &offer.OnHand)
 	scan(s, "lead_time_days", whole(0, mostDays), &offer.LeadTimeDays)
 	scan(s, "barcode", parseBarcode, &offer.Barcode)
+	scan(s, "category", parseCategory, &offer.Category)
 	rules := s.sub("rules")
 	scan(rules, "ships_alone", parseBool, &offer.Rules.ShipsAlone)
 	scan(rules, "hazmat", parseBool, &offer.Rules.Hazmat)

@@ -68,9 +68,9 @@ func (f *File) readSupplier(item value) {
 
 // Validate judges parsed files together: an id or an offer stands once in all of them, an
 // offer belongs to a supplier whose contract is in the same currency, labels are bought of a carrier
-// that is there, and a mailbox is one supplier's. The error is Problems.
+// that is there, a mailbox is one supplier's, and a SKU is of one category. The error is Problems.
 func Validate(files ...File) error {
-	v := validation{seen: map[string]string{}, currencies: map[string]string{}}
+	v := validation{seen: map[string]string{}, currencies: map[string]string{}, categories: map[string]string{}}
 	for _, file := range files {
 		for i, supplier := range file.Suppliers {
 			v.once(file, file.places.suppliers, i, "supplier "+supplier.ID)
@@ -91,6 +91,7 @@ func Validate(files ...File) error {
 		for i, offer := range file.Offers {
 			v.once(file, file.places.offers, i, fmt.Sprintf("offer of %s by supplier %s", offer.SKU, offer.Supplier))
 			v.offer(file, i, offer)
+			v.category(file, i, offer)
 		}
 	}
 	return v.problems.err()
@@ -98,8 +99,8 @@ func Validate(files ...File) error {
 
 type validation struct {
 	problems Problems
-	// seen are where things stand, currencies those of the contracts by supplier.
-	seen, currencies map[string]string
+	// seen are where things stand, currencies those of the contracts by supplier, categories those of SKUs.
+	seen, currencies, categories map[string]string
 }
 
 func (v *validation) offer(file File, i int, offer Offer) {

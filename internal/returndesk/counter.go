@@ -1,6 +1,7 @@
 package returndesk
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -17,7 +18,7 @@ func (c *counter) queueTerms(b *pgx.Batch) {
 		c.key.String()).Query(func(rows pgx.Rows) error {
 		var s catalog.Supplier
 		_, err := pgx.ForEachRow(rows, []any{&s}, func() error {
-			c.terms[s.ID] = termsOf(&s)
+			c.suppliers[s.ID] = s
 			s = catalog.Supplier{}
 			return nil
 		})
@@ -61,8 +62,27 @@ func (c *counter) queueReturns(b *pgx.Batch) {
 	})
 }
 
-func termsOf(s *catalog.Supplier) returns.Terms {
-	r := &s.Contract.Returns
+// queueCategories reads of which category the order's goods are: it says so itself, or the catalogue does.
+func (c *counter) queueCategories(b *pgx.Batch) {
+	for i := range c.document.Lines {
+		c.categories[c.document.Lines[i].Line] = catalog.CategoryKey(c.document.Lines[i].Category)
+	}
+	b.Queue(`SELECT l.line, min(f.document ->> 'category') FROM order_lines l JOIN offers f ON f.sku = l.sku
+		WHERE l.order_key = $1 AND f.document ->> 'category' <> '' GROUP BY l.line`, c.key.String()).Query(func(rows pgx.Rows) error {
+		var line int
+		var category string
+		_, err := pgx.ForEachRow(rows, []any{&line, &category}, func() error {
+			c.categories[line] = cmp.Or(c.categories[line], catalog.CategoryKey(category))
+			return nil
+		})
+		return err
+	})
+}
+
+// terms are those of a supplier for goods of a category.
+func (c *counter) terms(supplier, category string) returns.Terms {
+	s := c.suppliers[supplier]
+	r := s.Contract.Returns.Of(category)
 	return returns.Terms{
 		Supplier: s.ID, Name: s.Name, WindowDays: r.WindowDays, RestockingBP: r.RestockingBP,
 		PaysShipping: r.PaysShipping == catalog.PayerSupplier, CreditWithin: r.CreditWithin.Elapsed(),
@@ -78,9 +98,10 @@ func (c *counter) delivered() []returns.Delivered {
 		for j := range po.Lines {
 			l := &po.Lines[j]
 			u := unit{po.Number, l.Line}
+			category := c.categories[l.Line]
 			d := returns.Delivered{
 				PO: po.Number, Line: l.Line, SKU: l.SKU, Quantity: l.Units.Delivered, Taken: c.taken[u], At: c.arrived[u],
-				UnitCost: l.UnitCost, Terms: c.terms[po.Supplier], Returning: returning(po, l.Line),
+				UnitCost: l.UnitCost, Terms: c.terms(po.Supplier, category), Category: category, Returning: returning(po, l.Line),
 			}
 			d.Underway = max(l.Units.Shipped+l.Units.Labelled+l.Units.Accepted+l.Units.Pending+l.Units.Backordered+l.Units.OnHold-d.Returning, 0)
 			list = append(list, d)
@@ -137,8 +158,16 @@ func (c *counter) policy() returns.Policy {
 	for _, one := range r.Outcomes {
 		outcomes = append(outcomes, returns.Resolution(one))
 	}
+	categories := map[string]returns.Rules{}
+	for name, own := range r.Categories {
+		of := r.Of(name)
+		categories[name] = returns.Rules{
+			FinalSale: own.FinalSale, PhotosForFault: of.PhotosForFault, WindowDays: of.WindowDays, FaultDays: of.FaultDays,
+			RestockingBP: of.RestockingBP, OpenedBP: of.OpenedBP,
+		}
+	}
 	return returns.Policy{
-		Outcomes: outcomes, ExchangeAtScan: r.ExchangeAt == catalog.ExchangeAtScan, CreditBonusBP: r.CreditBonusBP,
+		Categories: categories, Outcomes: outcomes, ExchangeAtScan: r.ExchangeAt == catalog.ExchangeAtScan, CreditBonusBP: r.CreditBonusBP,
 		WindowDays: r.WindowDays, FaultDays: r.FaultDays, FinalSale: r.FinalSale, RestockingBP: r.RestockingBP, OpenedBP: r.OpenedBP,
 		CustomerPaysShipping: r.PaysShipping == catalog.PayerCustomer, ReturnShipping: in(r.ReturnShipping),
 		InstantUpTo: in(r.InstantUpTo), KeepUpTo: in(r.KeepUpTo), PhotosForFault: r.PhotosForFault, LostUpTo: in(r.LostUpTo),

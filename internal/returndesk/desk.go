@@ -98,16 +98,17 @@ func (d *Desk) Request(ctx context.Context, key order.Key, r returns.Request) (A
 
 // counter is an order at the desk: locked, with all that a request is judged by.
 type counter struct {
-	key      order.Key
-	standing orderview.Standing
-	document storefront.Order
-	shop     catalog.Storefront
-	terms    map[string]returns.Terms // by supplier
-	arrived  map[unit]time.Time       // when the newest units were delivered
-	taken    map[unit]int64
-	returns  map[string]int // RMAs by purchase order
-	refunded map[int]int64  // units of a line that were refunded, whatever for
-	sold     map[string]bool
+	key        order.Key
+	standing   orderview.Standing
+	document   storefront.Order
+	shop       catalog.Storefront
+	suppliers  map[string]catalog.Supplier
+	categories map[int]string     // by line; empty: of none
+	arrived    map[unit]time.Time // when the newest units were delivered
+	taken      map[unit]int64
+	returns    map[string]int // RMAs by purchase order
+	refunded   map[int]int64  // units of a line that were refunded, whatever for
+	sold       map[string]bool
 }
 
 // unit names the units of a purchase order line.
@@ -118,7 +119,7 @@ type unit struct {
 
 func open(ctx context.Context, tx pgx.Tx, key order.Key) (*counter, error) {
 	c := &counter{
-		key: key, terms: map[string]returns.Terms{}, arrived: map[unit]time.Time{}, taken: map[unit]int64{}, returns: map[string]int{},
+		key: key, suppliers: map[string]catalog.Supplier{}, categories: map[int]string{}, arrived: map[unit]time.Time{}, taken: map[unit]int64{}, returns: map[string]int{},
 		refunded: map[int]int64{}, sold: map[string]bool{},
 	}
 	err := tx.QueryRow(ctx, `SELECT o.document, s.document FROM orders o JOIN storefronts s ON s.id = o.storefront
@@ -134,6 +135,7 @@ func open(ctx context.Context, tx pgx.Tx, key order.Key) (*counter, error) {
 	}
 	b := &pgx.Batch{}
 	c.queueTerms(b)
+	c.queueCategories(b)
 	c.queueArrivals(b)
 	c.queueReturns(b)
 	return c, tx.SendBatch(ctx, b).Close()

@@ -27,9 +27,9 @@ func (s *State) expectCredit(now time.Time) {
 		case l.Reason.Fault():
 			n := l.Found[AsNew] + l.Found[Opened] + l.Found[DamagedGoods]
 			expected += n * l.UnitCost
-		case s.Credit:
+		case s.Credit && !l.Uncovered:
 			cost := (l.Found[AsNew] + l.Found[Opened]) * l.UnitCost
-			expected += cost - money.Portion(cost, whole, 0, s.Terms.RestockingBP)
+			expected += cost - money.Portion(cost, whole, 0, s.creditFee(l))
 		}
 	}
 	expected = max(expected, s.Claim.Got+s.Claim.WrittenOff)
