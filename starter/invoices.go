@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -78,7 +77,7 @@ docs/supplier-api.md describes them.`,
 
 // importFile stores a supplier's file that can be read.
 func (p *program) importFile(ctx context.Context, file importing, supplier, path string) error {
-	body, err := os.ReadFile(path)
+	body, err := p.readInput(path)
 	if err != nil {
 		return err
 	}

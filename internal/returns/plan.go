@@ -145,8 +145,7 @@ type Fees struct {
 }
 
 func (s *State) fee(l *Line, opened bool) int64 {
-	switch {
-	case l.Reason.Fault() || s.exchanging():
+	if l.Reason.Fault() || s.exchanging() {
 		return 0
 	}
 	fees := &s.Fees

@@ -196,7 +196,7 @@ func (t *Table) Refuse(column, want string) error {
 	return t.wrong(t.header[column], column+": want "+want)
 }
 
-// IsNumber: a text has the form of the numbers that suppliers give their documents.
+// IsNumber reports whether a text has the form of the numbers that suppliers give their documents.
 func IsNumber(text string) bool { return numberShape.MatchString(text) }
 
 // Number reads the number of a supplier's document.

@@ -45,7 +45,7 @@ func (w *walk) entity(h header, body io.Reader, depth int) error {
 	reader := multipart.NewReader(body, parameters["boundary"])
 	for {
 		part, err := reader.NextRawPart()
-		if err == io.EOF { //nolint:errorlint // wrapped, it tells of a message that ends before its last boundary
+		if err == io.EOF { // wrapped, it tells of a message that ends before its last boundary
 			return nil
 		}
 		if err != nil {
