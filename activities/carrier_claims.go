@@ -8,6 +8,7 @@ import (
 	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/ledgerbook"
+	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/returns"
 )
@@ -31,7 +32,7 @@ func claimOfCarriers(b *ledgerbook.Book, s *returns.State, boxes int64, now time
 			return nil
 		}
 		return b.FollowParcel(ledgerbook.ParcelClaim{
-			Matter: matter, Kind: kind, Carrier: terms.Carrier, Currency: s.Currency, Owner: terms.Owner, Minor: minor,
+			Matter: matter, Kind: kind, Carrier: terms.Carrier, Currency: s.CreditCurrency(), Owner: terms.Owner, Minor: minor,
 			Due: now.UTC().Truncate(time.Second).Add(terms.AnswerWithin),
 		})
 	}
@@ -93,16 +94,17 @@ func (c *closing) queueTransit(q ledgerbook.Queue) {
 }
 
 // lost claims a parcel that a carrier lost of whoever bore the risk of the way.
-func (p *settlement) lost(po *order.PurchaseOrder, shipment string, minor int64, t *transit, now time.Time) {
+func (p *settlement) lost(po *order.PurchaseOrder, shipment string, cost money.Money, t *transit, now time.Time) {
 	if t == nil || t.carrier == nil || p.err != nil {
 		return
 	}
 	claims := t.carrier.Claims.OrDefault()
-	if minor = claims.Liable(minor, p.currency, 1); minor == 0 {
+	minor := claims.Liable(cost.Minor, cost.Currency, 1)
+	if minor == 0 {
 		return
 	}
 	p.err = p.book.FollowParcel(ledgerbook.ParcelClaim{
-		Matter: ledgerbook.LostMatter(po.Number, shipment), Kind: ledger.ClaimLostParcel, Carrier: t.carrier.ID, Currency: p.currency,
+		Matter: ledgerbook.LostMatter(po.Number, shipment), Kind: ledger.ClaimLostParcel, Carrier: t.carrier.ID, Currency: cost.Currency,
 		Owner: claims.Owner, Minor: minor, Due: now.UTC().Truncate(time.Second).Add(claims.AnswerWithin.Elapsed()),
 	})
 }

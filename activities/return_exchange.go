@@ -79,7 +79,7 @@ func (r *refund) replacement(l *returns.Line, back refundPart, number int) store
 	line := storefront.Line{Line: number, SKU: l.ExchangeSKU, Quantity: quantity}
 	for i := range r.document.Lines {
 		if old := &r.document.Lines[i]; old.Line == l.Line && (old.SKU == line.SKU || line.SKU == "") {
-			line.SKU, line.Title, line.ExternalID = old.SKU, old.Title, old.ExternalID
+			line.SKU, line.Title, line.ExternalID, line.Category = old.SKU, old.Title, old.ExternalID, old.Category
 		}
 	}
 	if w := l.Want; w != nil {

@@ -56,7 +56,7 @@ func (a *authorisation) withLabel(ctx context.Context, o *Orders, result workflo
 	}
 	result.Label = &returns.Label{Carrier: p.known.Label.Carrier, Tracking: p.known.Label.Tracking}
 	if p.service != nil {
-		result.Label.BoughtOf = returndesk.CarrierTermsOf(p.service, a.state.Currency)
+		result.Label.BoughtOf = returndesk.CarrierTermsOf(p.service, a.state.CreditCurrency())
 	}
 	return result, nil
 }

@@ -210,7 +210,7 @@ func (p *settlement) purchaseOrder(po *order.PurchaseOrder, t *transit, now time
 		p.post(accrual, err)
 		switch {
 		case parcel.Milestone == order.ParcelLost && t != nil && t.carrier != nil:
-			p.lost(po, shipment, cost.Minor, t, now)
+			p.lost(po, shipment, cost, t, now)
 		case parcel.Milestone == order.ParcelLost:
 			p.claim(po, shipment, ledger.ClaimLostParcel, cost)
 		case parcel.Milestone == order.ParcelReturning:

@@ -30,6 +30,7 @@ func readContract(s *section, c *Contract) {
 	}
 	scan(s, "currency", parseCurrency, &c.Currency)
 	scan(s, "contact", parseEmail, &c.Contact)
+	readMail(s, &c.Mail)
 	none := money.Money{Currency: c.Currency}
 	c.Handling, c.Split.Penalty = none, none
 	scan(s, "handling", amountIn(c.Currency), &c.Handling)
@@ -64,6 +65,7 @@ func readTerms(s *section, c *Contract) {
 	scan(returns, "pays_shipping", oneOf(PayerSupplier, PayerStorefront, PayerCustomer), &c.Returns.PaysShipping)
 	scan(returns, "credit_within", sla.ParseTerm, &c.Returns.CreditWithin)
 	readLabels(returns, &c.Returns.Labels)
+	c.Returns.Categories = readCategories(returns, readCategoryTerms)
 	returns.done()
 
 	split := s.sub("split")
@@ -269,6 +271,7 @@ func readOffer(s *section, supplier *Supplier) (offer Offer) {
 	scan(s, "on_hand", whole(0, mostItems), &offer.OnHand)
 	scan(s, "lead_time_days", whole(0, mostDays), &offer.LeadTimeDays)
 	scan(s, "barcode", parseBarcode, &offer.Barcode)
+	scan(s, "category", parseCategory, &offer.Category)
 	rules := s.sub("rules")
 	scan(rules, "ships_alone", parseBool, &offer.Rules.ShipsAlone)
 	scan(rules, "hazmat", parseBool, &offer.Rules.Hazmat)

@@ -73,13 +73,14 @@ func (f *File) readSupplier(item value) {
 }
 
 // Validate judges parsed files together: an id or an offer stands once in all of them, an
-// offer belongs to a supplier whose contract is in the same currency, and labels are bought of a carrier
-// that is there. The error is Problems.
+// offer belongs to a supplier whose contract is in the same currency, labels are bought of a carrier
+// that is there, a mailbox is one supplier's, and a SKU is of one category. The error is Problems.
 func Validate(files ...File) error {
-	v := validation{seen: map[string]string{}, currencies: map[string]string{}}
+	v := validation{seen: map[string]string{}, currencies: map[string]string{}, categories: map[string]string{}}
 	for _, file := range files {
 		for i, supplier := range file.Suppliers {
 			v.once(file, file.places.suppliers, i, "supplier "+supplier.ID)
+			v.mailboxes(file, i, supplier)
 			v.currencies[supplier.ID] = supplier.Contract.Currency
 		}
 		for i, storefront := range file.Storefronts {
@@ -100,6 +101,7 @@ func Validate(files ...File) error {
 		for i, offer := range file.Offers {
 			v.once(file, file.places.offers, i, fmt.Sprintf("offer of %s by supplier %s", offer.SKU, offer.Supplier))
 			v.offer(file, i, offer)
+			v.category(file, i, offer)
 		}
 	}
 	return v.problems.err()
@@ -107,8 +109,8 @@ func Validate(files ...File) error {
 
 type validation struct {
 	problems Problems
-	// seen are where things stand, currencies those of the contracts by supplier.
-	seen, currencies map[string]string
+	// seen are where things stand, currencies those of the contracts by supplier, categories those of SKUs.
+	seen, currencies, categories map[string]string
 }
 
 func (v *validation) offer(file File, i int, offer Offer) {

@@ -69,6 +69,7 @@ func readReturns(s *section, r *ReturnPolicy, currencies []string) {
 	scan(s, "window_days", whole(0, mostDays), &r.WindowDays)
 	scan(s, "fault_days", whole(0, mostDays), &r.FaultDays)
 	scanEach(s, "final_sale", parseName, &r.FinalSale)
+	r.Categories = readCategories(s, readCategoryPolicy)
 	scan(s, "restocking_bp", basisPoints, &r.RestockingBP)
 	scan(s, "opened_bp", basisPoints, &r.OpenedBP)
 	scan(s, "pays_shipping", oneOf(PayerStorefront, PayerCustomer), &r.PaysShipping)

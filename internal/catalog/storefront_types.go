@@ -70,6 +70,8 @@ type ReturnPolicy struct {
 	FaultDays  int `json:"fault_days,omitempty"`
 	// FinalSale are SKUs that come back only for a fault.
 	FinalSale []string `json:"final_sale,omitempty"`
+	// Categories are what is otherwise about goods of a category, by CategoryKey.
+	Categories map[string]CategoryPolicy `json:"categories,omitempty"`
 	// RestockingBP and OpenedBP of the price are kept when nothing was wrong.
 	RestockingBP int64 `json:"restocking_bp,omitempty"`
 	OpenedBP     int64 `json:"opened_bp,omitempty"`

@@ -41,6 +41,7 @@ type Contract struct {
 	Currency   string   `json:"currency"`
 	// Contact is the e-mail address that reminders go to; empty: none are sent.
 	Contact  string       `json:"contact,omitempty"`
+	Mail     Mail         `json:"mail,omitzero"`
 	Channel  Channel      `json:"channel"`
 	Calendar sla.Calendar `json:"calendar"`
 	SLA      SLA          `json:"sla"`
@@ -151,8 +152,9 @@ type Returns struct {
 	RestockingBP int64    `json:"restocking_bp"`
 	PaysShipping Payer    `json:"pays_shipping"`
 	CreditWithin sla.Term `json:"credit_within"`
-	// Labels are read in labels.go.
-	Labels ReturnLabels `json:"labels,omitzero"`
+	// Labels are read in labels.go, Categories, by CategoryKey, in categories.go.
+	Labels     ReturnLabels             `json:"labels,omitzero"`
+	Categories map[string]CategoryTerms `json:"categories,omitempty"`
 }
 
 // Split says what a supplier may be given of an order that several ship, and what that costs.
@@ -200,8 +202,10 @@ type Offer struct {
 	OnHand       int         `json:"on_hand"`
 	LeadTimeDays int         `json:"lead_time_days"`
 	// Barcode is a GTIN of 8, 12, 13 or 14 digits with a right check digit, or empty.
-	Barcode string     `json:"barcode,omitempty"`
-	Rules   OfferRules `json:"rules"`
+	Barcode string `json:"barcode,omitempty"`
+	// Category is what returns are judged by, where the order does not say it; empty: none.
+	Category string     `json:"category,omitempty"`
+	Rules    OfferRules `json:"rules"`
 }
 
 // OfferRules bound how an item is packed. MaxPerParcel 0: no bound.

@@ -37,6 +37,9 @@ type Settings struct {
 	PublicURL      string
 	ReturnLinkKeys []string
 	Mail           Mail
+	// MailServer is the mail server whose word about the senders of incoming mail counts, by the name in its
+	// Authentication-Results (authserv-id, RFC 8601); empty: no mail is taken.
+	MailServer string
 }
 
 // Rate is how many requests are taken: so many a second for long, Burst at once.
@@ -83,6 +86,7 @@ var variables = []Variable{
 	{"DROPLINE_SMTP_PASSWORD", "", "password at the mail server", true},
 	{"DROPLINE_SMTP_TLS", "opportunistic", "opportunistic, mandatory or none", false},
 	{"DROPLINE_MAIL_FROM", "", "sender of messages to customers", false},
+	{"DROPLINE_MAIL_AUTHSERV", "", "mail server whose Authentication-Results count for suppliers' mail; empty: none is taken", false},
 }
 
 // mostRequests is a rate that limits nothing.
@@ -132,6 +136,7 @@ func from(look func(string) (string, bool)) (Settings, error) {
 		CustomerHashKey:      values["DROPLINE_CUSTOMER_HASH_KEY"],
 		PublicURL:            values["DROPLINE_PUBLIC_URL"],
 		ReturnLinkKeys:       strings.Fields(values["DROPLINE_RETURN_LINK_KEYS"]),
+		MailServer:           values["DROPLINE_MAIL_AUTHSERV"],
 		Mail: Mail{
 			Host: values["DROPLINE_SMTP_HOST"], Port: number("DROPLINE_SMTP_PORT", 1, 65535),
 			Username: values["DROPLINE_SMTP_USERNAME"], Password: values["DROPLINE_SMTP_PASSWORD"],

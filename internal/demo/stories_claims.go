@@ -3,7 +3,6 @@ package demo
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -99,21 +98,15 @@ func (p *play) claimOf(ctx context.Context, kind ledger.ClaimKind) (orderview.Cl
 	}
 }
 
-// creditsClaim is the supplier's credit memo for a claim.
+// creditsClaim is the supplier's credit memo for a claim, as a file.
 func (p *play) creditsClaim(ctx context.Context, c orderview.Claim) error {
 	now := time.Now().UTC()
-	body, err := json.Marshal(map[string]any{
-		"id": "credit-" + c.Reference, "type": "credit_memo.created", "created_at": now,
-		"data": map[string]any{"claim": c.Reference, "number": "CM-" + c.Reference, "at": now, "currency": c.Currency, "amount": c.Amount},
-	})
-	if err != nil {
-		return fmt.Errorf("credit claim %s: %w", c.Reference, err)
-	}
+	body := fmt.Appendf(nil, "credit_memo;date;currency;amount;claim\nCM-%s;%s;%s;%s;%[1]s\n", c.Reference, now.Format(time.DateOnly), c.Currency, c.Amount)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.world.gatewayURL+"/v1/suppliers/"+c.Partner+"/events", bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("credit claim %s: %w", c.Reference, err)
 	}
-	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Content-Type", "text/csv")
 	request.Header.Set(webhook.Header, webhook.Sign(p.world.partners.secret(c.Partner, webhookSecret), body, now))
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {

@@ -92,7 +92,7 @@ func TestAClaimIsSettledByItsWorkflowAndOnceForItsRequest(t *testing.T) {
 	require.Equal(t, http.StatusUnprocessableEntity, f.post(settle, f.operator, `{"request_id":"s-3","outcome":"paid","amount":"3,00","reason":"agreed"}`).StatusCode)
 }
 
-func TestInvoicesMayComeAsASignedFile(t *testing.T) {
+func TestInvoicesAndCreditMemosMayComeAsASignedFile(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	require.Equal(t, http.StatusUnsupportedMediaType, f.do(http.MethodPost, "/v1/orders", f.shop, "a,b", "Content-Type", "text/csv").StatusCode)
@@ -105,4 +105,8 @@ func TestInvoicesMayComeAsASignedFile(t *testing.T) {
 		require.Contains(t, got.body, result)
 	}
 	require.Equal(t, 1, f.count(`SELECT count(*) FROM documents WHERE kind = 'invoices_csv' AND content_type = 'text/csv'`))
+	file = "credit_memo,date\n"
+	got := f.do(http.MethodPost, "/v1/suppliers/acme/events", "", file, "Content-Type", "text/csv", webhook.Header, webhook.Sign(secret, []byte(file), time.Now()))
+	require.Equal(t, http.StatusAccepted, got.StatusCode, got.body)
+	require.Equal(t, 1, f.count(`SELECT count(*) FROM documents WHERE kind = 'credits_csv'`), "its columns say what it holds")
 }

@@ -37,6 +37,7 @@ type orderDocument struct {
 type lineDocument struct {
 	SKU        string `json:"sku" maxLength:"255" example:"MUG-BLUE"`
 	Title      string `json:"title,omitempty" maxLength:"255" example:"Blue mug"`
+	Category   string `json:"category,omitempty" doc:"What the policy for returns judges by; left out: the catalogue's." maxLength:"64" example:"kitchen"`
 	Quantity   int64  `json:"quantity" minimum:"1" maximum:"100000" example:"2"`
 	UnitPrice  string `json:"unit_price" maxLength:"24" example:"12.50"`
 	Discount   string `json:"discount,omitempty" doc:"For the whole line." maxLength:"24" example:"0.00"`
@@ -124,7 +125,7 @@ func (d *orderDocument) canonical(shop string) (storefront.Order, []FieldError) 
 	for i, l := range d.Lines {
 		at := fmt.Sprintf("lines[%d].", i)
 		o.Lines = append(o.Lines, storefront.Line{
-			Line: i + 1, ExternalID: l.ExternalID, SKU: l.SKU, Title: l.Title, Quantity: l.Quantity,
+			Line: i + 1, ExternalID: l.ExternalID, SKU: l.SKU, Title: l.Title, Category: l.Category, Quantity: l.Quantity,
 			UnitPrice: a.need(at+"unit_price", l.UnitPrice), Discount: a.read(at+"discount", l.Discount), Tax: a.read(at+"tax", l.Tax),
 		})
 	}

@@ -102,6 +102,8 @@ func TestWhatIsWrongWithAnOrderIsNamedFieldByField(t *testing.T) {
 		"huge quantity":            {`"quantity": 2`, `"quantity": 1e300`, "lines[0].quantity", "want number <= 100000"},
 		"line break in the name":   {`Pat Miller`, `Pat\nBcc: x@y.z`, "ship_to.name", "holds a control character or a line break"},
 		"zero byte":                {`Blue mug`, `Blue\u0000mug`, "lines[0].title", "holds a control character or a line break"},
+		"category in two lines":    {`"Blue mug"`, `"Blue mug", "category": "a\nb"`, "lines[0].category", "holds a control character or a line break"},
+		"category without an end":  {`"Blue mug"`, `"Blue mug", "category": "` + strings.Repeat("c", 65) + `"`, "lines[0].category", "want length <= 64"},
 		"country in words":         {`"country": "US"`, `"country": "USA"`, "ship_to.country", "want length <= 2"},
 		"no such country":          {`"country": "US"`, `"country": "ZZ"`, "ship_to.country", "not an ISO 3166-1 alpha-2 code in capitals"},
 		"payment status":           {`"paid"`, `"maybe"`, "payment.status", `want value to be one of "pending, authorized, partially_paid, paid, partially_refunded, refunded, voided, expired"`},
@@ -121,6 +123,13 @@ func TestWhatIsWrongWithAnOrderIsNamedFieldByField(t *testing.T) {
 			require.Zero(t, f.count(`SELECT count(*) FROM documents`))
 		})
 	}
+}
+
+func TestALineSaysOfWhichCategoryItIs(t *testing.T) {
+	t.Parallel()
+	o, err := gateway.ReadOrder("shop", []byte(strings.Replace(orderBody, `"Blue mug"`, `"Blue mug", "category": "Kitchen"`, 1)))
+	require.NoError(t, err)
+	require.Equal(t, []string{"Kitchen", ""}, []string{o.Lines[0].Category, o.Lines[1].Category})
 }
 
 func TestOneDiscountForTheOrderIsSplitOverItsLinesToTheCent(t *testing.T) {

@@ -165,7 +165,7 @@ func (g *gateway) shopify(ctx context.Context, in *shopifyInput) (*deliveryOutpu
 type supplierInput struct {
 	Supplier    string `path:"supplier" maxLength:"64" example:"acme"`
 	Signature   string `header:"Dropline-Signature"`
-	ContentType string `header:"Content-Type" doc:"application/json, or text/csv for invoices as a file."`
+	ContentType string `header:"Content-Type" doc:"application/json, or text/csv for a file of invoices or credit memos."`
 	RawBody     []byte `contentType:"application/json"`
 }
 
@@ -176,7 +176,7 @@ func (g *gateway) supplierEvent(ctx context.Context, in *supplierInput) (*delive
 	}
 	if isCSV([]string{in.ContentType}) {
 		return g.store(ctx, Document{
-			Source: PartnerSupplier + "/" + in.Supplier, Kind: intake.KindInvoicesCSV, NaturalKey: eventKey("", in.RawBody), Body: in.RawBody, ContentType: "text/csv",
+			Source: PartnerSupplier + "/" + in.Supplier, Kind: intake.KindOfCSV(in.RawBody), NaturalKey: eventKey("", in.RawBody), Body: in.RawBody, ContentType: "text/csv",
 		})
 	}
 	id, err := scan(in.RawBody, false)

@@ -21,7 +21,7 @@ import (
 // Document is an inbound document as it came.
 type Document struct {
 	// Source is who sent it: 'api/<storefront>', 'shopify/<storefront>', 'supplier/<id>',
-	// 'carrier/<id>'. Its signature was verified.
+	// 'carrier/<id>'. Its signature was verified, or its mail server's word for it; not that of 'mail/inbox'.
 	Source string
 	Kind   string // topic or event type, as the source names it
 	// NaturalKey makes a repeat recognisable; it is unique per source and has at most 250 bytes.
@@ -54,13 +54,18 @@ var errUnkeyed = errors.New("a document needs a source and a natural key of 1 to
 // stand in quarantine, whatever happens next: only then may it be acknowledged. When it fails, the
 // sender has to be told to come again (see postgres.Unavailable).
 func (a *Archive) Store(ctx context.Context, d Document) (Stored, error) {
+	return a.storeOn(ctx, a.Pool, d)
+}
+
+// storeOn is Store in a transaction, or without one.
+func (a *Archive) storeOn(ctx context.Context, db postgres.Querier, d Document) (Stored, error) {
 	if d.Source == "" || d.NaturalKey == "" || len(d.NaturalKey) > 250 {
 		return Stored{}, errUnkeyed
 	}
 	hash := sha256.Sum256(d.Body)
-	stored, err := a.insert(ctx, d, d.NaturalKey, hash[:], verdict{status: statusReceived})
+	stored, err := insert(ctx, db, d, d.NaturalKey, hash[:], verdict{status: statusReceived})
 	if err == nil && stored.Conflict {
-		return a.storeConflict(ctx, d, hash[:])
+		return storeConflict(ctx, db, d, hash[:])
 	}
 	if err != nil {
 		return Stored{}, fmt.Errorf("store a document from %s: %w", d.Source, err)
@@ -72,10 +77,10 @@ func (a *Archive) Store(ctx context.Context, d Document) (Stored, error) {
 }
 
 // storeConflict keeps a document that claims to be another one under a key of its own.
-func (a *Archive) storeConflict(ctx context.Context, d Document, hash []byte) (Stored, error) {
+func storeConflict(ctx context.Context, db postgres.Querier, d Document, hash []byte) (Stored, error) {
 	v := quarantine(CodeConflictingRepeat,
 		"The sender used this document's key before, for other content. Compare the two (%s); retry this one if it is to count as well.", d.NaturalKey)
-	stored, err := a.insert(ctx, d, d.NaturalKey+"#"+hex.EncodeToString(hash[:4]), hash, v)
+	stored, err := insert(ctx, db, d, d.NaturalKey+"#"+hex.EncodeToString(hash[:4]), hash, v)
 	if err != nil {
 		return Stored{}, fmt.Errorf("store a document from %s: %w", d.Source, err)
 	}
@@ -83,13 +88,13 @@ func (a *Archive) storeConflict(ctx context.Context, d Document, hash []byte) (S
 	return stored, nil
 }
 
-func (a *Archive) insert(ctx context.Context, d Document, key string, hash []byte, v verdict) (Stored, error) {
+func insert(ctx context.Context, db postgres.Querier, d Document, key string, hash []byte, v verdict) (Stored, error) {
 	body := d.Body
 	if body == nil {
 		body = []byte{}
 	}
 	var s Stored
-	err := a.Pool.QueryRow(ctx, `
+	err := db.QueryRow(ctx, `
 		INSERT INTO documents (source, kind, natural_key, content_type, body, body_hash, status, reason_code, reason,
 			next_attempt_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + $10::interval)
@@ -99,7 +104,7 @@ func (a *Archive) insert(ctx context.Context, d Document, key string, hash []byt
 		return s, err
 	}
 	var same bool
-	err = a.Pool.QueryRow(ctx, `SELECT id, body_hash = $3 FROM documents WHERE source = $1 AND natural_key = $2`,
+	err = db.QueryRow(ctx, `SELECT id, body_hash = $3 FROM documents WHERE source = $1 AND natural_key = $2`,
 		d.Source, key, hash).Scan(&s.ID, &same)
 	s.Repeat, s.Conflict = same, !same
 	return s, err

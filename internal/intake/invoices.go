@@ -12,6 +12,7 @@ import (
 
 	"github.com/dropline/dropline/internal/supplier"
 	"github.com/dropline/dropline/internal/supplier/csvinvoice"
+	"github.com/dropline/dropline/internal/supplier/csvtable"
 )
 
 // KindInvoicesCSV is the kind of a supplier's document that is a file of invoices.
@@ -28,8 +29,8 @@ type billed struct {
 // keys, so that two files never wait for each other.
 func applyInvoices(ctx context.Context, tx pgx.Tx, d received) (verdict, error) {
 	list, err := csvinvoice.Parse(d.body, "csv:"+strconv.FormatInt(d.id, 10))
-	if where, broken := errors.AsType[*csvinvoice.Error](err); broken {
-		return quarantine(CodeMalformed, "The file cannot be read: %s. Ask the sender for a corrected file.", where), nil
+	if where, broken := errors.AsType[*csvtable.Error](err); broken {
+		return unreadableFile(where), nil
 	}
 	if err != nil {
 		return verdict{}, err

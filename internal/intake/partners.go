@@ -25,12 +25,20 @@ type purchaseOrder struct {
 }
 
 func (p *Processor) applySupplier(ctx context.Context, tx pgx.Tx, d received) (verdict, error) {
-	if d.kind == KindInvoicesCSV {
+	switch d.kind {
+	case KindInvoicesCSV:
 		return applyInvoices(ctx, tx, d)
+	case KindCreditsCSV:
+		return applyCredits(ctx, tx, d)
+	case KindMailedAttachment:
+		return unreadAttachment(), nil
 	}
 	document, err := restapi.ParseWebhook(d.body)
 	if err != nil {
 		return unreadable(err), nil
+	}
+	if d.kind == KindMailedEvent && !mayBeMailed(&document) {
+		return quarantine(CodeUnknownType, "Only invoices and credit memos are taken by mail. Ask the supplier to post everything else."), nil
 	}
 	if document.Return != nil {
 		return applyReturn(ctx, tx, d, document)

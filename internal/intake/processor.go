@@ -45,6 +45,8 @@ type Processor struct {
 	// Readers read orders that came by other ways than Shopify's, by the part of the source before
 	// the slash: "api".
 	Readers map[string]OrderReader
+	// MailServer is the mail server whose word about a sender counts, see Mailroom.
+	MailServer string
 	// Wake, if set, tells the deliverer that a workflow has news; it must not block.
 	Wake func()
 	Log  *slog.Logger
@@ -233,6 +235,8 @@ func (p *Processor) safely(ctx context.Context, tx pgx.Tx, d received) (v verdic
 		return p.applyCarrier(ctx, tx, d)
 	case "payments":
 		return p.applyPayment(ctx, tx, d)
+	case mailSource:
+		return p.applyMail(ctx, tx, d)
 	}
 	if read, known := p.Readers[d.source]; known {
 		return p.applyOrder(ctx, tx, d, read)

@@ -1,6 +1,7 @@
 package returndesk
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -19,11 +20,7 @@ func (c *counter) queueTerms(b *pgx.Batch) {
 		var s catalog.Supplier
 		var transit *catalog.Carrier
 		_, err := pgx.ForEachRow(rows, []any{&s, &transit}, func() error {
-			terms := termsOf(&s)
-			if transit != nil {
-				terms.Transit = CarrierTermsOf(transit, c.document.Currency)
-			}
-			c.terms[s.ID] = terms
+			c.suppliers[s.ID], c.transit[s.ID] = s, transit
 			s, transit = catalog.Supplier{}, nil
 			return nil
 		})
@@ -67,12 +64,35 @@ func (c *counter) queueReturns(b *pgx.Batch) {
 	})
 }
 
-func termsOf(s *catalog.Supplier) returns.Terms {
-	r := &s.Contract.Returns
-	return returns.Terms{
-		Supplier: s.ID, Name: s.Name, WindowDays: r.WindowDays, RestockingBP: r.RestockingBP,
+// queueCategories reads of which category the order's goods are: it says so itself, or the catalogue does.
+func (c *counter) queueCategories(b *pgx.Batch) {
+	for i := range c.document.Lines {
+		c.categories[c.document.Lines[i].Line] = catalog.CategoryKey(c.document.Lines[i].Category)
+	}
+	b.Queue(`SELECT l.line, min(f.document ->> 'category') FROM order_lines l JOIN offers f ON f.sku = l.sku
+		WHERE l.order_key = $1 AND f.document ->> 'category' <> '' GROUP BY l.line`, c.key.String()).Query(func(rows pgx.Rows) error {
+		var line int
+		var category string
+		_, err := pgx.ForEachRow(rows, []any{&line, &category}, func() error {
+			c.categories[line] = cmp.Or(c.categories[line], catalog.CategoryKey(category))
+			return nil
+		})
+		return err
+	})
+}
+
+// terms are those of a supplier for goods of a category.
+func (c *counter) terms(po *order.PurchaseOrder, category string) returns.Terms {
+	s := c.suppliers[po.Supplier]
+	r := s.Contract.Returns.Of(category)
+	terms := returns.Terms{
+		Supplier: s.ID, Name: s.Name, Currency: po.Currency, WindowDays: r.WindowDays, RestockingBP: r.RestockingBP,
 		PaysShipping: r.PaysShipping == catalog.PayerSupplier, CreditWithin: r.CreditWithin.Elapsed(),
 	}
+	if carrier := c.transit[s.ID]; carrier != nil {
+		terms.Transit = CarrierTermsOf(carrier, cmp.Or(po.Currency, c.document.Currency))
+	}
+	return terms
 }
 
 // CarrierTermsOf are the terms on which a carrier answers for parcels of an order, as they stand now.
@@ -94,11 +114,11 @@ func (c *counter) delivered() []returns.Delivered {
 		for j := range po.Lines {
 			l := &po.Lines[j]
 			u := unit{po.Number, l.Line}
+			category := c.categories[l.Line]
 			d := returns.Delivered{
 				PO: po.Number, Line: l.Line, SKU: l.SKU, Quantity: l.Units.Delivered, Taken: c.taken[u], At: c.arrived[u],
-				UnitCost: l.UnitCost, Terms: c.terms[po.Supplier], Returning: returning(po, l.Line),
+				UnitCost: l.UnitCost, Terms: c.terms(po, category), Category: category, Returning: returning(po, l.Line),
 			}
-			d.Terms.Currency = po.Currency
 			d.Underway = max(l.Units.Shipped+l.Units.Labelled+l.Units.Accepted+l.Units.Pending+l.Units.Backordered+l.Units.OnHold-d.Returning, 0)
 			list = append(list, d)
 		}
@@ -154,8 +174,16 @@ func (c *counter) policy() returns.Policy {
 	for _, one := range r.Outcomes {
 		outcomes = append(outcomes, returns.Resolution(one))
 	}
+	categories := map[string]returns.Rules{}
+	for name, own := range r.Categories {
+		of := r.Of(name)
+		categories[name] = returns.Rules{
+			FinalSale: own.FinalSale, PhotosForFault: of.PhotosForFault, WindowDays: of.WindowDays, FaultDays: of.FaultDays,
+			RestockingBP: of.RestockingBP, OpenedBP: of.OpenedBP,
+		}
+	}
 	return returns.Policy{
-		Outcomes: outcomes, ExchangeAtScan: r.ExchangeAt == catalog.ExchangeAtScan, CreditBonusBP: r.CreditBonusBP,
+		Categories: categories, Outcomes: outcomes, ExchangeAtScan: r.ExchangeAt == catalog.ExchangeAtScan, CreditBonusBP: r.CreditBonusBP,
 		WindowDays: r.WindowDays, FaultDays: r.FaultDays, FinalSale: r.FinalSale, RestockingBP: r.RestockingBP, OpenedBP: r.OpenedBP,
 		CustomerPaysShipping: r.PaysShipping == catalog.PayerCustomer, ReturnShipping: in(r.ReturnShipping),
 		InstantUpTo: in(r.InstantUpTo), KeepUpTo: in(r.KeepUpTo), PhotosForFault: r.PhotosForFault, LostUpTo: in(r.LostUpTo),

@@ -107,16 +107,18 @@ func (d *Desk) RequestWith(ctx context.Context, key order.Key, r returns.Request
 
 // counter is an order at the desk: locked, with all that a request is judged by.
 type counter struct {
-	key      order.Key
-	standing orderview.Standing
-	document storefront.Order
-	shop     catalog.Storefront
-	terms    map[string]returns.Terms // by supplier
-	arrived  map[unit]time.Time       // when the newest units were delivered
-	taken    map[unit]int64
-	returns  map[string]int // RMAs by purchase order
-	refunded map[int]int64  // units of a line that were refunded, whatever for
-	sold     map[string]bool
+	key        order.Key
+	standing   orderview.Standing
+	document   storefront.Order
+	shop       catalog.Storefront
+	suppliers  map[string]catalog.Supplier
+	transit    map[string]*catalog.Carrier // by supplier: the carrier that answers for what it damages on the way; nil: the supplier does
+	categories map[int]string              // by line; empty: of none
+	arrived    map[unit]time.Time          // when the newest units were delivered
+	taken      map[unit]int64
+	returns    map[string]int // RMAs by purchase order
+	refunded   map[int]int64  // units of a line that were refunded, whatever for
+	sold       map[string]bool
 }
 
 // unit names the units of a purchase order line.
@@ -132,7 +134,7 @@ func open(ctx context.Context, tx pgx.Tx, key order.Key) (*counter, error) {
 
 func enter(ctx context.Context, tx pgx.Tx, key order.Key, statement string) (*counter, error) {
 	c := &counter{
-		key: key, terms: map[string]returns.Terms{}, arrived: map[unit]time.Time{}, taken: map[unit]int64{}, returns: map[string]int{},
+		key: key, suppliers: map[string]catalog.Supplier{}, transit: map[string]*catalog.Carrier{}, categories: map[int]string{}, arrived: map[unit]time.Time{}, taken: map[unit]int64{}, returns: map[string]int{},
 		refunded: map[int]int64{}, sold: map[string]bool{},
 	}
 	err := tx.QueryRow(ctx, statement, key.String()).Scan(&c.document, &c.shop)
@@ -147,6 +149,7 @@ func enter(ctx context.Context, tx pgx.Tx, key order.Key, statement string) (*co
 	}
 	b := &pgx.Batch{}
 	c.queueTerms(b)
+	c.queueCategories(b)
 	c.queueArrivals(b)
 	c.queueReturns(b)
 	return c, tx.SendBatch(ctx, b).Close()

@@ -11,7 +11,7 @@ import (
 type CarrierTerms struct {
 	Carrier string `json:"carrier"` // its id
 	Owner   string `json:"owner"`   // the role or queue that pursues the claim
-	// UpTo is what it pays at most for one parcel, in minor units of the order's currency; nil: all of it.
+	// UpTo is what it pays at most for one parcel, in minor units of the currency that the goods were bought in; nil: all of it.
 	UpTo *int64 `json:"upTo,omitempty"`
 	// AnswerWithin is how long it may take to answer a claim.
 	AnswerWithin time.Duration `json:"answerWithin"`

@@ -24,9 +24,11 @@ func Choices(p Policy, delivered []Delivered, lines []int, now time.Time) []Choi
 	for _, line := range lines {
 		c := Choice{Line: line}
 		var newest time.Time
+		var rules Rules
 		for i := range delivered {
 			if d := &delivered[i]; d.Line == line && d.Quantity > d.Taken {
 				c.Free += d.Quantity - d.Taken
+				rules, _ = p.rules(d.SKU, d.Category)
 				newest = slices.MaxFunc([]time.Time{newest, d.At}, time.Time.Compare)
 			}
 		}
@@ -34,11 +36,11 @@ func Choices(p Policy, delivered []Delivered, lines []int, now time.Time) []Choi
 			return judgeLine(Request{Photos: 1}, p, RequestedLine{Line: line, Quantity: max(c.Free, 1), Reason: reason}, delivered, now)
 		}
 		if c.Refused = asked(ChangedMind); c.Refused == nil {
-			c.Until = p.windowEnd(false, newest)
+			c.Until = rules.windowEnd(false, newest)
 		}
 		switch {
 		case asked(Defective) == nil:
-			c.FaultUntil = p.windowEnd(true, newest)
+			c.FaultUntil = rules.windowEnd(true, newest)
 		case c.Refused != nil:
 			c.Free = 0
 		}

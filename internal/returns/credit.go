@@ -33,9 +33,9 @@ func (s *State) expectCredit(now time.Time) {
 		case l.Reason.Fault() && !s.damagedByCarrier(l):
 			n := came + l.Found[DamagedGoods]
 			expected += n * l.UnitCost
-		case s.Credit:
+		case s.Credit && !l.Uncovered:
 			cost := came * l.UnitCost
-			expected += cost - money.Portion(cost, whole, 0, s.Terms.RestockingBP)
+			expected += cost - money.Portion(cost, whole, 0, s.creditFee(l))
 		}
 	}
 	expected = max(expected, s.Claim.Got+s.Claim.WrittenOff)

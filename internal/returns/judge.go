@@ -91,6 +91,8 @@ type Policy struct {
 	// RestockingBP and OpenedBP are kept of the price when units come back as new, or opened, and
 	// nothing was wrong with them.
 	RestockingBP, OpenedBP int64
+	// Categories are the rules for goods of a category, instead of those for all.
+	Categories map[string]Rules
 	// CustomerPaysShipping: ReturnShipping is kept of a refund when nothing was wrong.
 	CustomerPaysShipping bool
 	ReturnShipping       int64
@@ -133,7 +135,9 @@ type Delivered struct {
 	Taken    int64 // in other returns
 	At       time.Time
 	UnitCost int64 // minor units, what the supplier charged
+	// Terms are the supplier's for goods of the Category.
 	Terms    Terms
+	Category string
 	// Returning: the parcel is on its way back to the sender by itself.
 	Returning int64
 	// Underway has not reached the customer yet.
@@ -182,7 +186,7 @@ type Grant struct {
 	Lines []Line
 	// Keep: the customer keeps the goods and is refunded.
 	Keep bool
-	// Credit: the supplier owes a credit once it has the goods; false: its terms do not cover them.
+	// Credit: the supplier owes a credit once it has the goods; false: its terms cover none of them.
 	Credit bool
 	// Supplement is what the customer paid in addition for the exchange, in minor units.
 	Supplement int64
@@ -216,7 +220,7 @@ func Judge(r Request, p Policy, delivered []Delivered, prices map[int]int64, now
 	}
 	for i := range grants {
 		g := &grants[i]
-		g.Credit = g.covered(left, now)
+		g.cover(left, now)
 		g.Keep = g.keepable(p, prices)
 	}
 	slices.SortStableFunc(grants, func(a, b Grant) int { return strings.Compare(a.PO, b.PO) })
@@ -237,14 +241,14 @@ func judgeLine(r Request, p Policy, wanted RequestedLine, delivered []Delivered,
 	}
 	var known bool
 	var free, taken, returning, underway int64
-	var sku string
+	var sku, category string
 	var newest time.Time
 	for i := range delivered {
 		d := &delivered[i]
 		if d.Line != wanted.Line {
 			continue
 		}
-		known, sku = true, d.SKU
+		known, sku, category = true, d.SKU, d.Category
 		free, taken = free+d.Quantity-d.Taken, taken+d.Taken
 		returning, underway = returning+d.Returning, underway+d.Underway
 		if d.Quantity > d.Taken && d.At.After(newest) {
@@ -269,28 +273,20 @@ func judgeLine(r Request, p Policy, wanted RequestedLine, delivered []Delivered,
 	if r.Override {
 		return nil
 	}
+	rules, goods := p.rules(sku, category)
 	fault := wanted.Reason.Fault()
-	if !fault && slices.Contains(p.FinalSale, sku) {
-		return refuse(RefusedFinalSale, "Line %d was sold without a right to return it.", wanted.Line)
+	if !fault && rules.FinalSale {
+		return refuse(RefusedFinalSale, "Line %d%s was sold without a right to return it.", wanted.Line, goods)
 	}
-	if fault && p.PhotosForFault && r.Photos == 0 {
+	if fault && rules.PhotosForFault && r.Photos == 0 {
 		return refuse(RefusedPhotos, "Send a picture that shows what is wrong with line %d.", wanted.Line)
 	}
-	if end := p.windowEnd(fault, newest); now.After(end) {
-		refusal := refuse(RefusedWindow, "Line %d could be returned until %s.", wanted.Line, end.UTC().Format("2 January 2006"))
+	if end := rules.windowEnd(fault, newest); now.After(end) {
+		refusal := refuse(RefusedWindow, "Line %d%s could be returned until %s.", wanted.Line, goods, end.UTC().Format("2 January 2006"))
 		refusal.Until = end.UTC()
 		return refusal
 	}
 	return nil
-}
-
-// windowEnd is until when units may come back that were delivered at a time.
-func (p *Policy) windowEnd(fault bool, delivered time.Time) time.Time {
-	days := p.WindowDays
-	if fault && p.FaultDays > 0 {
-		days = p.FaultDays
-	}
-	return delivered.UTC().AddDate(0, 0, days)
 }
 
 // allot takes units from purchase orders, the latest delivery first: its windows are the widest.
@@ -310,27 +306,12 @@ func allot(grants []Grant, wanted RequestedLine, delivered []Delivered) []Grant 
 			at = len(grants) - 1
 		}
 		grants[at].Lines = append(grants[at].Lines, Line{
-			Line: d.Line, SKU: d.SKU, Quantity: n, Reason: wanted.Reason, UnitCost: d.UnitCost,
+			Line: d.Line, SKU: d.SKU, Category: d.Category, Quantity: n, Reason: wanted.Reason, UnitCost: d.UnitCost,
+			CreditFee:   d.Terms.differs(grants[at].Terms),
 			ExchangeSKU: wanted.ExchangeSKU, Want: wanted.Want.of(wanted.Quantity, wanted.Quantity-rest-n, n),
 		})
 	}
 	return grants
-}
-
-// covered: the supplier's own terms take all of it back, for a fault always.
-func (g *Grant) covered(delivered []Delivered, now time.Time) bool {
-	for _, l := range g.Lines {
-		if l.Reason.Fault() {
-			continue
-		}
-		for i := range delivered {
-			d := &delivered[i]
-			if d.PO == g.PO && d.Line == l.Line && now.After(d.At.AddDate(0, 0, g.Terms.WindowDays)) {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // keepable: something is wrong with all of it, and it is worth less than sending it back.

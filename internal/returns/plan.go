@@ -145,13 +145,17 @@ type Fees struct {
 }
 
 func (s *State) fee(l *Line, opened bool) int64 {
-	switch {
-	case l.Reason.Fault() || s.exchanging():
+	if l.Reason.Fault() || s.exchanging() {
 		return 0
-	case opened:
-		return max(s.Fees.OpenedBP, s.Fees.RestockingBP)
 	}
-	return s.Fees.RestockingBP
+	fees := &s.Fees
+	if l.Fees != nil {
+		fees = l.Fees
+	}
+	if opened {
+		return max(fees.OpenedBP, fees.RestockingBP)
+	}
+	return fees.RestockingBP
 }
 
 // shippingFee is what the customer pays for the label, once, when nothing was wrong with the goods. An

@@ -140,8 +140,16 @@ type State struct {
 // Line is units of one order line in the return. Quantity is what was granted; the units found, the
 // units settled without coming back and those still expected add up to it.
 type Line struct {
-	Line     int    `json:"line"`
-	SKU      string `json:"sku"`
+	Line int    `json:"line"`
+	SKU  string `json:"sku"`
+	// Category is that of the goods. Fees and CreditFee are what the storefront and the supplier keep of goods of
+	// it, in basis points, where that is not what they keep of all. Uncovered: the supplier's terms do not take
+	// these units back, and take others of the return.
+	Category  string `json:"category,omitempty"`
+	Fees      *Fees  `json:"fees,omitempty"`
+	CreditFee *int64 `json:"creditFeeBp,omitempty"`
+	Uncovered bool   `json:"uncovered,omitempty"`
+
 	Quantity int64  `json:"quantity"`
 	Reason   Reason `json:"reason"`
 	UnitCost int64  `json:"unitCost"`
@@ -264,6 +272,7 @@ func New(key order.Key, rma, currency string, g Grant, p Policy, r Request, valu
 	for i := range s.Lines {
 		l := &s.Lines[i]
 		l.Doubted = p.LostUpTo > 0 && value > p.LostUpTo
+		l.Fees = p.ownFees(l)
 		if s.Keep {
 			l.Found = map[Condition]int64{DamagedGoods: l.Quantity}
 			l.Dispositions = map[Disposition]int64{Kept: l.Quantity}

@@ -55,7 +55,7 @@ func NewGateway(ctx context.Context, s config.Settings, log *slog.Logger) (_ *Ga
 		return nil, err
 	}
 	g.deliverer = &intake.Deliverer{Pool: g.pool, Temporal: g.temporal, Log: log}
-	g.processor = processorOn(g.pool, orders, g.deliverer, log)
+	g.processor = processorOn(g.pool, orders, g.deliverer, s, log)
 	g.secrets = &webhookSecrets{pool: g.pool, log: log}
 	g.handler = g.secrets.guard(gateway.New(gateway.Config{
 		Database: g.pool, Keys: apikey.New(g.pool), Orders: gateway.AskTemporal(g.temporal), Secrets: g.secrets,

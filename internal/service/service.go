@@ -74,10 +74,10 @@ func mailer(s config.Mail, dial func(context.Context, string, string) (net.Conn,
 }
 
 // processorOn reads documents, and tells the deliverer when an order has news.
-func processorOn(pool *pgxpool.Pool, orders *intake.Orders, deliverer *intake.Deliverer, log *slog.Logger) *intake.Processor {
+func processorOn(pool *pgxpool.Pool, orders *intake.Orders, deliverer *intake.Deliverer, s config.Settings, log *slog.Logger) *intake.Processor {
 	return &intake.Processor{
 		Pool: pool, Orders: orders, Readers: map[string]intake.OrderReader{"api": gateway.ReadOrder},
-		Wake: deliverer.Nudge, Log: log,
+		MailServer: s.MailServer, Wake: deliverer.Nudge, Log: log,
 	}
 }
 

@@ -68,7 +68,7 @@ func NewLinkedWorker(ctx context.Context, s config.Settings, links Links, log *s
 	}
 	w.directory = partners.NewVia(w.pool, s.AllowPrivatePartners, links.partners)
 	w.deliverer = &intake.Deliverer{Pool: w.pool, Log: log}
-	w.processor = processorOn(w.pool, orders, w.deliverer, log)
+	w.processor = processorOn(w.pool, orders, w.deliverer, s, log)
 	w.courier = &outbox.Courier{Pool: w.pool, Storefront: w.directory.StorefrontByID, Pages: pages, Log: log}
 	if mail != nil {
 		w.courier.Mail = mail

@@ -63,6 +63,7 @@ type Line struct {
 	ExternalID string `json:"external_id,omitempty"` // the storefront's id of the line
 	SKU        string `json:"sku"`
 	Title      string `json:"title,omitempty"`
+	Category   string `json:"category,omitempty"` // what returns are judged by; empty: the catalogue's
 	Quantity   int64  `json:"quantity"`
 	UnitPrice  int64  `json:"unit_price"`
 	Discount   int64  `json:"discount"` // for the whole line

@@ -131,6 +131,7 @@ func (c *checker) texts(o *Order) {
 		c.text(fmt.Sprintf("lines[%d].external_id", i), l.ExternalID)
 		c.text(fmt.Sprintf("lines[%d].sku", i), l.SKU)
 		c.text(fmt.Sprintf("lines[%d].title", i), l.Title)
+		c.text(fmt.Sprintf("lines[%d].category", i), l.Category)
 	}
 }
 

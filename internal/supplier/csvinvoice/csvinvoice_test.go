@@ -12,6 +12,7 @@ import (
 
 	"github.com/dropline/dropline/internal/supplier"
 	"github.com/dropline/dropline/internal/supplier/csvinvoice"
+	"github.com/dropline/dropline/internal/supplier/csvtable"
 )
 
 const head = "po,invoice,date,currency,line,quantity,unit_cost,freight,total\n"
@@ -65,7 +66,7 @@ func TestWhatCanBeReadInTwoWaysIsRefusedWithItsPlace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := csvinvoice.Parse([]byte(test.file), "d")
-			var where *csvinvoice.Error
+			var where *csvtable.Error
 			require.ErrorAs(t, err, &where)
 			require.ErrorContains(t, err, test.want)
 		})
@@ -94,7 +95,7 @@ func TestAnAmountIsReadAsItWasWritten(t *testing.T) {
 		for i := len(euros) - 3; i > 0; i -= 3 {
 			euros = euros[:i] + signs[0] + euros[i:]
 		}
-		got, err := csvinvoice.Amount(euros+signs[1]+cents, "EUR")
+		got, err := csvtable.Amount(euros+signs[1]+cents, "EUR")
 		require.NoError(t, err)
 		require.Equal(t, minor, got)
 	})
@@ -107,7 +108,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("\"\n\xff,;\t|"))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		list, err := csvinvoice.Parse(file, "d")
-		var where *csvinvoice.Error
+		var where *csvtable.Error
 		if err != nil && !errors.As(err, &where) {
 			t.Fatalf("an error without a place: %v", err)
 		}
