@@ -191,7 +191,9 @@ func serving(t *testing.T, handler func() http.Handler) string {
 	}()
 	t.Cleanup(func() {
 		stop()
-		_ = <-ended // a browser's connection may be cut off
+		if err := <-ended; err != nil {
+			t.Log("a browser's connection was cut off:", err)
+		}
 	})
 	return "http://" + listener.Addr().String()
 }
