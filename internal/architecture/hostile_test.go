@@ -33,8 +33,15 @@ var answers = []struct {
 		"internal/gateway": "TestEveryOperationOpensToItsOwnCredentialsOnly TestRequestsWithoutAValidKeyAreRefusedAlike TestEachRoleMayDoWhatItIsFor TestOrderOfAnotherStorefrontLooksLikeNone",
 		"internal/apikey":  "TestRevokedKeyIsRefusedEverywhereWithinHalfAMinute TestKeyWithOneWrongLetterIsRefused FuzzToken",
 	}},
+	{"link to a return page forged, expired, of another shop or order", map[string]string{
+		"internal/gateway":    "TestNobodyComesInWithoutAGenuineToken TestAnOrdersPageReachesNothingOfAnotherOrder",
+		"internal/returnlink": "TestEveryBitOfATokenCounts FuzzRead",
+	}},
+	{"forms and pictures that are none, or huge, or hold markup", map[string]string{
+		"internal/gateway": "TestFormsThatBreakRulesAskForNothingAndSayWhatToCorrect TestWhatStandsInAnOrderIsTextOnThePage TestAFormThatIsSentTwiceAsksOnce",
+	}},
 	{"secrets and keys that must be replaced", map[string]string{
-		"internal/gateway": "TestSecretIsReplacedWithoutAGapAndTheOldOneEnds TestKeyIsReplacedWithoutAGapAndTheOldOneEnds",
+		"internal/gateway": "TestAPageLivesThroughTheReplacementOfItsKey TestSecretIsReplacedWithoutAGapAndTheOldOneEnds TestKeyIsReplacedWithoutAGapAndTheOldOneEnds",
 	}},
 	{"contract's address that leads inside", map[string]string{
 		"internal/outbound": "TestNameThatLeadsInsideIsRefusedAfterItWasResolved TestNameThatChangesItsAddressIsCheckedAtEveryConnection " +
@@ -55,7 +62,7 @@ var answers = []struct {
 		"internal/order": "FuzzParseKey", "internal/storefront/push": "FuzzRefundAnswer", "internal/catalog": "FuzzParse",
 	}},
 	{"headers in mail", map[string]string{"internal/notify": "TestForeignTextCannotAddHeaders FuzzMessage FuzzLetter"}},
-	{"floods", map[string]string{"internal/gateway": "TestFloodOfOnePartnerIsSlowedAndOthersPass TestAnswerToAGreatManyMistakesIsShort"}},
+	{"floods", map[string]string{"internal/gateway": "TestAnOrdersPageIsNotAskedForWithoutEnd TestFloodOfOnePartnerIsSlowedAndOthersPass TestAnswerToAGreatManyMistakesIsShort"}},
 	{"requests that two readers would understand differently", map[string]string{
 		"internal/gateway": "TestConnectionsThatSpeakBadHTTPGetOneRefusal TestMembersThatOneReaderTakesForTheSameAreRefused",
 	}},

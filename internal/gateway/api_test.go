@@ -75,7 +75,7 @@ func (a *api) token(op operation) string {
 }
 
 // names are what stands in the paths when nothing is wrong with them.
-var names = map[string]string{"storefront": "shop", "id": "1001", "supplier": "acme", "carrier": "easypost", "rma": "DLABCDEFGHIJKLM-1-R1", "reference": "C0A1B2C3D4E5F6A"}
+var names = map[string]string{"storefront": "shop", "id": "1001", "supplier": "acme", "carrier": "easypost", "rma": "DLABCDEFGHIJKLM-1-R1", "n": "1", "reference": "C0A1B2C3D4E5F6A"}
 
 func address(path string) string {
 	for name, value := range names {

@@ -241,7 +241,7 @@ func fill(rt *rapid.T, path string, op operation) string {
 		value := rapid.SampledFrom([]string{"shop", "1001", "easypost", "%00", "%2e%2e%2f", "%27--", "a%20b", "%ff", "1", "true", "held", strings.Repeat("z", 300)}).Draw(rt, p.Name)
 		switch {
 		case p.In == "path" && rapid.Bool().Draw(rt, "plausible"):
-			value = map[string]string{"storefront": "shop", "id": "1001", "carrier": "easypost", "supplier": "acme"}[p.Name]
+			value = map[string]string{"storefront": "shop", "id": "1001", "carrier": "easypost", "supplier": "acme", "n": "1"}[p.Name]
 			fallthrough
 		case p.In == "path":
 			path = strings.Replace(path, "{"+p.Name+"}", value, 1)

@@ -61,7 +61,7 @@ type links struct {
 	Address  string `json:"address" example:"/v1/orders/shop/1001/address"`
 	Returns  string `json:"returns" example:"/v1/orders/shop/1001/returns"`
 	// ReturnPage is for the customer alone: whoever has it may ask for returns of the order.
-	ReturnPage string `json:"return_page,omitempty" doc:"The customer's return page, good for 180 days. Shown with an order, if there are such pages." example:"https://returns.example/r/AWrF…"`
+	ReturnPage string `json:"return_page,omitempty" doc:"The customer's return page, if there are any; good for 180 days. Only in a shown order." example:"https://returns.example/r/AWrF…"`
 }
 
 func linksOf(key order.Key) links {

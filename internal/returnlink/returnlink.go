@@ -35,7 +35,7 @@ var (
 // The parts of a token before it is written as text: version, expiry, order key, signature.
 const (
 	version    = 1
-	headLength = 1 + 4 // the expiry in seconds since 1970, big endian
+	headLength = 1 + 4 // the expiry in seconds since 1970, big endian: good until 2106
 	macLength  = 16    // bytes kept of the HMAC-SHA256: 128 bits
 	// MaxToken is the length of the longest token in characters: an order's key has at most 129.
 	MaxToken = (headLength + 129 + macLength + 2) / 3 * 4
@@ -91,7 +91,7 @@ func (l *Links) PathOf(token string) string {
 func (l *Links) token(key order.Key, expires time.Time) string {
 	body := make([]byte, headLength, headLength+len(key.String())+macLength)
 	body[0] = version
-	binary.BigEndian.PutUint32(body[1:], uint32(expires.Unix())) //nolint:gosec // good until 2106
+	binary.BigEndian.PutUint32(body[1:], uint32(expires.Unix()))
 	body = append(body, key.String()...)
 	return encoding.EncodeToString(append(body, sign(l.keys[0], body)...))
 }
