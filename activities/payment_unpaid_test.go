@@ -77,6 +77,7 @@ func TestARefundBeforeTheRestIsDecidedIsTakenOffTheRest(t *testing.T) {
 	require.Equal(t, "Cancelled before the capture, so not taken: 10.80 USD", result.Text)
 	c.hears()
 	require.EqualValues(t, 120, c.state.Due(), "the customer is asked for less")
+	require.Contains(t, c.state.Attention[0].Text, "1.20 USD less was captured")
 	require.EqualValues(t, 120, c.balance(ledger.CustomerReceivable))
 	c.decide(payments.DecideWriteOff, "1")
 	c.recorded()
