@@ -21,7 +21,7 @@ func (c *till) less(amount int64) {
 	_, err := c.provider.Capture(c.ctx, payment.Capture{Key: "person-" + c.key.Order, Reference: c.state.Reference, Amount: amount, Currency: "USD"})
 	require.NoError(c.t, err)
 	c.ship()
-	require.EqualValues(c.t, amount, c.capture().Amount)
+	require.Equal(c.t, amount, c.capture().Amount)
 }
 
 func (c *till) decide(kind payments.DecisionKind, id string) {
@@ -77,6 +77,7 @@ func TestARefundBeforeTheRestIsDecidedIsTakenOffTheRest(t *testing.T) {
 	require.Equal(t, "Cancelled before the capture, so not taken: 10.80 USD", result.Text)
 	c.hears()
 	require.EqualValues(t, 120, c.state.Due(), "the customer is asked for less")
+	require.Contains(t, c.state.Attention[0].Text, "1.20 USD less was captured")
 	require.EqualValues(t, 120, c.balance(ledger.CustomerReceivable))
 	c.decide(payments.DecideWriteOff, "1")
 	c.recorded()
@@ -100,7 +101,7 @@ func TestAReturnOfWhatWasPaidInPartGivesNoMoreThanWasPaid(t *testing.T) {
 			paid, err := b.desk.PayReturn(b.ctx, r.payment())
 			require.NoError(t, err)
 			require.Zero(t, paid.Moved, "what is left of what was paid does not pay for the goods once more")
-			require.EqualValues(t, 920-920, c.balance(ledger.Losses), "all that was written off is forgiven")
+			require.Zero(t, c.balance(ledger.Losses), "all that was written off is forgiven")
 			if wish == returns.StoreCredit {
 				require.EqualValues(t, 52, paid.Credit)
 			}

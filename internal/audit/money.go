@@ -44,9 +44,11 @@ var money = []statement{
 		invariant: 8, name: "refunds never exceed what was captured",
 		of: "orders",
 		find: `SELECT o.key, format('%s captured or authorised, %s refunded (minor units)', o.captured_minor + coalesce(p.authorised_minor, 0), r.sum)
-			FROM orders o JOIN (SELECT order_key, sum(amount_minor + released_minor + forgiven_minor) AS sum FROM refunds GROUP BY 1) r ON r.order_key = o.key
+			FROM orders o JOIN (SELECT order_key, sum(amount_minor + released_minor + forgiven_minor) AS sum, sum(amount_minor) AS back
+				FROM refunds GROUP BY 1) r ON r.order_key = o.key
 			LEFT JOIN payments p ON p.order_key = o.key
-			WHERE r.sum > o.captured_minor + coalesce(p.authorised_minor, 0)`,
+			WHERE r.sum > o.captured_minor + coalesce(p.authorised_minor, 0)
+				OR r.back > o.captured_minor + coalesce(p.captured_minor + p.elsewhere_minor, 0)`,
 		do: "Stop refunds of this order; compare with the storefront's own list of refunds.",
 	},
 	{

@@ -263,6 +263,18 @@ func TestStorefrontMayHaveAPaymentProvider(t *testing.T) {
 	require.Equal(t, shop, again)
 }
 
+func TestAStorefrontWithAProviderMayOfferMoreThanRefunds(t *testing.T) {
+	t.Parallel()
+	file, err := change(t, "policy:\n      capture: order", "payments: {provider: stripe, secret_env: DEMO_STRIPE_SECRET, webhook_secret_env: DEMO_STRIPE_WEBHOOK_SECRET}\n"+
+		"    policy:\n      capture: shipment\n      returns: {outcomes: [refund, exchange, store_credit], exchange_waive_up_to: \"4.00\"}")
+	require.NoError(t, err)
+	r := file.Storefronts[0].Policy.Returns
+	require.Equal(t, []catalog.Outcome{catalog.OutcomeRefund, catalog.OutcomeExchange, catalog.OutcomeStoreCredit}, r.Outcomes)
+	up, named := catalog.AmountIn(r.ExchangeWaiveUpTo, file.Storefronts[0].Currencies[0])
+	require.True(t, named)
+	require.EqualValues(t, 400, up.Minor)
+}
+
 func TestStorefrontWithoutAProviderCannotCaptureAtShipment(t *testing.T) {
 	t.Parallel()
 	_, err := change(t, "capture: order", "capture: shipment")

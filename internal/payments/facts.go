@@ -148,6 +148,7 @@ func (s *State) takeRelease(r *Release, now time.Time) {
 	s.Released = r.Total
 	s.overtaken(now)
 	s.captureSettled()
+	s.tookLess(now)
 }
 
 // Overpaid begins the keys of refunds of what was captured or paid beyond what was due.

@@ -43,9 +43,14 @@ func (s *State) CapturedWith(t Taking, now time.Time) {
 		if t.Over > 0 {
 			s.takeRefund(&RefundMade{Key: Overpaid + s.Key.String(), Amount: t.Over, Standing: RefundHeld, At: now, Reason: "captured_too_much"}, now)
 		}
-		if rest := s.Due(); rest > 0 {
-			s.raise(now, matterCapture, "%s less was captured at the provider than is due: be paid by other means and say paid_elsewhere, or write it off", s.amount(rest))
-		}
+		s.tookLess(now)
+	}
+}
+
+// tookLess asks a person for what a capture did not come to, as far as it is due still.
+func (s *State) tookLess(now time.Time) {
+	if rest := s.Due(); rest > 0 && s.Capture.Amount > 0 {
+		s.raise(now, matterCapture, "%s less was captured at the provider than is due: be paid by other means and say paid_elsewhere, or write it off", s.amount(rest))
 	}
 }
 

@@ -76,7 +76,7 @@ func PriceExchange(grants []Grant, payment Paid, e Exchanges) (refusal *Refusal,
 		for i := range grants {
 			grants[i].Waived, grants[i].Supplement = grants[i].Supplement, 0
 		}
-		return nil, nil
+		return refusal, nil
 	}
 	sum := func(minor int64) string { return money.Money{Minor: minor, Currency: e.Currency}.String() }
 	switch {
