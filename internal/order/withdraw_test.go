@@ -50,8 +50,8 @@ func TestAnOrderThatNobodyAnswersLooksRarer(t *testing.T) {
 	b.pass(2 * time.Hour)
 	step := b.answer(AnswerPending)
 	b.pass(4 * time.Hour)
-	for _, days := range []time.Duration{1, 1, 2, 4, 7, 7, 7} {
-		wait := days * 24 * time.Hour
+	for _, days := range []int{1, 1, 2, 4, 7, 7, 7} {
+		wait := time.Duration(days*24) * time.Hour
 		require.Equal(t, b.now.Add(wait), b.deadline("cancel/"+step.Subject))
 		b.pass(wait)
 		require.True(t, b.attention("cancel/"+step.Subject))
