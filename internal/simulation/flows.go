@@ -3,6 +3,7 @@ package simulation
 import (
 	"reflect"
 	"strings"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/converter"
@@ -130,6 +131,20 @@ func (r *run) busy(l *life) bool {
 		return s == nil || s.Stalled != ""
 	}
 	return false
+}
+
+// whileAsked is how long those who wait for an answer see nothing happen: a claim's settlement is posted
+// before it is answered, and that may have to be tried again.
+func (l *life) whileAsked() time.Duration {
+	wait := time.Millisecond
+	for _, r := range l.runs() {
+		for _, c := range r.calls {
+			if r.flow.kind == workflows.ClaimWorkflow && !c.done && c.due.After(l.now) {
+				wait = max(wait, min(c.due.Sub(l.now), noticeDeath))
+			}
+		}
+	}
+	return wait
 }
 
 // payment is where the payment's workflow stands; nil when none runs or it is being loaded.
