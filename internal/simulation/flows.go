@@ -181,13 +181,19 @@ func (l *life) longsMeanwhile() bool {
 	return l.longs()
 }
 
-// orderOver: the order's accounts are closed, and nothing but its payment and claims is under way.
+// orderOver: the order's accounts are closed, and nothing but its payment and claims is under way. It is false,
+// too, as long as nothing has changed since it was asked last.
 func (l *life) orderOver() bool {
 	for _, r := range l.runs() {
 		if r.flow.kind == workflows.OrderWorkflow || r.flow.kind == workflows.ReturnWorkflow {
 			return false
 		}
 	}
+	soFar := l.world.cable.soFar()
+	if l.judged == soFar {
+		return false
+	}
+	l.judged = soFar // nothing changes until somebody is at the database again
 	var closed bool
 	err := l.world.admin.QueryRow(l.ctx, `SELECT coalesce((SELECT closed_at IS NOT NULL FROM orders WHERE key = $1), false)
 		AND NOT EXISTS (SELECT FROM returns WHERE order_key = $1 AND closed_at IS NULL)`, l.key.String()).Scan(&closed)
