@@ -107,3 +107,19 @@ func TestWhatKeptFailingIsOverWithThePayment(t *testing.T) {
 	c.record(payments.StepClose)
 	require.Zero(t, c.number(`SELECT count(*) FROM payments WHERE needs_attention`))
 }
+
+func TestEvidenceThatGrewAfterALostAnswerIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	c := setup(t).pays(catalog.CaptureOrder, true, sale("1", line(1, "MUG", 2)))
+	dispute := c.sim.OpenDispute(c.state.Reference, "product_not_received")
+	in := workflows.EvidenceInput{Key: c.key, Dispute: dispute}
+	c.sim.Script(paymentsim.Script{Operation: paymentsim.Disputes, Fault: paymentsim.FailsDone, Times: 1})
+	_, err := c.desk.SendEvidence(c.ctx, in)
+	require.Error(t, err)
+	_, err = c.give(1, 1)
+	require.NoError(t, err)
+	refused, err := c.desk.SendEvidence(c.ctx, in)
+	require.NoError(t, err)
+	require.Empty(t, refused, "the bank has our answer")
+	require.Zero(t, c.sim.Conflicts(), "a key stands for one content")
+}

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -152,10 +153,13 @@ func (o *Orders) SendEvidence(ctx context.Context, in workflows.EvidenceInput) (
 	if err != nil {
 		return "", err
 	}
-	err = c.provider.SubmitEvidence(ctx, payment.Evidence{
-		Key: "evidence/" + in.Key.String() + "/" + in.Dispute, Dispute: in.Dispute, Carrier: proof.Carrier, Tracking: proof.Tracking,
-		ShippedAt: proof.ShippedAt, Document: proof.Document,
-	})
+	evidence := payment.Evidence{
+		Dispute: in.Dispute, Carrier: proof.Carrier, Tracking: proof.Tracking, ShippedAt: proof.ShippedAt, Document: proof.Document,
+	}
+	// What proves the delivery grows until an answer arrives, and a key stands for one content.
+	content := sha256.Sum256(fmt.Appendf(nil, "%+v", evidence))
+	evidence.Key = fmt.Sprintf("evidence/%s/%s/%x", in.Key, in.Dispute, content[:8])
+	err = c.provider.SubmitEvidence(ctx, evidence)
 	switch {
 	case errors.Is(err, payment.ErrRefused):
 		return codeOf(err), nil

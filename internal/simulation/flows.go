@@ -3,6 +3,7 @@ package simulation
 import (
 	"reflect"
 	"strings"
+	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/converter"
@@ -132,6 +133,20 @@ func (r *run) busy(l *life) bool {
 	return false
 }
 
+// whileAsked is how long those who wait for an answer see nothing happen: a claim's settlement is posted
+// before it is answered, and that may have to be tried again.
+func (l *life) whileAsked() time.Duration {
+	wait := time.Millisecond
+	for _, r := range l.runs() {
+		for _, c := range r.calls {
+			if r.flow.kind == workflows.ClaimWorkflow && !c.done && c.due.After(l.now) {
+				wait = max(wait, min(c.due.Sub(l.now), noticeDeath))
+			}
+		}
+	}
+	return wait
+}
+
 // payment is where the payment's workflow stands; nil when none runs or it is being loaded.
 func (l *life) payment() *payments.State {
 	for _, r := range l.runs() {
@@ -166,13 +181,19 @@ func (l *life) longsMeanwhile() bool {
 	return l.longs()
 }
 
-// orderOver: the order's accounts are closed, and nothing but its payment and claims is under way.
+// orderOver: the order's accounts are closed, and nothing but its payment and claims is under way. It is false,
+// too, as long as nothing has changed since it was asked last.
 func (l *life) orderOver() bool {
 	for _, r := range l.runs() {
 		if r.flow.kind == workflows.OrderWorkflow || r.flow.kind == workflows.ReturnWorkflow {
 			return false
 		}
 	}
+	soFar := l.world.cable.soFar()
+	if l.judged == soFar {
+		return false
+	}
+	l.judged = soFar // nothing changes until somebody is at the database again
 	var closed bool
 	err := l.world.admin.QueryRow(l.ctx, `SELECT coalesce((SELECT closed_at IS NOT NULL FROM orders WHERE key = $1), false)
 		AND NOT EXISTS (SELECT FROM returns WHERE order_key = $1 AND closed_at IS NULL)`, l.key.String()).Scan(&closed)

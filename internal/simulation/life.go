@@ -77,6 +77,7 @@ type life struct {
 	till       *till // nil: the storefront keeps its customers' payments to itself
 	pursued    bool  // claims are pursued in this life
 	dues       map[string]*debt
+	judged     uint64               // how many round trips there had been when it was last looked whether the order is over
 	backs      map[string]*comeback // by RMA
 	regrets    int                  // times that the customer comes back to an order that is over; less than none: not drawn yet
 	back       bool                 // the customer has

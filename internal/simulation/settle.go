@@ -19,7 +19,7 @@ func (l *life) settleDown() time.Duration {
 		l.place()
 	case l.thaw(), l.performDue(), l.revive():
 	case len(l.answers) > 0:
-		return time.Millisecond
+		return l.whileAsked()
 	case len(l.late) > 0:
 		l.arriveLate()
 	case len(l.documents) > 0:

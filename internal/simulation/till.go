@@ -34,6 +34,7 @@ type till struct {
 	pends    int // percent of refunds that take their time
 	failing  int // percent of those that it does not take
 	quarrels bool
+	hidden   bool // nobody says until when the authorisation lasts
 	meddles  bool
 	// short: somebody took less than was due, by hand.
 	short bool
@@ -88,7 +89,7 @@ func (l *life) deals() {
 	l.key.Storefront = shop
 	l.till = &till{
 		reference: fmt.Sprintf("pi_%d", l.number), currency: strings.ToLower(l.world.currency), answers: map[string]*answered{},
-		pends: oneOf(l, []int{0, 30, 80}), failing: oneOf(l, []int{0, 20, 50}), quarrels: l.chance(50), meddles: l.chance(25),
+		pends: oneOf(l, []int{0, 30, 80}), failing: oneOf(l, []int{0, 20, 50}), quarrels: l.chance(50), meddles: l.chance(60), hidden: l.chance(20),
 	}
 	if l.chance(25) {
 		l.till.declines = oneOf(l, []int{1, 2, 3, 1000})
@@ -316,6 +317,11 @@ func (l *life) showTill(path string, query url.Values) map[string]any {
 			data = append(data, t.refund(made))
 		}
 		return map[string]any{"object": "list", "data": data, "has_more": false}
+	}
+	for _, d := range t.disputes {
+		if path == "disputes/"+d.reference {
+			return t.dispute(d)
+		}
 	}
 	for _, made := range t.refunds {
 		if path == "refunds/"+made.reference {

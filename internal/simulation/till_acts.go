@@ -19,13 +19,13 @@ func (l *life) moneyActs() bool {
 	switch n := l.pick(100); {
 	case n < 60 && l.till != nil:
 		l.tillActs()
-	case n < 75 && l.till != nil:
+	case n < 72 && l.till != nil:
 		l.decidesPayment()
-	case n < 92:
+	case n < 86:
 		l.debtsAct()
-	case n < 96:
+	case n < 90:
 		l.settlesClaim()
-	case n < 98:
+	case n < 92:
 		l.revivePayment()
 	default:
 		l.oddMoney()
@@ -51,7 +51,7 @@ func (l *life) tillActs() {
 		}
 	case 3:
 		for _, made := range t.refunds {
-			if made.status == "succeeded" && l.chance(t.failing/2) {
+			if made.status == "succeeded" && l.chance(t.failing) {
 				l.happened("refund came back after it was done")
 				l.settleRefund(made, true)
 				return

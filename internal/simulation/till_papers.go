@@ -12,7 +12,7 @@ import (
 
 func (t *till) intent() map[string]any {
 	card := map[string]any{}
-	if !t.expiresAt.IsZero() {
+	if !t.expiresAt.IsZero() && !t.hidden {
 		card["capture_before"] = t.expiresAt.Unix()
 	}
 	return map[string]any{

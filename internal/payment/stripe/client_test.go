@@ -237,7 +237,10 @@ func TestEvidenceIsSubmittedOnce(t *testing.T) {
 		"shipping_carrier": "UPS", "shipping_tracking_number": "1Z", "shipping_date": "2026-03-02", "uncategorized_text": strings.Repeat("ä", 20_000),
 	}, sim.Dispute(dispute).Evidence)
 	require.Equal(t, "under_review", sim.Dispute(dispute).Status)
-	given.Key = "e2"
+	given.Key, given.Document = "e2", "more"
+	require.NoError(t, c.SubmitEvidence(t.Context(), given), "the bank has our answer")
+	require.NotEqual(t, "more", sim.Dispute(dispute).Evidence["uncategorized_text"])
+	given.Key, given.Dispute = "e3", "dp_none"
 	require.ErrorIs(t, c.SubmitEvidence(t.Context(), given), payment.ErrRefused)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -155,13 +156,24 @@ func (c *Client) SubmitEvidence(ctx context.Context, e payment.Evidence) error {
 	var answer struct {
 		ID string `json:"id"`
 	}
-	if err := c.post(ctx, "/v1/disputes/"+e.Dispute, e.Key, values, &answer); err != nil {
+	err := c.post(ctx, "/v1/disputes/"+e.Dispute, e.Key, values, &answer)
+	if errors.Is(err, payment.ErrRefused) && c.answered(ctx, e.Dispute) {
+		return nil
+	}
+	if err != nil {
 		return plain(err)
 	}
 	if answer.ID != e.Dispute {
 		return c.unreadable()
 	}
 	return nil
+}
+
+// answered: the bank has our answer already, one whose receipt was lost, or it has decided.
+func (c *Client) answered(ctx context.Context, reference string) bool {
+	var found dispute
+	err := c.get(ctx, "/v1/disputes/"+reference, nil, maxAnswer, &found)
+	return err == nil && found.ID == reference && !strings.HasSuffix(found.Status, "needs_response")
 }
 
 func shortened(text string) string {

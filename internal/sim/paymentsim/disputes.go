@@ -84,6 +84,14 @@ func (s *Server) answerDispute(r request) (any, *refusal) {
 	return s.disputeObject(d), nil
 }
 
+func (s *Server) showDispute(r request) (any, *refusal) {
+	d, found := s.disputes[r.id]
+	if !found {
+		return nil, notFound
+	}
+	return s.disputeObject(d), nil
+}
+
 func evidence(form url.Values) map[string]string {
 	given := map[string]string{}
 	for name := range form {

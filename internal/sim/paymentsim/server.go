@@ -123,6 +123,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/refunds", s.write(Refunds, s.refund))
 	mux.HandleFunc("POST /v1/disputes/{id}", s.write(Disputes, s.answerDispute))
 	mux.HandleFunc("GET /v1/payment_intents/{id}", s.read(s.showPayment))
+	mux.HandleFunc("GET /v1/disputes/{id}", s.read(s.showDispute))
 	mux.HandleFunc("GET /v1/refunds/{id}", s.read(s.showRefund))
 	mux.HandleFunc("GET /v1/refunds", s.read(s.listRefunds))
 	mux.HandleFunc("GET /v1/balance_transactions", s.read(s.listTransactions))
