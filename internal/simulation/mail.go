@@ -97,7 +97,9 @@ func (l *life) boxOf(tracking string) *box {
 type supplierMail struct{ world *world }
 
 // RemindCarrier is outbox.SupplierMailer's: the simulated suppliers ship at their own risk.
-func (supplierMail) RemindCarrier(context.Context, string, outbox.Message) (bool, error) { return false, nil }
+func (supplierMail) RemindCarrier(context.Context, string, outbox.Message) (bool, error) {
+	return false, nil
+}
 
 // Remind is outbox.SupplierMailer's.
 func (m supplierMail) Remind(_ context.Context, supplier string, _ outbox.Message) (bool, error) {
