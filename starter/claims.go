@@ -173,7 +173,7 @@ What a carrier paid for a parcel that it delivered all the same waits for a pers
   kept         the carrier lets us keep it
 
 --amount settles a part of it; the rest is pursued further. --reason is one of agreed, credit_by_mail,
-supplier_is_right, supplier_refuses, supplier_insolvent, carrier_is_right, carrier_refuses, parcel_found,
+supplier_is_right, supplier_refuses, supplier_insolvent, carrier_refuses, parcel_found,
 too_small and other.`,
 		Example: `  starter claim settle C0A1B2C3D4E5F6A conceded --reason supplier_is_right
   starter claim settle C0A1B2C3D4E5F6A paid --amount 3.00 --reason agreed`,

@@ -101,7 +101,7 @@ type settleClaimInput struct {
 		RequestID string `json:"request_id,omitempty" doc:"An id of your own; needed unless the header Idempotency-Key has it." maxLength:"64" example:"settle-3"`
 		Outcome   string `json:"outcome" enum:"credited,paid,conceded,written_off,repaid,kept"`
 		Amount    string `json:"amount,omitempty" doc:"A part of the claim; left out: all that is open." maxLength:"32" example:"3.00"`
-		Reason    string `json:"reason" doc:"Why, as a code." enum:"agreed,credit_by_mail,supplier_is_right,supplier_refuses,supplier_insolvent,carrier_is_right,carrier_refuses,parcel_found,too_small,other"`
+		Reason    string `json:"reason" doc:"Why, as a code." enum:"agreed,credit_by_mail,supplier_is_right,supplier_refuses,supplier_insolvent,carrier_refuses,parcel_found,too_small,other"`
 	}
 }
 
