@@ -173,7 +173,7 @@ func (p *paymentRow) tooMuch() int64 {
 	if p.standing == paymentdesk.StandingElsewhere || p.standing == paymentdesk.StandingWrittenOff {
 		return p.captured
 	}
-	return min(p.captured, max(-p.due(), 0))
+	return min(p.captured, max(p.captured-(p.authorised-p.released-p.elsewhere-p.writtenOff), 0))
 }
 
 // VoidPayment lets an authorisation go of which nothing is due. It returns what somebody at the provider had

@@ -15,7 +15,8 @@ import (
 // applyReturn takes what a supplier says about a return.
 func applyReturn(ctx context.Context, tx pgx.Tx, d received, document restapi.Document) (verdict, error) {
 	var supplier, order, currency string
-	err := tx.QueryRow(ctx, `SELECT r.supplier, r.order_key, p.currency FROM returns r JOIN purchase_orders p ON p.number = r.po_number WHERE r.rma = $1`,
+	err := tx.QueryRow(ctx, `SELECT r.supplier, r.order_key, p.currency
+		FROM returns r JOIN purchase_orders p ON p.number = r.po_number WHERE r.rma = $1`,
 		document.RMA).Scan(&supplier, &order, &currency)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -25,7 +26,8 @@ func applyReturn(ctx context.Context, tx pgx.Tx, d received, document restapi.Do
 	case supplier != d.party:
 		return quarantine(CodeForeignPO, "It is about return %s, which is not this supplier's. It had no effect; ask the supplier.", document.RMA), nil
 	case document.Currency != "" && document.Currency != currency:
-		return quarantine(CodeCurrencyMismatch, "Its amount is in %s, the goods of return %s were bought in %s. Ask the supplier for another.", document.Currency, document.RMA, currency), nil
+		return quarantine(CodeCurrencyMismatch, "Its amount is in %s, the goods of return %s were bought in %s. Ask the supplier for another.",
+			document.Currency, document.RMA, currency), nil
 	}
 	if memo := document.Return.Memo; memo != nil {
 		if v, repeated, err := keepMemo(ctx, tx, supplier, order, currency, document.RMA, memo); repeated || err != nil {

@@ -58,8 +58,8 @@ const (
 	ClaimWrittenOff ClaimOutcome = "written_off" // right or wrong, nobody will pay
 	// ClaimWithdrawn: the parcel that it was about came all the same, and nothing was owed.
 	ClaimWithdrawn ClaimOutcome = "withdrawn"
-	// What becomes of money that a carrier paid for a parcel that came all the same: it goes back, or the
-	// carrier lets us keep it.
+	// ClaimRepaid and ClaimKept say what becomes of money that a carrier paid for a parcel that came all the
+	// same: it goes back, or the carrier lets us keep it.
 	ClaimRepaid ClaimOutcome = "repaid"
 	ClaimKept   ClaimOutcome = "kept"
 )

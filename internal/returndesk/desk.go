@@ -134,7 +134,8 @@ func open(ctx context.Context, tx pgx.Tx, key order.Key) (*counter, error) {
 
 func enter(ctx context.Context, tx pgx.Tx, key order.Key, statement string) (*counter, error) {
 	c := &counter{
-		key: key, suppliers: map[string]catalog.Supplier{}, transit: map[string]*catalog.Carrier{}, categories: map[int]string{}, arrived: map[unit]time.Time{}, taken: map[unit]int64{}, returns: map[string]int{},
+		key: key, suppliers: map[string]catalog.Supplier{}, transit: map[string]*catalog.Carrier{}, categories: map[int]string{},
+		arrived: map[unit]time.Time{}, taken: map[unit]int64{}, returns: map[string]int{},
 		refunded: map[int]int64{}, sold: map[string]bool{},
 	}
 	err := tx.QueryRow(ctx, statement, key.String()).Scan(&c.document, &c.shop)

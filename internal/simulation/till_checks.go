@@ -18,10 +18,11 @@ type endedPayment struct {
 	Bank     int64 // paid by other means, less what went back so
 }
 
-// wantedRefund is a refund in our own list.
+// wantedRefund is a refund in our own list: what goes back by its route, what was not asked for any more, and what
+// had been written off.
 type wantedRefund struct {
-	Key, Route, State string
-	Amount            int64
+	Key, Route, State          string
+	Amount, Released, Forgiven int64
 }
 
 func (l *life) readPayment() (p endedPayment, refunds []wantedRefund) {
@@ -35,7 +36,8 @@ func (l *life) readPayment() (p endedPayment, refunds []wantedRefund) {
 	if err != nil {
 		l.fail("read how the payment ended: %v", err)
 	}
-	rows, err := l.world.admin.Query(l.ctx, `SELECT key, route, state, amount_minor FROM refunds WHERE order_key = $1 AND amount_minor > 0 ORDER BY key`, key)
+	rows, err := l.world.admin.Query(l.ctx, `SELECT key, route, state, amount_minor, released_minor, forgiven_minor FROM refunds
+		WHERE order_key = $1 AND amount_minor + released_minor + forgiven_minor > 0 ORDER BY key`, key)
 	if err == nil {
 		refunds, err = pgx.CollectRows(rows, pgx.RowToStructByPos[wantedRefund])
 	}
@@ -90,9 +92,7 @@ func (l *life) checkPaid(p *endedPayment, refunds []wantedRefund) {
 	paid := t.captured - t.refunded - t.lost() + p.Bank
 	due := l.basket.captured - s.Capture.WrittenOff - t.room(s)
 	for _, r := range refunds {
-		if r.Route != "forgiven" {
-			due -= r.Amount
-		}
+		due -= r.Amount + r.Released
 	}
 	if paid != due {
 		l.fail("the customer has paid %d (captured %d, refunded %d, lost to the bank %d, by other means %d), and is to have paid %d",
@@ -128,10 +128,16 @@ func (l *life) checkRefundsAtTill(s *payments.State, refunds []wantedRefund) {
 		l.seen["refund ended: "+string(r.Standing)]++
 	}
 	for _, r := range refunds {
-		l.seen["refund's way: "+r.Route]++
-		want := 1
-		if r.Route == "released" || r.Route == "forgiven" {
-			want = 0
+		want := 0
+		if r.Amount > 0 {
+			l.seen["refund's way: "+r.Route]++
+			want = 1
+		}
+		if r.Released > 0 {
+			l.seen["refund's way: released"]++
+		}
+		if r.Forgiven > 0 {
+			l.seen["refund's way: forgiven"]++
 		}
 		if r.State != "done" || done[r.Key] != want {
 			l.fail("refund %s (%s) is %s and was made %d times", r.Key, r.Route, r.State, done[r.Key])
