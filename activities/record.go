@@ -95,14 +95,15 @@ func recordPurchaseOrders(w ledgerbook.Queue, s *order.State) error {
 	return nil
 }
 
-// Only lines that differ are touched. The offers are locked in the order in which everyone locks
+// Only lines that differ are touched. Units that had been given up and that a parcel brings all the same are wanted
+// again: the parcel is looked at anew, because nobody was told of its scans as long as they were not. The offers are locked in the order in which everyone locks
 // them, before the first is changed.
 const recordUnitsSQL = `
 	WITH n AS (
 		SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
 			AS n (number, line, live, open, shipped, unit_cost, units)
 	), was AS (
-		SELECT n.*, l.sku, p.supplier, l.reserved,
+		SELECT n.*, l.sku, p.supplier, l.reserved, l.live AS was_live,
 			coalesce((l.units->>'labelled')::bigint, 0) + coalesce((l.units->>'shipped')::bigint, 0)
 			+ coalesce((l.units->>'delivered')::bigint, 0) + coalesce((l.units->>'returned')::bigint, 0)
 			+ coalesce((l.units->>'lost')::bigint, 0) AS was_shipped
@@ -111,6 +112,9 @@ const recordUnitsSQL = `
 	), moved AS (
 		UPDATE purchase_order_lines l SET live = was.live, reserved = was.open, units = was.units::jsonb, unit_cost = was.unit_cost
 		FROM was WHERE l.number = was.number AND l.line = was.line
+	), wanted AS (
+		UPDATE parcels b SET next_check_at = now(), untold = true FROM was
+		WHERE was.live > was.was_live AND b.po_number = was.number AND b.first_scan_at IS NOT NULL
 	), change AS (
 		SELECT supplier, sku, sum(reserved - open) AS freed, sum(shipped - was_shipped) AS used
 		FROM was GROUP BY supplier, sku HAVING sum(reserved - open) <> 0 OR sum(shipped - was_shipped) <> 0

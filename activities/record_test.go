@@ -53,6 +53,23 @@ func TestTheSameSnapshotTwiceAtOnceCountsOnce(t *testing.T) {
 	require.Equal(t, [2]int64{95, 0}, b.stock("acme", "MUG"))
 }
 
+// Nobody was told of its scans as long as its units counted as given up.
+func TestAParcelWhoseUnitsAreWantedAgainIsLookedAtAnew(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l := b.place(sale("1", line(1, "MUG", 5))).dispatched()
+	b.exec(`INSERT INTO parcels (po_number, carrier, tracking, order_key, lines, noticed_at, milestone, milestone_at, first_scan_at)
+		VALUES ($1, 'ups', '1Z1', $2, '[{"line": 1, "quantity": 5}]', now(), 'delivered', now(), now())`, l.po(1).Number, l.key.String())
+	l.parcel(1, "1Z1", order.ParcelDelivered)
+	snapshot := l.state.Clone()
+	require.NoError(t, b.desk.RecordProgress(b.ctx, snapshot))
+	require.Zero(t, b.number(`SELECT count(*) FROM parcels WHERE next_check_at IS NOT NULL`))
+	b.exec(`UPDATE purchase_order_lines SET live = 0`)
+	snapshot.Revision++
+	require.NoError(t, b.desk.RecordProgress(b.ctx, snapshot))
+	require.EqualValues(t, 1, b.number(`SELECT count(*) FROM parcels WHERE next_check_at <= now()`))
+}
+
 func TestAnOlderSnapshotNeverHidesThatAPurchaseOrderWasSubmitted(t *testing.T) {
 	t.Parallel()
 	b := setup(t)

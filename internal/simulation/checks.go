@@ -53,7 +53,7 @@ func (l *life) readEnd() *ended {
 			(SELECT coalesce(sum(e.minor), 0)::bigint FROM ledger_entries e JOIN ledger_transactions t ON t.id = e.transaction_id
 				WHERE t.order_key = o.key AND e.account = 'processor_clearing'),
 			(SELECT count(*) FROM refunds r WHERE r.order_key = o.key AND r.state = 'done'),
-			(SELECT coalesce(sum(amount_minor + released_minor + forgiven_minor), 0)::bigint FROM refunds r WHERE r.order_key = o.key),
+			(SELECT coalesce(sum(amount_minor + CASE WHEN rma IS NULL THEN released_minor + forgiven_minor ELSE 0 END), 0)::bigint FROM refunds r WHERE r.order_key = o.key),
 			(SELECT count(*) FROM refunds r WHERE r.order_key = o.key AND amount_minor > 0),
 			(SELECT coalesce(sum(reserved), 0)::bigint FROM offers),
 			ARRAY(SELECT natural_key || ' ' || reason_code || ' ' || reason FROM documents WHERE status = 'quarantined' ORDER BY natural_key),

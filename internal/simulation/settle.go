@@ -27,6 +27,10 @@ func (l *life) settleDown() time.Duration {
 	case l.longsMeanwhile():
 	case l.partnersFinish(), l.comebacksFinish(), l.moneyFinishes(), l.staffFinish():
 	case len(l.runs()) == 0 && l.finished():
+		if check := l.look().check; check != nil && !check.After(l.now) {
+			l.poll()
+			break
+		}
 		l.over = !l.longs()
 	default:
 		return l.untilNext()

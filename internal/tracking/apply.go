@@ -189,7 +189,8 @@ func (b box) read(batch *pgx.Batch) *contents {
 const (
 	parcelColumns = `p.carrier, p.tracking, p.po_number, p.order_key, p.lines, p.noticed_at, p.milestone, p.first_scan_at,
 		o.created_at, o.status, s.document -> 'policy', now(),
-		EXISTS (SELECT 1 FROM purchase_order_lines l WHERE l.number = p.po_number AND l.live > 0)`
+		EXISTS (SELECT 1 FROM purchase_order_lines l WHERE l.number = p.po_number AND l.live > 0),
+		p.untold`
 	parcelJoins = `JOIN purchase_orders o ON o.number = p.po_number
 		JOIN orders c ON c.key = p.order_key JOIN storefronts s ON s.id = c.storefront`
 )
@@ -201,7 +202,7 @@ func readParcel(row pgx.CollectableRow) (*parcel, error) {
 	var created time.Time
 	var live bool
 	err := row.Scan(&p.carrier, &p.tracking, &p.po, &p.order, &p.lines, &p.noticed, &p.milestone, &first,
-		&created, &p.poStatus, &policy, &p.now, &live)
+		&created, &p.poStatus, &policy, &p.now, &live, &p.untold)
 	if first != nil {
 		p.firstScan = *first
 	}

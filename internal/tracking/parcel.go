@@ -29,6 +29,8 @@ type parcel struct {
 	// wanted: the customer still waits for what is in it. Nobody is told of a parcel whose units
 	// were cancelled or bought elsewhere.
 	wanted bool
+	// untold: it was not when it was scanned, and is now.
+	untold bool
 	policy carrier.Policy
 }
 
@@ -125,14 +127,14 @@ func (p *parcel) detail(s carrier.Standing, m order.Milestone) string {
 func (p *parcel) save(batch *pgx.Batch, s carrier.Standing, o carrier.Outlook) error {
 	batch.Queue(`
 		UPDATE parcels SET milestone = $4, milestone_at = $5, first_scan_at = $6, last_scan_at = $7,
-			note = $8, next_check_at = $9
+			note = $8, next_check_at = $9, untold = false
 		WHERE po_number = $1 AND carrier = $2 AND tracking = $3`, p.po, p.carrier, p.tracking,
 		o.Milestone, orNull(o.At), orNull(s.FirstScanAt), orNull(s.LastScanAt), noteOf(s), orNull(o.CheckAt))
 	if !s.FirstScanAt.IsZero() {
 		batch.Queue(`UPDATE purchase_orders SET first_scan_at = least(first_scan_at, $2) WHERE number = $1
 			AND first_scan_at IS DISTINCT FROM least(first_scan_at, $2)`, p.po, s.FirstScanAt)
 	}
-	if p.wanted && p.firstScan.IsZero() && !s.FirstScanAt.IsZero() {
+	if p.wanted && (p.untold || p.firstScan.IsZero()) && !s.FirstScanAt.IsZero() {
 		if err := paymentdesk.Shipped(batch, p.order, s.FirstScanAt); err != nil {
 			return err
 		}
@@ -163,7 +165,8 @@ func orNull(t time.Time) *time.Time {
 // does no harm to say again what is true; what has been overtaken ("on its way" for a parcel already
 // delivered) is not said at all.
 func (p *parcel) messages(s carrier.Standing, o carrier.Outlook) []outbox.Message {
-	if !p.wanted || s.FirstScanAt.IsZero() {
+	news := p.untold || p.firstScan.IsZero() || o.Milestone != p.milestone
+	if !p.wanted || s.FirstScanAt.IsZero() || !news {
 		return nil
 	}
 	payload := outbox.Payload{PO: p.po, Carrier: p.carrier, Tracking: p.tracking, Lines: p.lines}
@@ -175,24 +178,19 @@ func (p *parcel) messages(s carrier.Standing, o carrier.Outlook) []outbox.Messag
 	}
 	list := []outbox.Message{message(outbox.Storefront, outbox.KindFulfilled)}
 	milestone := func(m notify.Milestone) { list = append(list, message(outbox.CustomerMail, string(m))) }
-	first := p.firstScan.IsZero()
-	changed := o.Milestone != p.milestone
 	switch o.Milestone {
 	case order.ParcelDelivered:
 		milestone(notify.Delivered)
 	case order.ParcelInTransit, order.ParcelOutForDelivery, order.ParcelAtPickupPoint, order.ParcelDelayed, order.ParcelException:
 		milestone(notify.Shipped)
-		switch {
-		case o.Milestone == order.ParcelOutForDelivery && (changed || first):
+		switch o.Milestone {
+		case order.ParcelOutForDelivery:
 			milestone(notify.OutForDelivery)
-		case o.Milestone == order.ParcelDelayed && (changed || first):
+		case order.ParcelDelayed:
 			milestone(notify.Delayed)
 		}
 	case order.ParcelReturning, order.ParcelLost, order.ParcelLabelled:
 		// what follows from these is decided, and told, by the order
-	}
-	if !first && !changed {
-		return nil
 	}
 	return list
 }
