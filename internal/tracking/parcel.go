@@ -165,8 +165,10 @@ func orNull(t time.Time) *time.Time {
 // does no harm to say again what is true; what has been overtaken ("on its way" for a parcel already
 // delivered) is not said at all.
 func (p *parcel) messages(s carrier.Standing, o carrier.Outlook) []outbox.Message {
-	news := p.untold || p.firstScan.IsZero() || o.Milestone != p.milestone
-	if !p.wanted || s.FirstScanAt.IsZero() || !news {
+	if !p.wanted || s.FirstScanAt.IsZero() {
+		return nil
+	}
+	if news := p.untold || p.firstScan.IsZero() || o.Milestone != p.milestone; !news {
 		return nil
 	}
 	payload := outbox.Payload{PO: p.po, Carrier: p.carrier, Tracking: p.tracking, Lines: p.lines}
