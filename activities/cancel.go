@@ -74,6 +74,7 @@ type cancellation struct {
 	channel      supplier.Channel
 	acknowledged *time.Time
 	effect       effect
+	lines        []order.ShippedLine // as the first attempt asked
 }
 
 // requestKey is an effect as suppliers take it: they know no slash, and which kind of request it is
@@ -83,7 +84,7 @@ func requestKey(effect string) string {
 }
 
 func (c *cancellation) request() supplier.Cancellation {
-	return supplier.Cancellation{Key: requestKey(c.in.Effect), Number: c.in.PO, Reason: c.in.Reason, Lines: c.in.Lines}
+	return supplier.Cancellation{Key: requestKey(c.in.Effect), Number: c.in.PO, Reason: c.in.Reason, Lines: c.lines}
 }
 
 func (o *Orders) openCancel(ctx context.Context, in workflows.CancelInput, kind string) (*cancellation, error) {
@@ -95,6 +96,8 @@ func (o *Orders) openCancel(ctx context.Context, in workflows.CancelInput, kind 
 		return missing(row.Scan(&who, &c.acknowledged), "purchase order", in.PO)
 	})
 	queueBeginEffect(batch, &c.effect, in.Key, kind)
+	batch.Queue(`UPDATE effects SET asked = coalesce(asked, $2) WHERE key = $1 RETURNING asked`, c.effect.key, in.Lines).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&c.lines) })
 	if err := o.Pool.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, err
 	}

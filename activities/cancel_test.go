@@ -225,3 +225,19 @@ func TestNobodySaysThatAParcelWasStoppedOfAnOrderTheSupplierDoesNotKnow(t *testi
 	require.NoError(t, err)
 	require.Equal(t, order.AnswerRejected, answer.Outcome)
 }
+
+// Units shipped between two attempts, and an answer to the first may be on its way.
+func TestACancellationAsksTheSameUnderItsKeyWhateverShippedMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l, in := b.cancelled()
+	b.manner("acme", cancels(suppliersim.CancelManner{LoseAnswer: 1}))
+	_, err := b.desk.CancelPurchaseOrder(b.ctx, in)
+	require.Error(t, err)
+	b.manner("acme", quiet)
+	in.Lines = []order.ShippedLine{{Line: 1, Quantity: 1}}
+	_, err = b.desk.CancelPurchaseOrder(b.ctx, in)
+	require.NoError(t, err)
+	require.Equal(t, []string{`[{"line": 1, "quantity": 3}]`}, []string{b.text(`SELECT asked::text FROM effects WHERE kind = 'cancel'`)})
+	require.Len(t, l.entry(1).Cancellations, 1)
+}
