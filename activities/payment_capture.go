@@ -190,7 +190,9 @@ func (o *Orders) VoidPayment(ctx context.Context, key order.Key) (payments.Voidi
 	case unpaid || c.standing == paymentdesk.StandingCapturing || c.standing == paymentdesk.StandingCaptured:
 		return payments.Voiding{}, temporal.NewApplicationError(fmt.Sprintf("the authorisation of order %s is %s: it is not let go", key, c.standing), "Payment")
 	}
-	_, err = c.provider.Void(ctx, "void/"+key.String(), c.reference)
+	// To let go twice is to let go once, so each attempt has a key of its own: a provider gives its stored failure
+	// to all that repeat the first.
+	_, err = c.provider.Void(ctx, fmt.Sprintf("void/%s/%d", key, o.Now().UnixMilli()), c.reference)
 	if errors.Is(err, payment.ErrRefused) {
 		p, look := c.provider.LookUp(ctx, c.reference)
 		switch {

@@ -76,8 +76,10 @@ func (l *life) readEnd() *ended {
 // the money for what is gone and was told so once.
 func (l *life) checkEnd() {
 	// The carrier is asked for weeks whether a delivered parcel comes back; this life ends here.
-	if _, err := l.world.admin.Exec(l.ctx, `UPDATE parcels SET next_check_at = 'infinity' WHERE next_check_at IS NOT NULL`); err != nil {
-		l.fail("end the polling: %v", err)
+	for _, table := range []string{"parcels", "return_parcels"} {
+		if _, err := l.world.admin.Exec(l.ctx, `UPDATE `+table+` SET next_check_at = 'infinity' WHERE next_check_at IS NOT NULL`); err != nil {
+			l.fail("end the polling: %v", err)
+		}
 	}
 	e := l.readEnd()
 	s := &e.state
