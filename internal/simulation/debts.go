@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/outbox"
 	"github.com/dropline/dropline/internal/supplier/restapi/wire"
 	"github.com/dropline/dropline/workflows"
@@ -36,7 +37,7 @@ func (l *life) hearsOfClaim(supplier, kind string, said *outbox.Payload) (heard 
 	}
 	d.letters++
 	l.happened("letter: " + kind)
-	l.note("%s is asked for %d by claim %s", supplier, said.Amount, d.reference)
+	l.note("%s is asked for %s by claim %s", supplier, money.Money{Minor: said.Amount, Currency: l.world.currency}, d.reference)
 	return true
 }
 
