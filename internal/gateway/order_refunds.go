@@ -25,7 +25,7 @@ type elsewhereInput struct {
 	RequestName
 	Body struct {
 		RequestID string `json:"request_id,omitempty" doc:"An id of your own, which makes a repeat harmless." maxLength:"64" example:"elsewhere-2"`
-		Refund    string `json:"refund" doc:"The refund's key." minLength:"1" maxLength:"200" example:"refund/shop/1001/1"`
+		Refund    string `json:"refund" doc:"The refund's key, as the order shows it." minLength:"1" maxLength:"120" pattern:"^[A-Za-z0-9._:/#-]+$" example:"refund/shop/1001/1"`
 		Reference string `json:"reference" doc:"The transfer's number; no names." minLength:"1" maxLength:"64" pattern:"^[A-Za-z0-9._:/#-]+$" example:"wire-2026-117"`
 		Reason    string `json:"reason" doc:"Why the storefront does not make it, as a code." enum:"refused,too_late,unreachable,agreed,other"`
 		NotMade   bool   `json:"not_made,omitempty" doc:"The storefront was asked whether it made the refund, and has not."`
