@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/dropline/dropline/internal/ledger"
@@ -269,4 +270,41 @@ func TestAReturnIsPaidElsewhere(t *testing.T) {
 	require.Zero(t, c.backAtShop())
 	require.EqualValues(t, -1944, c.balance(ledger.Bank))
 	require.EqualValues(t, 3780, c.balance(ledger.ProcessorClearing))
+}
+
+func TestADecisionWaitsForACallThatIsBeingNoted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l := b.refusedRefund()
+	var err error
+	b.meanwhile(func(tx pgx.Tx) error {
+		_, err := tx.Exec(b.ctx, `SELECT FROM orders WHERE key = $1 FOR NO KEY UPDATE`, l.key.String())
+		if err == nil {
+			_, err = tx.Exec(b.ctx, `UPDATE effects SET state = 'trying', last_at = clock_timestamp() WHERE kind = 'refund'`)
+		}
+		return err
+	}, func() error {
+		err = b.decide(l.decision("refund/shop/1/1"))
+		return nil
+	})
+	b.requireRefusal(err, "is being asked")
+}
+
+func TestACallWaitsForADecisionThatIsBeingNoted(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l := b.refusedRefund()
+	b.meanwhile(func(tx pgx.Tx) error {
+		_, err := tx.Exec(b.ctx, `SELECT FROM orders WHERE key = $1 FOR NO KEY UPDATE`, l.key.String())
+		if err == nil {
+			_, err = tx.Exec(b.ctx, `INSERT INTO refund_decisions (refund, order_key, request, reference, reason, not_made, by)
+				VALUES ('refund/shop/1/1', $1, 'api/d-1', 'wire-1', 'refused', false, 'operator key 1')`, l.key.String())
+		}
+		return err
+	}, func() error {
+		_, err := b.desk.RefundCustomer(b.ctx, l.refund(1, oneUnit))
+		return err
+	})
+	require.Empty(t, b.shop.Notices(storefrontsim.Refunds))
+	require.EqualValues(t, -1080, l.balance(ledger.Bank))
 }
