@@ -216,7 +216,7 @@ func TestADecisionAndACallAtOncePayOnce(t *testing.T) {
 	atShop, atBank := l.backAtShop(), -l.balance(ledger.Bank)
 	require.EqualValues(t, 1080, atShop+atBank)
 	require.Equal(t, decided, atBank > 0)
-	require.EqualValues(t, 3780-atShop, l.balance(ledger.ProcessorClearing))
+	require.Equal(t, 3780-atShop, l.balance(ledger.ProcessorClearing))
 }
 
 func TestARefundOfAnExchangeOrderPaidElsewhereStandsInTheBooksOfTheOrderThatWasPaid(t *testing.T) {
