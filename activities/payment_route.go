@@ -65,15 +65,19 @@ type refundRoute string
 const (
 	byStorefront refundRoute = ""
 	byProvider   refundRoute = "provider"
-	heldBack     refundRoute = "held" // a person makes it
+	heldBack     refundRoute = "held"      // a person makes it
+	elsewhere    refundRoute = "elsewhere" // a person has made it, past a storefront that does not
 )
 
 // words say what became of a part: of what was not captured and will not be, of what was never paid and is
 // written off, and of what goes back.
 func (p *refundPart) words(currency string) []string {
 	back := "Refunded "
-	if p.route == heldBack {
+	switch p.route {
+	case heldBack:
 		back = "Owed to the customer and held, see the order's payment: "
+	case elsewhere:
+		back = "Paid to the customer past the storefront: "
 	}
 	var list []string
 	for _, of := range []struct {
@@ -153,10 +157,14 @@ func (r *refund) chooseRoute(part *refundPart) error {
 
 // posting is what the giving back of an amount by a part's route does to the book.
 func (p *refundPart) posting(amount money.Money) (ledger.Transaction, error) {
-	if p.route == heldBack {
+	switch p.route {
+	case heldBack:
 		return ledger.RefundHeld(p.key, amount, ledger.RefundReason(p.reason))
+	case elsewhere:
+		return ledger.RefundedElsewhere(p.key, amount, ledger.RefundReason(p.reason))
+	default:
+		return ledger.Refunded(p.key, amount, ledger.RefundReason(p.reason))
 	}
-	return ledger.Refunded(p.key, amount, ledger.RefundReason(p.reason))
 }
 
 // moneyKey is the name of a part where its money is: among the refunds of the order that was paid.
@@ -184,15 +192,9 @@ func (o *Orders) giveBack(ctx context.Context, r *refund) (refundMade, error) {
 	}
 	switch part.route {
 	case byStorefront:
-		channel, err := o.Partners.Storefront(r.shop)
-		if err != nil {
-			return refundMade{}, fmt.Errorf("refund %s: storefront as configured: %w", part.key, err)
-		}
-		receipt, err := channel.Refund(ctx, r.ask(part))
-		if err != nil {
-			return refundMade{}, partnerFailure(err)
-		}
-		return refundMade{reference: receipt.Reference}, nil
+		return o.askStorefront(ctx, r)
+	case elsewhere:
+		return refundMade{reference: part.transfer}, nil
 	case byProvider:
 		provider, err := o.provider(r.shop)
 		if err != nil {
@@ -202,7 +204,7 @@ func (o *Orders) giveBack(ctx context.Context, r *refund) (refundMade, error) {
 			Key: r.moneyKey(part), Reference: r.payment.reference, Amount: part.amount, Currency: r.document.Currency,
 		})
 		if errors.Is(err, payment.ErrRefused) {
-			r.hold()
+			r.reroute(heldBack)
 			return refundMade{reason: codeOf(err)}, nil
 		}
 		if err != nil {
@@ -217,12 +219,12 @@ func (o *Orders) giveBack(ctx context.Context, r *refund) (refundMade, error) {
 	}
 }
 
-// hold turns the open part into one that a person makes.
-func (r *refund) hold() {
-	r.open.route = heldBack
+// reroute makes the open part go back by another way than it was fixed for.
+func (r *refund) reroute(route refundRoute) {
+	r.open.route = route
 	for i := range r.parts {
 		if r.parts[i].key == r.open.key {
-			r.parts[i].route = heldBack
+			r.parts[i].route = route
 		}
 	}
 }
@@ -249,13 +251,14 @@ func codeOf(err error) string {
 }
 
 // queueMade notes that the open part is made.
-func (r *refund) queueMade(q ledgerbook.Queue, made refundMade) {
+func (r *refund) queueMade(q ledgerbook.Queue, made refundMade) error {
 	part := r.open
 	q.Queue(`UPDATE refunds SET state = 'done', reference = $3, route = $4, done_at = now() WHERE key IN ($1, $2) AND state = 'trying'`,
 		part.key, throughKey(part), made.reference, string(part.route))
 	if part.route == byProvider && part.amount > 0 && made.status != "" {
 		queueProviderRefund(q, r.payment.order, made.reference, r.moneyKey(part), 1, part.amount, made.status)
 	}
+	return r.queueAnswered(q, made)
 }
 
 // queueProviderRefund keeps a refund under the provider's own name for it: its news come by that.
@@ -294,9 +297,10 @@ func (r *refund) close(w ledgerbook.Queue, made refundMade, book, payer *ledgerb
 	return queueMessages(w, refundTold(r.payment.order, r.moneyKey(part), 1, false, part.amount, r.document.Currency))
 }
 
-// wentBack: the customer gets money, and is told.
+// wentBack: the customer gets money the way it was paid, and is told so. Who paid it another way has told the customer.
 func (r *refund) wentBack(made refundMade) bool {
-	return r.open.amount > 0 && r.open.route != heldBack && made.status != payment.RefundFailed
+	byItself := r.open.route == byStorefront || r.open.route == byProvider
+	return r.open.amount > 0 && byItself && made.status != payment.RefundFailed
 }
 
 // news are what the payment's workflow has to know of the open part; none: it went through.

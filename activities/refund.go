@@ -53,6 +53,7 @@ type refund struct {
 	payment   *paymentRow  // where the money is; nil: the storefront keeps its customers' payments to itself
 	parts     []refundPart // of all refunds of the order
 	open      *refundPart  // what is to be paid now; nil when all is done
+	call      *effect      // the storefront's call for it; nil: it is not asked
 	uncovered []order.ShippedLine
 }
 
@@ -70,6 +71,7 @@ type refundPart struct {
 	rma                                       string
 	reason                                    string
 	route                                     refundRoute
+	transfer                                  string // by which a person paid it past the storefront; empty: nobody did
 	done                                      bool
 }
 
@@ -108,10 +110,13 @@ func (o *Orders) openRefund(ctx context.Context, in workflows.RefundInput) (*ref
 				r.open = part
 			}
 		}
-		if r.open != nil || len(r.uncovered) == 0 {
-			return nil
+		if r.open == nil && len(r.uncovered) > 0 {
+			if err := r.fix(w, parts+1); err != nil {
+				return err
+			}
 		}
-		return r.fix(w, parts+1)
+		r.queueCall(w)
+		return nil
 	})
 	return r, err
 }
@@ -128,12 +133,13 @@ func readRefund(ctx context.Context, w *postgres.Work, in workflows.RefundInput)
 	})
 	w.Queue(`SELECT key, n, lines, amount_minor + through_minor, goods_minor, tax_minor, shipping_minor, shipping_tax_minor, kept_minor, label_minor,
 			released_minor, forgiven_minor, credit_minor, coalesce((SELECT bonus_minor FROM store_credits c WHERE c.refund = key), 0), moved_minor, supplement_minor,
-			coalesce(exchange_order, ''), coalesce(rma, ''), reason, route, state = 'done'
+			coalesce(exchange_order, ''), coalesce(rma, ''), reason, route, state = 'done',
+			coalesce((SELECT reference FROM refund_decisions d WHERE d.refund = key), '')
 		FROM refunds WHERE order_key = $1 ORDER BY n, part`, key).Query(func(rows pgx.Rows) (err error) {
 		r.parts, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (refundPart, error) {
 			var p refundPart
 			err := row.Scan(&p.key, &p.n, &p.lines, &p.amount, &p.goods, &p.tax, &p.shipping, &p.shippingTax, &p.kept, &p.label,
-				&p.released, &p.forgiven, &p.credit, &p.bonus, &p.moved, &p.supplement, &p.exchange, &p.rma, &p.reason, &p.route, &p.done)
+				&p.released, &p.forgiven, &p.credit, &p.bonus, &p.moved, &p.supplement, &p.exchange, &p.rma, &p.reason, &p.route, &p.done, &p.transfer)
 			return p, err
 		})
 		return err
@@ -260,7 +266,9 @@ func (o *Orders) paid(ctx context.Context, r *refund, made refundMade) error {
 	key, part := r.in.Key.String(), r.open
 	return postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
 		book, payer := r.openBooks(w)
-		r.queueMade(w, made)
+		if err := r.queueMade(w, made); err != nil {
+			return err
+		}
 		if part.amount+part.unpaid() == 0 {
 			return nil
 		}

@@ -92,9 +92,12 @@ func (p *settlement) refunded(payer *ledgerbook.Book, part *refundPart, amount m
 	}
 	p.post(ledger.ExchangeUndone(part.key, amount, ledger.RefundReason(part.reason)))
 	theirs := &settlement{book: payer, currency: amount.Currency, err: p.err}
-	if part.route == heldBack {
+	switch part.route {
+	case heldBack:
 		theirs.post(ledger.ExchangeRefundHeld(part.key, amount))
-	} else {
+	case elsewhere:
+		theirs.post(ledger.ExchangeRefundedElsewhere(part.key, amount))
+	default:
 		theirs.post(ledger.ExchangeRefunded(part.key, amount))
 	}
 	p.err = theirs.err

@@ -70,6 +70,7 @@ func (o *Orders) openReturnPayment(ctx context.Context, in workflows.PayReturnIn
 		for i := range r.parts {
 			if r.parts[i].key == part.key {
 				r.open = &r.parts[i]
+				r.queueCall(w)
 				return nil
 			}
 			if r.parts[i].rma != "" {
@@ -77,7 +78,11 @@ func (o *Orders) openReturnPayment(ctx context.Context, in workflows.PayReturnIn
 			}
 		}
 		r.open = part
-		return o.fixReturn(ctx, w, r, &state, in, payments+1)
+		if err := o.fixReturn(ctx, w, r, &state, in, payments+1); err != nil {
+			return err
+		}
+		r.queueCall(w)
+		return nil
 	})
 	return r, err
 }
@@ -215,7 +220,9 @@ func (o *Orders) paidBackWith(ctx context.Context, r *refund, made refundMade) e
 	key, part := r.document.Key.String(), r.open
 	return postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
 		book, payer := r.openBooks(w)
-		r.queueMade(w, made)
+		if err := r.queueMade(w, made); err != nil {
+			return err
+		}
 		if part.credit > 0 {
 			w.Queue(`UPDATE store_credits SET reference = $2, issued_at = coalesce(issued_at, now()) WHERE refund = $1`, part.key, made.credit)
 		}
@@ -265,7 +272,11 @@ func postReturn(book, payer *ledgerbook.Book, part *refundPart, currency string)
 	s.post(ledger.FeeKept(part.key, ledger.FeeRestocking, in(part.kept-part.label)))
 	s.post(ledger.FeeKept(part.key, ledger.FeeReturnShipping, in(part.label)))
 	s.post(ledger.StoreCredited(part.key, in(part.credit), in(part.bonus)))
-	s.post(ledger.ExchangeRefunded(part.key+"/supplement", in(part.excess())))
+	if part.route == elsewhere {
+		s.post(ledger.ExchangeRefundedElsewhere(part.key+"/supplement", in(part.excess())))
+	} else {
+		s.post(ledger.ExchangeRefunded(part.key+"/supplement", in(part.excess())))
+	}
 	s.unpaid(part)
 	s.refunded(payer, part, in(back))
 	return s.err

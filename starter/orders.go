@@ -283,6 +283,12 @@ func (p *program) tellMoney(v *orderview.View) {
 			name = "for return " + r.RMA
 		}
 		p.say("  refund %s: %s, %s, %s%s", name, r.Amount, words(r.Reason), r.State, after(" ", moment(r.DoneAt)))
+		if r.State == "trying" {
+			p.say("    key %s", plain(r.Key))
+		}
+		if d := r.Elsewhere; d != nil {
+			p.say("    %s", plain("paid past the storefront by "+d.Reference+" ("+words(d.Reason)+"), as "+d.By+" decided "+moment(d.At)))
+		}
 	}
 }
 

@@ -38,6 +38,7 @@ var technology = []string{
 	"internal/paymentdesk",
 	"internal/postgres",
 	"internal/reconcile",
+	"internal/refunddesk",
 	"internal/returndesk",
 	"internal/claimdesk",
 	"internal/service",

@@ -134,6 +134,25 @@ var money = []statement{
 		do: "Compare with the storefront's refunds, and post or reverse what differs.",
 	},
 	{
+		invariant: 12, name: "each refund that was paid past its storefront is in the ledger once, and somebody decided so",
+		of: "refund_decisions",
+		find: `SELECT r.order_key, format('refund %s of %s minor units, paid past its storefront, has postings of %s', r.key, r.amount_minor, coalesce(p.sum, 0))
+			FROM refunds r LEFT JOIN LATERAL (
+				SELECT -sum(e.minor) AS sum FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
+				WHERE t.order_key = r.order_key AND e.account = 'bank' AND t.key IN ('refunded_elsewhere|' || r.key, 'exchange_refunded_elsewhere|' || r.key
+					|| '/supplement', 'exchange_refunded_elsewhere|' || substr(r.key, length('through/') + 1))) p ON true
+			WHERE r.state = 'done' AND r.route = 'elsewhere' AND r.amount_minor <> coalesce(p.sum, 0)
+			UNION ALL
+			SELECT r.order_key, format('refund %s counts as paid past its storefront, and nobody decided so', r.key) FROM refunds r
+			WHERE r.route = 'elsewhere' AND NOT EXISTS (SELECT FROM refund_decisions d
+				WHERE d.refund = CASE WHEN starts_with(r.key, 'through/') THEN substr(r.key, length('through/') + 1) ELSE r.key END)
+			UNION ALL
+			SELECT d.order_key, format('refund %s was paid by %s, and by its storefront', d.refund, d.reference)
+			FROM refund_decisions d JOIN refunds r ON r.key = d.refund LEFT JOIN effects e ON e.key = d.refund
+			WHERE r.state = 'done' AND r.route <> 'elsewhere' OR e.state = 'done'`,
+		do: "Compare the transfer with the storefront's refunds: ask back what was paid twice, and post or reverse what differs.",
+	},
+	{
 		invariant: 11, name: "our books and those of partners agree", warning: true,
 		of: "reconciliation_differences",
 		find: `SELECT coalesce(order_key, ''), format('%s, %s: %s', book, subject, cause) FROM reconciliation_differences

@@ -147,6 +147,7 @@ func New(c Config) http.Handler {
 	g.registerRequests()
 	g.registerReturns()
 	g.registerOrderPayments()
+	g.registerOrderRefunds()
 	g.registerClaims()
 	g.registerReturnPages()
 	g.registerWebhooks()

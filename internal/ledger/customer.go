@@ -74,6 +74,18 @@ func Refunded(refundKey string, amount money.Money, reason RefundReason) (Transa
 		move(amount.Minor, source, ProcessorClearing).done()
 }
 
+// RefundedElsewhere records a refund that a person paid from the bank, past a storefront that does not make it. The
+// deposit is used up as by any refund; the storefront's processor has given nothing back, and goes on holding what it
+// captured. ErrReason for an unnamed reason.
+func RefundedElsewhere(refundKey string, amount money.Money, reason RefundReason) (Transaction, error) {
+	source, err := reason.source()
+	if err != nil {
+		return Transaction{}, err
+	}
+	return post("refunded_elsewhere", "Refund "+refundKey+" by other means ("+string(reason)+")", amount.Currency, refundKey).
+		move(amount.Minor, source, Bank).done()
+}
+
 // FeeKept records a fee kept of a refund: the refund itself is posted without it.
 func FeeKept(key string, fee Fee, amount money.Money) (Transaction, error) {
 	if err := fee.validate(); err != nil {

@@ -43,6 +43,13 @@ func ExchangeRefunded(refundKey string, amount money.Money) (Transaction, error)
 		move(amount.Minor, ExchangeCredit, ProcessorClearing).done()
 }
 
+// ExchangeRefundedElsewhere is ExchangeRefunded for money that a person paid from the bank, past a storefront that does
+// not make the refund: its processor goes on holding what it captured.
+func ExchangeRefundedElsewhere(refundKey string, amount money.Money) (Transaction, error) {
+	return post("exchange_refunded_elsewhere", "Refund of the exchange "+refundKey+" by other means", amount.Currency, refundKey).
+		move(amount.Minor, ExchangeCredit, Bank).done()
+}
+
 // ExchangeRefundHeld records, in the order that was exchanged, that value of the exchange is owed to the customer
 // as money, and not paid.
 func ExchangeRefundHeld(refundKey string, amount money.Money) (Transaction, error) {

@@ -186,14 +186,21 @@ func (v *View) queue(b *pgx.Batch, key order.Key) {
 			return err
 		})
 	queueEach(b, `
-		SELECT r.n, coalesce(r.rma, ''), r.amount_minor + r.released_minor + r.forgiven_minor, o.currency, r.state, r.reason, r.reference, r.asked_at, r.done_at
-		FROM refunds r JOIN orders o ON o.key = r.order_key WHERE r.order_key = $1 ORDER BY r.asked_at, r.n, r.part`, key,
+		SELECT r.n, coalesce(r.rma, ''), r.amount_minor + r.released_minor + r.forgiven_minor, o.currency, r.state, r.reason, r.reference, r.asked_at, r.done_at,
+			r.key, coalesce(d.reference, ''), coalesce(d.reason, ''), coalesce(d.by, ''), d.decided_at
+		FROM refunds r JOIN orders o ON o.key = r.order_key LEFT JOIN refund_decisions d ON d.refund = r.key WHERE r.order_key = $1 ORDER BY r.asked_at, r.n, r.part`, key,
 		func(row pgx.CollectableRow) error {
 			var r Refund
 			var minor int64
 			var currency string
-			var done *time.Time
-			err := row.Scan(&r.Number, &r.RMA, &minor, &currency, &r.State, &r.Reason, &r.Reference, &r.AskedAt, &done)
+			var done, decided *time.Time
+			var elsewhere RefundElsewhere
+			err := row.Scan(&r.Number, &r.RMA, &minor, &currency, &r.State, &r.Reason, &r.Reference, &r.AskedAt, &done,
+				&r.Key, &elsewhere.Reference, &elsewhere.Reason, &elsewhere.By, &decided)
+			if decided != nil {
+				elsewhere.At = decided.UTC()
+				r.Elsewhere = &elsewhere
+			}
 			r.Amount, r.AskedAt, r.DoneAt = amount(minor, currency), r.AskedAt.UTC(), moment(done)
 			v.Refunds = append(v.Refunds, r)
 			return err

@@ -125,6 +125,7 @@ func (t *timeline) queue(b *pgx.Batch, key order.Key) {
 	queueEach(b, `
 		SELECT r.n, coalesce(r.rma, ''), r.amount_minor + r.released_minor + r.forgiven_minor, o.currency, r.reason, r.asked_at, r.done_at
 		FROM refunds r JOIN orders o ON o.key = r.order_key WHERE r.order_key = $1 ORDER BY r.n`, key, t.refund)
+	queueEach(b, `SELECT refund, reference, reason, by, decided_at FROM refund_decisions WHERE order_key = $1 ORDER BY decided_at, refund`, key, t.elsewhere)
 	queueEach(b, `SELECT kind, memo, posted_at FROM ledger_transactions WHERE order_key = $1 ORDER BY id`, key,
 		func(row pgx.CollectableRow) error {
 			var kind, memo string
@@ -242,6 +243,15 @@ func (t *timeline) memo(row pgx.CollectableRow) error {
 	var at time.Time
 	err := row.Scan(&supplier, &number, &rma, &minor, &currency, &at)
 	t.tell(at, "return", "%s gave credit memo %s of %s %s for return %s", supplier, number, amount(minor, currency), currency, rma)
+	return err
+}
+
+// elsewhere tells who decided that a refund was paid past the storefront.
+func (t *timeline) elsewhere(row pgx.CollectableRow) error {
+	var refund, reference, reason, by string
+	var at time.Time
+	err := row.Scan(&refund, &reference, &reason, &by, &at)
+	t.tell(at, "refund", "%s noted that %s was paid past the storefront by %s (%s)", by, refund, reference, words(reason))
 	return err
 }
 

@@ -113,9 +113,20 @@ type Refund struct {
 	Amount    string    `json:"amount" example:"12.50"`
 	State     string    `json:"state" doc:"trying or done." example:"done"`
 	Reason    string    `json:"reason" example:"cancelled"`
-	Reference string    `json:"reference,omitempty" doc:"The storefront's own id of the refund."`
+	Key       string    `json:"key" doc:"Names it in decisions." example:"refund/shop/1001/1"`
+	Reference string    `json:"reference,omitempty" doc:"The storefront's own id of the refund, or the transfer's by which it was paid elsewhere."`
 	AskedAt   time.Time `json:"asked_at"`
 	DoneAt    time.Time `json:"done_at,omitzero"`
+	// Elsewhere is a person's word that it was paid past the storefront.
+	Elsewhere *RefundElsewhere `json:"elsewhere,omitempty"`
+}
+
+// RefundElsewhere is a person's word that a refund was paid past its storefront.
+type RefundElsewhere struct {
+	Reference string    `json:"reference" doc:"The transfer's number." example:"wire-2026-117"`
+	Reason    string    `json:"reason" doc:"Why the storefront does not make it: refused, too_late, unreachable, agreed or other." example:"refused"`
+	By        string    `json:"by" example:"operator key 4f1c"`
+	At        time.Time `json:"at"`
 }
 
 // Message is something that is told to somebody.

@@ -106,6 +106,7 @@ type Error struct {
 	Storefront string
 	Detail     string
 	RetryAfter time.Duration // what the storefront asked for; zero when it did not say
+	Acted      bool          // with ErrRefused: it has done something under the key, and not what was asked for
 }
 
 func (e *Error) Error() string {

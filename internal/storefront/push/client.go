@@ -167,7 +167,9 @@ func (c *Client) give(ctx context.Context, key order.Key, what, idempotency stri
 		return storefront.RefundReceipt{}, c.failure(storefront.ErrUnknown, "answered without a readable receipt")
 	}
 	if answer.Amount != n.Amount || answer.Currency != n.Currency {
-		return storefront.RefundReceipt{}, c.failure(storefront.ErrRefused, "its receipt names another amount than was asked for")
+		failure := c.failure(storefront.ErrRefused, "its receipt names another amount than was asked for")
+		failure.Acted = true
+		return storefront.RefundReceipt{}, failure
 	}
 	return storefront.RefundReceipt{Reference: answer.Reference, At: answer.At.UTC()}, nil
 }

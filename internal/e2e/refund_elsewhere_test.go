@@ -1,0 +1,50 @@
+package e2e
+
+import (
+	"log/slog"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/dropline/dropline/internal/intake"
+	"github.com/dropline/dropline/internal/orderview"
+	"github.com/dropline/dropline/internal/sim/storefrontsim"
+)
+
+// The step rests for a minute and more after each refusal; revived, the order tries it at once.
+func TestARefundThatItsStorefrontRefusesIsPaidElsewhereAndTheOrderCloses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, slowly("acme"))
+	w.Storefront.Script(storefrontsim.Refunds, storefrontsim.Refused, 5, 0)
+	w.startWorker(t, 5*time.Second)
+	key := w.place(t, "refused", "acme-mug")
+	w.cancels(t, key)
+	decision := map[string]any{"request_id": "e-1", "refund": "refund/" + key.String() + "/1", "reference": "wire-1", "reason": "refused"}
+	decide := func() int {
+		status, err := w.Call(t.Context(), http.MethodPost, "/v1/orders/"+key.String()+"/refunds/elsewhere", decision, nil)
+		require.NoError(t, err)
+		return status
+	}
+	// Until the storefront has refused and a person was called, there is nothing to decide.
+	require.Eventually(t, func() bool { return decide() == http.StatusOK }, patient, 50*time.Millisecond, "note that the refund of %s was paid", key)
+	require.Equal(t, http.StatusOK, decide(), "a repeat is harmless")
+
+	require.NoError(t, w.Temporal.TerminateWorkflow(t.Context(), key.WorkflowID(), "", "the refund need not rest"))
+	deliverer := intake.Deliverer{Pool: w.Pool, Temporal: w.Temporal, Log: slog.New(slog.DiscardHandler)}
+	require.NoError(t, deliverer.Revive(t.Context(), key))
+	w.settled(t, key)
+
+	var v orderview.View
+	_, err := w.Call(t.Context(), http.MethodGet, "/v1/orders/"+key.String(), nil, &v)
+	require.NoError(t, err)
+	require.Len(t, v.Refunds, 1)
+	require.Equal(t, "done", v.Refunds[0].State)
+	require.Equal(t, "wire-1", v.Refunds[0].Elsewhere.Reference)
+	require.Empty(t, v.Attention)
+	require.Empty(t, w.Storefront.Refunded(key.Order))
+	require.Zero(t, w.balance(t, key, "customer_deposits"))
+	require.Equal(t, w.balance(t, key, "processor_clearing"), -w.balance(t, key, "bank"), "all was paid back, and the storefront still holds it")
+	w.requireSound(t)
+}
