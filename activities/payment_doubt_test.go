@@ -50,7 +50,38 @@ func (c *till) again() workflows.RefundAgainInput {
 	c.state.Decide(payments.Decision{ID: "1", By: "operator", Kind: payments.DecideRetry}, c.now)
 	c.step(payments.StepRefund)
 	next, _ := c.state.NextRefund(payments.StepRefund)
-	return workflows.RefundAgainInput{Key: c.key, Refund: next.Key, Try: next.Try + 1, Amount: next.Amount}
+	return workflows.RefundAgainInput{Key: c.key, Refund: next.Key, Try: next.Try + 1, Refused: next.Refused, Amount: next.Amount}
+}
+
+// A provider keeps a refusal under its key for a day, and gives it again to whoever asks with that key.
+func TestARefundThatWasRefusedAgainIsAskedForAnew(t *testing.T) {
+	t.Parallel()
+	c := setup(t).pays(catalog.CaptureOrder, true, sale("1", line(1, "MUG", 2)))
+	in := c.again()
+	byHand, err := c.provider.Refund(c.ctx, payment.Refund{Key: "by-hand", Reference: c.state.Reference, Amount: 2700, Currency: "USD"})
+	require.NoError(t, err)
+	tried, err := c.desk.RefundAgain(c.ctx, in)
+	require.NoError(t, err)
+	require.Empty(t, tried.Reference, "all had been given back by hand")
+	c.state.RefundedAgain(tried, c.now)
+	require.True(t, c.sim.SettleRefund(byHand.Reference, "lost_or_stolen_card"))
+	c.record(payments.StepRecord)
+	c.state.Decide(payments.Decision{ID: "2", By: "operator", Kind: payments.DecideRetry}, c.now)
+	c.step(payments.StepRefund)
+	next, _ := c.state.NextRefund(payments.StepRefund)
+	in = workflows.RefundAgainInput{Key: c.key, Refund: next.Key, Try: next.Try + 1, Refused: next.Refused, Amount: next.Amount}
+	require.Equal(t, 2, in.Try, "the try that was refused is not counted, and the postings go by its number")
+	for range 2 {
+		tried, err = c.desk.RefundAgain(c.ctx, in)
+		require.NoError(t, err)
+		require.NotEmpty(t, tried.Reference, tried.Reason)
+	}
+	c.state.RefundedAgain(tried, c.now)
+	require.Zero(t, c.state.Refunds[0].Refused, "the next try has its own")
+	require.Len(t, c.sim.Refunds(c.state.Reference), 3)
+	require.EqualValues(t, 1080, c.sim.Payment(c.state.Reference).Refunded)
+	c.recorded()
+	require.Zero(t, c.balance(ledger.RefundsPayable))
 }
 
 func TestNewsOfARepeatedRefundThatOvertakeItsAnswerCount(t *testing.T) {

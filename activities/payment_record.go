@@ -130,7 +130,8 @@ func recordPayment(w ledgerbook.Queue, s *payments.State) error {
 	var messages []outbox.Message
 	for _, n := range s.Notices {
 		messages = append(messages, outbox.Message{
-			Key: "customer_mail/" + n.Key, OrderKey: s.Key.String(), Channel: outbox.CustomerMail, Kind: string(notify.Refunded),
+			Key:      "customer_mail/" + strings.TrimPrefix(n.Key, through), // as the refund told it when it was first made
+			OrderKey: s.Key.String(), Channel: outbox.CustomerMail, Kind: string(notify.Refunded),
 			Payload: outbox.Payload{Amount: n.Amount, Currency: s.Currency},
 		})
 	}

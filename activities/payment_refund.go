@@ -13,12 +13,12 @@ import (
 )
 
 // RefundAgain makes a refund once more that came back or was held, because a person decided so. Amount
-// and key were fixed with the refund; each try has a key of its own. What the provider refuses, or must
+// and key were fixed with the refund; each try has a key of its own, and another after each refusal. What the provider refuses, or must
 // not be asked for while the customer's bank disputes the payment, comes back without a reference. A try
 // whose answer was lost is asked for again in any case: the provider may have made it before the dispute.
 func (o *Orders) RefundAgain(ctx context.Context, in workflows.RefundAgainInput) (payments.RefundTried, error) {
 	tried := payments.RefundTried{Key: in.Refund, Try: in.Try, Standing: payments.RefundFailed}
-	e := &effect{key: in.Refund + "#" + strconv.Itoa(in.Try)}
+	e := &effect{key: againKey(in)}
 	c, err := o.openPayment(ctx, in.Key, func(w *postgres.Work, _ *paymentCall) error {
 		queueBeginEffect(w, e, in.Key, "refund")
 		return nil
@@ -52,6 +52,16 @@ func (o *Orders) RefundAgain(ctx context.Context, in workflows.RefundAgainInput)
 		return tried, fmt.Errorf("record try %d of refund %s: %w", in.Try, in.Refund, err)
 	}
 	return tried, nil
+}
+
+// againKey names one try to the provider, which answers a key for a day as it did before: also with a refusal whose
+// cause is mended by then. So what was refused is asked for under another key; a try in doubt never is.
+func againKey(in workflows.RefundAgainInput) string {
+	key := in.Refund + "#" + strconv.Itoa(in.Try)
+	if in.Refused > 0 {
+		key += "." + strconv.Itoa(in.Refused)
+	}
+	return key
 }
 
 func refundStanding(s payment.RefundStatus) payments.RefundStanding {

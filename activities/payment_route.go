@@ -37,7 +37,13 @@ func (p *paymentRow) due() int64 {
 
 // unpaid is what the customer has not paid, and no refund has taken off yet: what is due still, and what was
 // written off.
-func (p *paymentRow) unpaid() int64 { return p.due() + p.writtenOff - p.forgiven }
+func (p *paymentRow) unpaid() int64 { return p.due() + p.forgivable() }
+
+// forgivable is what was written off and no refund has taken off yet. A person may have written off what a refund had
+// released just then: that was taken off once, and what is left was paid.
+func (p *paymentRow) forgivable() int64 {
+	return max(min(p.writtenOff, p.authorised-p.released-p.captured-p.elsewhere)-p.forgiven, 0)
+}
 
 // queuePayment queues the lock on an order and the reading of its payment; reference stays empty when its
 // money is not at a provider.
@@ -125,12 +131,12 @@ func (r *refund) takeUnpaid(part *refundPart) {
 	part.amount, part.forgiven = part.amount-forgiven, part.forgiven+forgiven
 }
 
-// forgivable is what was written off and no refund has taken off yet.
+// forgivable is what of the order's price was written off and no refund has taken off yet.
 func (r *refund) forgivable() int64 {
 	if r.payment == nil || r.payer != "" {
 		return 0
 	}
-	return r.payment.writtenOff - r.payment.forgiven
+	return r.payment.forgivable()
 }
 
 // chooseRoute fixes how a part is made, while the order is locked. While the customer's bank disputes the

@@ -13,6 +13,7 @@ import (
 	"github.com/dropline/dropline/internal/payment"
 	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/returns"
+	"github.com/dropline/dropline/internal/sim/paymentsim"
 )
 
 // less captures a part of the authorisation by hand at the provider, before we do, and lets the payment hear of it.
@@ -113,6 +114,53 @@ func TestAReturnOfWhatWasPaidInPartGivesNoMoreThanWasPaid(t *testing.T) {
 	}
 }
 
+// A refund takes off what is due before the provider is asked, and the payment hears of it when it is made: a person
+// may write the same off meanwhile. It is taken off once, and what was paid goes back.
+func TestWhatIsWrittenOffBesideARefundIsTakenOffOnce(t *testing.T) {
+	t.Parallel()
+	c := setup(t).pays(catalog.CaptureShipment, false, sale("1", line(1, "MUG", 4)))
+	c.less(3000) // of 48.60
+	c.recorded()
+	c.sim.Script(paymentsim.Script{Operation: paymentsim.Refunds, Fault: paymentsim.Broken, Times: 1})
+	_, err := c.give(1, 2)
+	require.Error(t, err)
+	c.hears()
+	require.EqualValues(t, 1860, c.state.Due(), "it has not heard of the refund")
+	c.decide(payments.DecideWriteOff, "1")
+	c.recorded()
+	result, err := c.give(2, 3)
+	require.NoError(t, err)
+	require.Equal(t, "Refunded 10.80 USD", result.Text, "it was paid")
+	result, err = c.give(1, 2)
+	require.NoError(t, err)
+	require.Equal(t, "Cancelled before the capture, so not taken: 18.60 USD; Refunded 3.00 USD", result.Text)
+	c.hears()
+	c.recorded()
+	require.Zero(t, c.balance(ledger.Losses), "what was cancelled is no loss")
+	_, err = c.give(3, 4)
+	require.NoError(t, err)
+	c.hears()
+	c.recorded()
+	require.EqualValues(t, 3000, c.sim.Payment(c.state.Reference).Refunded)
+	for _, account := range []ledger.Account{ledger.Losses, ledger.CustomerDeposits, ledger.CustomerReceivable, ledger.ProcessorClearing, ledger.RefundsPayable} {
+		require.Zero(t, c.balance(account), account)
+	}
+	require.True(t, c.state.Finished(), c.state.Card())
+}
+
+// down begins a refund of units while the provider is down; it returns how it is made after all.
+func (c *till) down(take, units int64, n *int, left *int64) (again func()) {
+	c.t.Helper()
+	*n, *left = *n+1, *left-take
+	number, sum := *n, units-*left
+	c.sim.Script(paymentsim.Script{Operation: paymentsim.Refunds, About: c.state.Reference, Fault: paymentsim.Broken, Times: 1})
+	_, _ = c.give(number, sum) // what takes nothing but what is due asks nobody, and is made
+	return func() {
+		c.until(func() error { _, err := c.give(number, sum); return err })
+		c.hears()
+	}
+}
+
 // Whatever is captured of an order, written off and refunded, in parts and in whatever order: in the end exactly what
 // was captured has gone back, and nothing is left in any account.
 func TestRefundsOfAPaymentInPartEndAtWhatWasCaptured(t *testing.T) {
@@ -130,8 +178,8 @@ func TestRefundsOfAPaymentInPartEndAtWhatWasCaptured(t *testing.T) {
 		give := func(atMost int64) {
 			if take := rapid.Int64Range(0, atMost).Draw(rt, "take"); take > 0 {
 				n, left = n+1, left-take
-				_, err := c.give(n, units-left)
-				require.NoError(rt, err)
+				number, sum := n, units-left
+				c.until(func() error { _, err := c.give(number, sum); return err })
 				c.hears()
 			}
 		}
@@ -143,8 +191,19 @@ func TestRefundsOfAPaymentInPartEndAtWhatWasCaptured(t *testing.T) {
 			give(left)
 			c.recorded()
 		}
+		var again func()
+		if left > 0 && rapid.Bool().Draw(rt, "the provider is down and it is decided before the payment hears") {
+			again = c.down(rapid.Int64Range(1, left).Draw(rt, "take"), units, &n, &left)
+		}
 		if c.state.Due() > 0 {
 			c.decide(payments.DecideWriteOff, "1")
+			c.recorded()
+		}
+		if again != nil && rapid.Bool().Draw(rt, "others are refunded first") {
+			give(left)
+		}
+		if again != nil {
+			again()
 			c.recorded()
 		}
 		for left > 0 {

@@ -17,8 +17,11 @@ import (
 // count it, so that Postgres refuses whatever would exceed what was captured there; and the payer's payment follows it
 // where that is at a payment provider.
 
+// through begins the names of an exchange order's refunds among the payer's.
+const through = "through/"
+
 // throughKey names, among the payer's refunds, a refund of its exchange order.
-func throughKey(part *refundPart) string { return "through/" + part.key }
+func throughKey(part *refundPart) string { return through + part.key }
 
 // insert fixes a part, and with it what goes back through the payer.
 func (r *refund) insert(w ledgerbook.Queue, part *refundPart, number int) error {
@@ -26,23 +29,34 @@ func (r *refund) insert(w ledgerbook.Queue, part *refundPart, number int) error 
 	if err != nil {
 		return fmt.Errorf("encode the units of %s: %w", part.key, err)
 	}
-	own, through := part.amount, int64(0)
-	if r.payer != "" {
-		own, through = 0, part.amount
-	}
+	own, theirs := r.whose(part.amount)
 	w.Queue(`INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, through_minor, goods_minor, tax_minor,
 			shipping_minor, shipping_tax_minor, kept_minor, label_minor, credit_minor, moved_minor, supplement_minor, exchange_order, rma, reason, route,
 			released_minor, forgiven_minor, state)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, nullif($17, ''), nullif($18, ''), $19, $20, $21, $22, 'trying')`,
-		part.key, r.in.Key.String(), part.n, number, string(lines), own, through, part.goods, part.tax, part.shipping, part.shippingTax,
+		part.key, r.in.Key.String(), part.n, number, string(lines), own, theirs, part.goods, part.tax, part.shipping, part.shippingTax,
 		part.kept, part.label, part.credit, part.moved, part.supplement, part.exchange, part.rma, part.reason, string(part.route),
 		part.released, part.forgiven)
-	if through > 0 {
-		w.Queue(`INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, goods_minor, tax_minor, shipping_minor, moved_minor, reason, route, state)
-			SELECT $1, $2, -1, 1 + (SELECT count(*) FROM refunds WHERE order_key = $2 AND n = -1), '[]', $3::bigint, 0, 0, 0, -$3::bigint, $4, $5, 'trying'
-			FROM (SELECT 1 FROM orders WHERE key = $2 FOR NO KEY UPDATE) locked`, throughKey(part), r.payer, through, part.reason, string(part.route))
-	}
+	r.insertThrough(w, part, theirs)
 	return nil
+}
+
+// whose splits what goes back as money: by the order itself, and through the payer.
+func (r *refund) whose(amount int64) (own, theirs int64) {
+	if r.payer != "" {
+		return 0, amount
+	}
+	return amount, 0
+}
+
+// insertThrough fixes what goes back through the payer, if anything does.
+func (r *refund) insertThrough(w ledgerbook.Queue, part *refundPart, theirs int64) {
+	if theirs == 0 {
+		return
+	}
+	w.Queue(`INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, goods_minor, tax_minor, shipping_minor, moved_minor, reason, route, state)
+		SELECT $1, $2, -1, 1 + (SELECT count(*) FROM refunds WHERE order_key = $2 AND n = -1), '[]', $3::bigint, 0, 0, 0, -$3::bigint, $4, $5, 'trying'
+		FROM (SELECT 1 FROM orders WHERE key = $2 FOR NO KEY UPDATE) locked`, throughKey(part), r.payer, theirs, part.reason, string(part.route))
 }
 
 // ask is what the storefront is asked for. It knows an exchange order's payment as the payer's.

@@ -119,6 +119,7 @@ func (o *Orders) fixReturn(ctx context.Context, w *postgres.Work, r *refund, s *
 	}
 	w.Queue(`INSERT INTO store_credits (refund, order_key, rma, currency, minor, bonus_minor) VALUES ($1, $2, $3, $4, $5, $6)`,
 		part.key, in.Key.String(), in.RMA, r.document.Currency, part.credit+part.bonus, part.bonus)
+	r.notAsked(w)
 	return nil
 }
 
@@ -196,12 +197,16 @@ func addUnits(lines []order.ShippedLine, l order.ShippedLine) []order.ShippedLin
 }
 
 func (o *Orders) payBack(ctx context.Context, r *refund) error {
+	e, err := o.beginCredit(ctx, r)
+	if err != nil {
+		return asItIs(err, "payment %s", r.open.key)
+	}
 	made, err := o.giveBack(ctx, r)
 	if err != nil {
 		return err
 	}
 	if r.open.credit > 0 {
-		receipt, err := o.creditStore(ctx, r)
+		receipt, err := o.creditStore(ctx, r, e)
 		if err != nil {
 			return err
 		}

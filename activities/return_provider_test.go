@@ -15,6 +15,7 @@ import (
 	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/internal/sim/paymentsim"
+	"github.com/dropline/dropline/internal/sim/storefrontsim"
 	"github.com/dropline/dropline/workflows"
 )
 
@@ -118,6 +119,116 @@ func TestStoreCreditWaitsForTheEndOfAChargeback(t *testing.T) {
 	}
 }
 
+// The bank may take the payment back after the credit was fixed and before it was given.
+func TestStoreCreditIsNotGivenBesideAChargebackThatCameMeanwhile(t *testing.T) {
+	t.Parallel()
+	ends := map[string]func(c *till, dispute string, pay func() (workflows.ReturnPaid, error)){
+		"won": func(c *till, dispute string, pay func() (workflows.ReturnPaid, error)) {
+			require.True(c.t, c.sim.CloseDispute(dispute, true))
+			c.tells()
+			paid, err := pay()
+			require.NoError(c.t, err)
+			require.EqualValues(c.t, 972, paid.Credit)
+			require.Equal(c.t, map[string]int64{"USD": 972}, c.shop.Credited("1"))
+			require.EqualValues(c.t, 1, c.number(`SELECT count(*) FROM effects WHERE kind = 'store_credit' AND state = 'done'`))
+		},
+		"lost": func(c *till, dispute string, pay func() (workflows.ReturnPaid, error)) {
+			require.True(c.t, c.sim.CloseDispute(dispute, false))
+			c.tells()
+			for range 2 {
+				paid, err := pay()
+				require.NoError(c.t, err)
+				require.Equal(c.t, workflows.ReturnPaid{
+					Amount: 972, Text: "Owed to the customer and held, see the order's payment: 9.72 USD; kept as fees: 1.08 USD",
+				}, paid)
+			}
+			require.Empty(c.t, c.shop.Credited("1"))
+			require.Empty(c.t, c.sim.Refunds(c.state.Reference))
+			require.Zero(c.t, c.number(`SELECT count(*) FROM store_credits`))
+			c.hears()
+			require.Contains(c.t, c.state.Attention[0].Text, "chargeback_lost")
+			c.record(payments.StepRecord)
+			c.state.Decide(payments.Decision{ID: "1", By: "operator", Kind: payments.DecideSetOff}, c.now)
+			c.recorded()
+			require.Zero(c.t, c.balance(ledger.StoreCredit))
+		},
+	}
+	for end, check := range ends {
+		t.Run(end, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			c := b.pays(catalog.CaptureOrder, true, sale("1", line(1, "MUG", 2)))
+			c.keep()
+			b.offer(nil)
+			r := c.wanted(returns.Request{Resolution: returns.StoreCredit}, "")
+			pay := func() (workflows.ReturnPaid, error) { return b.desk.PayReturn(b.ctx, r.payment()) }
+			b.shop.Script(storefrontsim.StoreCredits, storefrontsim.Unavailable, 1, 0)
+			_, err := pay()
+			require.Error(t, err)
+			dispute := c.sim.OpenDispute(c.state.Reference, "product_not_received")
+			c.tells()
+			for range 2 {
+				_, err = pay()
+				requireWaits(t, err, "store credit of 9.72 USD")
+			}
+			require.Empty(t, b.shop.Credited("1"))
+			check(c, dispute, pay)
+		})
+	}
+}
+
+// What the storefront may have given already is no money to be held: only its books tell.
+func TestStoreCreditInDoubtAfterALostChargebackIsForAPerson(t *testing.T) {
+	t.Parallel()
+	for name, forget := range map[string]string{
+		"answer lost": `SELECT`, "release that kept no note": `DELETE FROM effects WHERE kind = 'store_credit'`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t)
+			c := b.pays(catalog.CaptureOrder, true, sale("1", line(1, "MUG", 2)))
+			c.keep()
+			b.offer(nil)
+			r := c.wanted(returns.Request{Resolution: returns.StoreCredit}, "")
+			b.shop.Script(storefrontsim.StoreCredits, storefrontsim.AnswerLost, 1, 0)
+			b.shop.Script(storefrontsim.StoreCredits, storefrontsim.Unavailable, 1, 0)
+			for range 2 {
+				_, err := b.desk.PayReturn(b.ctx, r.payment())
+				require.Error(t, err)
+				c.exec(forget)
+			}
+			require.True(t, c.sim.CloseDispute(c.sim.OpenDispute(c.state.Reference, "product_not_received"), false))
+			c.tells()
+			_, err := b.desk.PayReturn(b.ctx, r.payment())
+			application, ok := err.(*temporal.ApplicationError) //nolint:errorlint // Temporal does not unwrap either
+			require.True(t, ok, "%T: %v", err, err)
+			require.True(t, application.NonRetryable())
+			require.ErrorContains(t, err, "whether the credit return/")
+			require.EqualValues(t, 1, c.number(`SELECT count(*) FROM refunds WHERE state = 'trying' AND credit_minor = 972`))
+		})
+	}
+}
+
+// A credit that is known to be given is recorded, whatever the bank does about the payment after that.
+func TestStoreCreditThatWasGivenBeforeAChargebackIsRecorded(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.pays(catalog.CaptureOrder, true, sale("1", line(1, "MUG", 2)))
+	c.keep()
+	b.offer(nil)
+	r := c.wanted(returns.Request{Resolution: returns.StoreCredit}, "")
+	c.exec(`ALTER TABLE store_credits ADD CONSTRAINT outage CHECK (reference = '')`)
+	_, err := b.desk.PayReturn(b.ctx, r.payment())
+	require.ErrorContains(t, err, "outage")
+	c.exec(`ALTER TABLE store_credits DROP CONSTRAINT outage`)
+	c.sim.OpenDispute(c.state.Reference, "product_not_received")
+	c.tells()
+	paid, err := b.desk.PayReturn(b.ctx, r.payment())
+	require.NoError(t, err)
+	require.EqualValues(t, 972, paid.Credit)
+	require.Equal(t, map[string]int64{"USD": 972}, b.shop.Credited("1"))
+}
+
 func TestAnExchangeOfAnOrderPaidAtTheProviderMovesNoMoneyButTheDifference(t *testing.T) {
 	t.Parallel()
 	b := setup(t)
@@ -195,6 +306,8 @@ func TestARefundOfAnExchangeOrderIsMadeAndFollowedAtTheFirstPayment(t *testing.T
 	c.record(payments.StepRecord)
 	require.Zero(t, c.balance(ledger.RefundsPayable))
 	require.EqualValues(t, 2700-216-864, c.balance(ledger.ProcessorClearing))
+	require.EqualValues(t, 1, b.number(`SELECT count(*) FROM outbox WHERE kind = 'refunded' AND (payload ->> 'amount')::bigint = 864`),
+		"the customer is told once")
 }
 
 // One payment paid for both orders: what the bank does about it, it does about both.

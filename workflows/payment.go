@@ -151,7 +151,7 @@ func (r *paymentRun) refund(ctx workflow.Context, step payments.StepKind) error 
 		r.state.RefundLooked(tried, workflow.Now(ctx))
 		return nil
 	}
-	in.Try, in.Reference = refund.Try+1, ""
+	in.Try, in.Refused, in.Reference = refund.Try+1, refund.Refused, ""
 	if err := workflow.ExecuteActivity(partnerCall(ctx, "Make the refund once more"), ActivityRefundAgain, in).Get(ctx, &tried); err != nil {
 		return err
 	}

@@ -38,11 +38,12 @@ type PaymentFactsSignal struct {
 }
 
 // RefundAgainInput names a refund by our key, and one of the provider's refunds for it. Amount is minor
-// units; Reference is set where the provider's refund exists.
+// units; Reference is set where the provider's refund exists. Refused is how often this try was refused before.
 type RefundAgainInput struct {
 	Key       order.Key `json:"key"`
 	Refund    string    `json:"refund"`
 	Try       int       `json:"try"`
+	Refused   int       `json:"refused,omitempty"`
 	Amount    int64     `json:"amount"`
 	Reference string    `json:"reference,omitempty"`
 }

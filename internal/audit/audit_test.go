@@ -203,8 +203,10 @@ var breakages = map[string]string{
 	"nobody keeps a return waiting for a week":                                comeback + `UPDATE returns SET needs_attention = true, state = jsonb_set(state, '{attention}', '[{"since": "2020-01-01T00:00:00Z", "text": "x"}]')`,
 	"what was captured of authorisations is in the ledger, each once":         till + `UPDATE payments SET authorised_minor = 9, captured_minor = 9`,
 	"a payment that is closed is captured or let go, and leaves nothing open": till + `UPDATE payments SET closed_at = now(), standing = 'authorised'`,
-	"facts about payments are numbered without gaps":                          till + `UPDATE payments SET fact_seq = 1`,
-	"what a payment must know reaches its workflow":                           till + `UPDATE payments SET deliver_at = now() - interval '1 hour'`,
+	"refunds forgive no more than was written off": till + `UPDATE payments SET closed_at = now(), written_off_minor = 4;
+		UPDATE refunds SET order_key = 'demo/smooth', amount_minor = 0, forgiven_minor = 5`,
+	"facts about payments are numbered without gaps": till + `UPDATE payments SET fact_seq = 1`,
+	"what a payment must know reaches its workflow":  till + `UPDATE payments SET deliver_at = now() - interval '1 hour'`,
 	"nobody keeps a payment waiting for a week": till + `UPDATE payments SET needs_attention = true,
 		state = '{"attention": [{"since": "2020-01-01T00:00:00Z", "text": "x"}]}'`,
 	"facts are numbered without gaps":                       `DELETE FROM facts WHERE order_key = 'demo/smooth' AND seq = 1`,

@@ -10,7 +10,8 @@ var messages = []statement{
 				to_char(e.last_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'), e.attempts)
 			FROM effects e JOIN orders o ON o.key = e.order_key
 			WHERE e.state <> 'done' AND e.last_at < now() - interval '1 hour' AND o.closed_at IS NULL AND NOT o.needs_attention
-				AND NOT (e.kind = 'refund' AND (e.state = 'not_sent' OR EXISTS (SELECT FROM payments p WHERE p.order_key = e.order_key AND p.needs_attention)
+				AND NOT (e.kind IN ('refund', 'store_credit') AND (e.state = 'not_sent'
+					OR EXISTS (SELECT FROM payments p WHERE p.order_key = e.order_key AND p.needs_attention)
 					OR EXISTS (SELECT FROM returns b WHERE b.order_key = e.order_key AND b.needs_attention)
 					OR EXISTS (SELECT FROM refund_decisions d WHERE d.refund = e.key)))`,
 		do: "See in the Temporal UI which step is pending and why; ask the partner what it holds under the key.",

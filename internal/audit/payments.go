@@ -34,6 +34,15 @@ var tills = []statement{
 		do: "See starter payment show and starter ledger: decide what is open, or report it as a defect.",
 	},
 	{
+		invariant: 9, name: "refunds forgive no more than was written off",
+		of: "payments WHERE closed_at IS NOT NULL",
+		find: `SELECT p.order_key, format('refunds took off %s as written off, the closed payment wrote off %s (minor units)', sum(r.forgiven_minor), p.written_off_minor)
+			FROM payments p JOIN refunds r USING (order_key)
+			WHERE p.closed_at IS NOT NULL AND p.fact_seq = p.delivered_seq
+			GROUP BY p.order_key, p.written_off_minor HAVING sum(r.forgiven_minor) > p.written_off_minor`,
+		do: "The customer paid what a refund kept as never paid: compare starter ledger with starter payment show, and give it back.",
+	},
+	{
 		invariant: 12, name: "facts about payments are numbered without gaps",
 		of: "payments",
 		find: `SELECT p.order_key, format('%s facts of its payment, the newest is number %s', coalesce(f.n, 0), p.fact_seq)

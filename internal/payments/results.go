@@ -124,11 +124,12 @@ func (s *State) RefundedAgain(t RefundTried, now time.Time) {
 	}
 	if t.Reference == "" {
 		r.Standing = RefundFailed
+		r.Refused++
 		s.raise(now, matterRefund(r.Key), "the refund of %s was refused again%s: pay it by other means and say paid_elsewhere, or decide retry",
 			s.amount(r.Amount), because(t.Reason))
 		return
 	}
-	r.Try, r.Reference, r.Standing, r.LookAt = t.Try, t.Reference, RefundPending, now.Add(pendingPatience)
+	r.Try, r.Refused, r.Reference, r.Standing, r.LookAt = t.Try, 0, t.Reference, RefundPending, now.Add(pendingPatience)
 	s.lower(matterRefund(r.Key))
 	s.post(Post{Kind: PostRefundRepeated, About: r.Key, N: r.Try, Amount: r.Amount})
 	s.tell(now, "The refund of %s is made once more", s.amount(r.Amount))

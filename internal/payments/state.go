@@ -114,9 +114,12 @@ type Refund struct {
 	Reference string         `json:"reference,omitempty"` // the provider's, of the newest try
 	Standing  RefundStanding `json:"standing"`
 	// Try numbers the provider's refunds made for it, from 1; 0: none was.
-	Try    int       `json:"try"`
-	At     time.Time `json:"at"`
-	Reason string    `json:"reason,omitempty"`
+	Try int `json:"try"`
+	// Refused is how often the try after it was refused. The provider answers a key as it did before, so that whoever
+	// asks once more needs another.
+	Refused int       `json:"refused,omitempty"`
+	At      time.Time `json:"at"`
+	Reason  string    `json:"reason,omitempty"`
 	// LookAt is when the provider is asked where a pending one stands; Look: now.
 	LookAt time.Time `json:"lookAt,omitzero"`
 	Look   bool      `json:"look,omitempty"`

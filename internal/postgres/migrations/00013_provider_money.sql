@@ -5,7 +5,8 @@ ALTER TABLE payments
     ADD COLUMN elsewhere_minor   bigint NOT NULL DEFAULT 0 CHECK (elsewhere_minor >= 0),
     ADD COLUMN written_off_minor bigint NOT NULL DEFAULT 0 CHECK (written_off_minor >= 0);
 UPDATE payments SET elsewhere_minor = coalesce((state #>> '{capture,elsewhere}')::bigint, 0),
-    written_off_minor = coalesce((state #>> '{capture,writtenOff}')::bigint, 0);
+    written_off_minor = coalesce((state #>> '{capture,writtenOff}')::bigint, 0)
+    WHERE state #>> '{capture,elsewhere}' IS NOT NULL OR state #>> '{capture,writtenOff}' IS NOT NULL;
 
 -- What of a refund's price the customer never paid: it is not asked for any more, or was written off. amount_minor
 -- is what goes back besides, by the refund's route.
