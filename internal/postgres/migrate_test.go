@@ -66,6 +66,7 @@ func TestAMigrationThatWaitsForATransactionDoesNotStopBusiness(t *testing.T) {
 	pool := version11(t)
 	long, err := pool.Begin(t.Context())
 	require.NoError(t, err)
+	defer func() { _ = long.Rollback(context.Background()) }() // the pool does not close without it
 	_, err = long.Exec(t.Context(), say, "long")
 	require.NoError(t, err)
 	migrated := make(chan error, 1)
