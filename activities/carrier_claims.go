@@ -13,20 +13,38 @@ import (
 	"github.com/dropline/dropline/internal/returns"
 )
 
-// queueBoxes counts the parcels in which goods of a return reached the customer damaged: a carrier is liable for
-// each of them. A return of which no carrier damaged anything asks nothing.
-func queueBoxes(q ledgerbook.Queue, s *returns.State) *int64 {
-	var boxes int64
+// boxes are the parcels in which goods of a return reached the customer damaged: a carrier is liable for each of
+// them. What was damaged in them may stand in other returns as well.
+type boxes struct {
+	parcels int64
+	shared  []string // those returns
+}
+
+// sharedBoxesSQL counts the parcels of a purchase order that brought one of some lines, and names the other returns
+// with damaged goods out of them: of any parcel, where none is known to have brought the lines.
+const sharedBoxesSQL = `
+	WITH boxes AS (
+		SELECT p.lines FROM parcels p WHERE p.po_number = $1 AND p.milestone = 'delivered'
+			AND EXISTS (SELECT FROM jsonb_array_elements(p.lines) u WHERE (u ->> 'line')::int = ANY ($2)))
+	SELECT (SELECT count(*) FROM boxes), (
+		SELECT coalesce(array_agg(DISTINCT r.rma), '{}') FROM returns r JOIN return_lines l ON l.rma = r.rma
+		WHERE r.order_key = $3 AND r.po_number = $1 AND r.rma <> $4
+			AND jsonb_path_exists(r.state, '$.lines[*] ? (@.line == $line && @.found.damaged > 0)', jsonb_build_object('line', l.line))
+			AND (NOT EXISTS (SELECT FROM boxes)
+				OR EXISTS (SELECT FROM boxes b, jsonb_array_elements(b.lines) u WHERE (u ->> 'line')::int = l.line)))`
+
+// queueBoxes reads them. A return of which no carrier damaged anything asks nothing.
+func queueBoxes(q ledgerbook.Queue, s *returns.State) *boxes {
+	var found boxes
 	if _, minor, lines := s.DamagedOnTheWay(); minor > 0 {
-		q.Queue(`SELECT count(*) FROM parcels WHERE po_number = $1 AND milestone = 'delivered'
-			AND EXISTS (SELECT FROM jsonb_array_elements(lines) u WHERE (u ->> 'line')::int = ANY ($2))`, s.PO, lines).
-			QueryRow(func(row pgx.Row) error { return row.Scan(&boxes) })
+		q.Queue(sharedBoxesSQL, s.PO, lines, s.Key.String(), s.RMA).
+			QueryRow(func(row pgx.Row) error { return row.Scan(&found.parcels, &found.shared) })
 	}
-	return &boxes
+	return &found
 }
 
 // claimOfCarriers brings the book up to what carriers answer for of a return.
-func claimOfCarriers(b *ledgerbook.Book, s *returns.State, boxes int64, now time.Time) error {
+func claimOfCarriers(b *ledgerbook.Book, s *returns.State, boxes *boxes, now time.Time) error {
 	follow := func(matter string, kind ledger.ClaimKind, terms *returns.CarrierTerms, minor int64) error {
 		if terms == nil || minor == 0 && !b.Claimed(matter) {
 			return nil
@@ -39,8 +57,8 @@ func claimOfCarriers(b *ledgerbook.Book, s *returns.State, boxes int64, now time
 	damage := ledgerbook.DamageMatter(s.PO, s.RMA)
 	if terms, minor, _ := s.DamagedOnTheWay(); terms != nil {
 		// What other returns claimed for the same parcels counts towards what the carrier pays for them.
-		others := b.DamageClaimed(s.PO, damage)
-		minor = min(minor, max(terms.Most(minor+others, boxes)-others, 0))
+		others := b.DamageClaimed(s.PO, boxes.shared)
+		minor = min(minor, max(terms.Most(minor+others, boxes.parcels)-others, 0))
 		if err := follow(damage, ledger.ClaimDamage, terms, minor); err != nil {
 			return err
 		}
@@ -58,6 +76,8 @@ type transit struct {
 	carrier *catalog.Carrier // nil: at the supplier's risk
 	came    map[string]bool  // the numbers of parcels that were delivered
 }
+
+func (t *transit) brought(p *order.Parcel) bool { return t != nil && t.came[p.Carrier+"/"+p.Tracking] }
 
 // queueTransit reads it for purchase orders with a lost parcel: an order without one asks nothing.
 func (c *closing) queueTransit(q ledgerbook.Queue) {
@@ -93,9 +113,10 @@ func (c *closing) queueTransit(q ledgerbook.Queue) {
 	})
 }
 
-// lost claims a parcel that a carrier lost of whoever bore the risk of the way.
-func (p *settlement) lost(po *order.PurchaseOrder, shipment string, cost money.Money, t *transit, now time.Time) {
-	if t == nil || t.carrier == nil || p.err != nil {
+// lost claims a parcel of the carrier that bore the risk of the way and lost it, unless it has delivered it by now: an
+// order that has given the units up keeps such news as evidence only.
+func (p *settlement) lost(po *order.PurchaseOrder, i int, cost money.Money, t *transit, now time.Time) {
+	if p.err != nil || t.brought(&po.Parcels[i]) {
 		return
 	}
 	claims := t.carrier.Claims.OrDefault()
@@ -104,16 +125,15 @@ func (p *settlement) lost(po *order.PurchaseOrder, shipment string, cost money.M
 		return
 	}
 	p.err = p.book.FollowParcel(ledgerbook.ParcelClaim{
-		Matter: ledgerbook.LostMatter(po.Number, shipment), Kind: ledger.ClaimLostParcel, Carrier: t.carrier.ID, Currency: cost.Currency,
+		Matter: ledgerbook.LostMatter(po.Number, shipmentOf(po, i)), Kind: ledger.ClaimLostParcel, Carrier: t.carrier.ID, Currency: cost.Currency,
 		Owner: claims.Owner, Minor: minor, Due: now.UTC().Truncate(time.Second).Add(claims.AnswerWithin.Elapsed()),
 	})
 }
 
 // found withdraws the claim for a parcel that the carrier delivered all the same.
 func (p *settlement) found(po *order.PurchaseOrder, i int, t *transit) {
-	parcel := &po.Parcels[i]
 	matter := ledgerbook.LostMatter(po.Number, shipmentOf(po, i))
-	if p.err != nil || t == nil || !t.came[parcel.Carrier+"/"+parcel.Tracking] || !p.book.Claimed(matter) {
+	if p.err != nil || !t.brought(&po.Parcels[i]) || !p.book.Claimed(matter) {
 		return
 	}
 	p.err = p.book.FollowParcel(ledgerbook.ParcelClaim{Matter: matter, Kind: ledger.ClaimLostParcel, Currency: p.currency, Due: p.due})

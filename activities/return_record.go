@@ -41,7 +41,7 @@ func (o *Orders) RecordReturn(ctx context.Context, s returns.State) (anew string
 		if err := book.FollowReturn(creditOf(&s)); err != nil {
 			return err
 		}
-		if err := claimOfCarriers(book, &s, *boxes, o.Now()); err != nil {
+		if err := claimOfCarriers(book, &s, boxes, o.Now()); err != nil {
 			return err
 		}
 		if err := book.Write(w); err != nil {

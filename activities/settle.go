@@ -65,7 +65,9 @@ type closing struct {
 	refunded ledger.Sale                  // goods and tax of what never came, as it was refunded
 	late     map[string]catalog.Penalties // of the suppliers that broke their SLA
 	transit  map[string]*transit          // by purchase order
-	book     *ledgerbook.Book
+	// currencies of purchase orders. The state lacks them where an older version routed the order.
+	currencies map[string]string
+	book       *ledgerbook.Book
 }
 
 func readClosing(ctx context.Context, w *postgres.Work, s *order.State) (*closing, error) {
@@ -78,6 +80,8 @@ func readClosing(ctx context.Context, w *postgres.Work, s *order.State) (*closin
 		WHERE order_key = $1 AND rma IS NULL`, s.Key.String()).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&c.refunded.Goods, &c.refunded.Tax)
 	})
+	w.Queue(`SELECT coalesce(jsonb_object_agg(number, currency), '{}') FROM purchase_orders WHERE order_key = $1`, s.Key.String()).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&c.currencies) })
 	c.queuePenalties(w)
 	c.queueTransit(w)
 	return c, w.Flush(ctx)
@@ -89,7 +93,7 @@ func (c *closing) close(now time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p := &settlement{book: c.book, currency: c.document.Currency, due: now.UTC().Truncate(time.Second).Add(claimTerm)}
+	p := &settlement{book: c.book, currency: c.document.Currency, currencies: c.currencies, due: now.UTC().Truncate(time.Second).Add(claimTerm)}
 	p.giveAway(c.state, sale)
 	p.post(ledger.Earned("order", sale))
 	for i := range c.state.POs {
@@ -150,10 +154,11 @@ func (c *closing) sale() (ledger.Sale, error) {
 
 // settlement posts an order's end to its book. The first failure ends it.
 type settlement struct {
-	book     *ledgerbook.Book
-	currency string
-	due      time.Time
-	err      error
+	book       *ledgerbook.Book
+	currency   string
+	currencies map[string]string // of purchase orders
+	due        time.Time
+	err        error
 }
 
 func (p *settlement) post(t ledger.Transaction, err error) {
@@ -210,7 +215,7 @@ func (p *settlement) purchaseOrder(po *order.PurchaseOrder, t *transit, now time
 		p.post(accrual, err)
 		switch {
 		case parcel.Milestone == order.ParcelLost && t != nil && t.carrier != nil:
-			p.lost(po, shipment, cost, t, now)
+			p.lost(po, i, cost, t, now)
 		case parcel.Milestone == order.ParcelLost:
 			p.claim(po, shipment, ledger.ClaimLostParcel, cost)
 		case parcel.Milestone == order.ParcelReturning:
@@ -235,7 +240,7 @@ func shipmentOf(po *order.PurchaseOrder, i int) string {
 
 // currencyOf is what a purchase order's costs are in: its supplier's currency.
 func (p *settlement) currencyOf(po *order.PurchaseOrder) string {
-	return cmp.Or(po.Currency, p.currency)
+	return cmp.Or(p.currencies[po.Number], p.currency)
 }
 
 func (p *settlement) cost(po *order.PurchaseOrder, lines []order.ShippedLine) money.Money {

@@ -78,16 +78,11 @@ func (b *Book) FollowParcel(c ParcelClaim) error {
 // Claimed reports whether anything was ever claimed of a carrier under a matter.
 func (b *Book) Claimed(matter string) bool { return b.claimedOf(matter).account != "" }
 
-// DamageClaimed is what carriers were asked for damage to a purchase order's parcels and have not been let off, in
-// minor units, except under one matter.
-func (b *Book) DamageClaimed(po, except string) (sum int64) {
-	seen := map[string]bool{except: true}
-	for i := range b.claims {
-		matter := b.claims[i].matter
-		if !seen[matter] && strings.HasPrefix(matter, DamageMatter(po, "")) {
-			seen[matter] = true
-			sum += b.claimedOf(matter).asked
-		}
+// DamageClaimed is what carriers were asked for damage to goods of some returns of a purchase order and have not been
+// let off, in minor units.
+func (b *Book) DamageClaimed(po string, rmas []string) (sum int64) {
+	for _, rma := range rmas {
+		sum += b.claimedOf(DamageMatter(po, rma)).asked
 	}
 	return sum
 }

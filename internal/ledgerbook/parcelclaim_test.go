@@ -67,8 +67,8 @@ func TestWhatACarrierAnswersForIsPostedOnce(t *testing.T) {
 	for _, minor := range []int64{300, 300, 500, 500, 200, 200, 0, 0} {
 		require.NoError(t, b.FollowParcel(parcelClaim("damage/P-1/P-1-R1", minor)))
 		require.Equal(t, minor, b.openOf("damage/P-1/P-1-R1"))
-		require.Equal(t, minor, b.DamageClaimed("P-1", ""))
-		require.Zero(t, b.DamageClaimed("P-1", "damage/P-1/P-1-R1"))
+		require.Equal(t, minor, b.DamageClaimed("P-1", []string{"P-1-R2", "P-1-R1"}))
+		require.Zero(t, b.DamageClaimed("P-1", []string{"P-1-R2"}))
 	}
 	require.Len(t, b.transactions, 4, "both parts were opened, and each withdrawn")
 	require.Equal(t, "P-1", purchaseOrderIn("damage/P-1/P-1-R1"))

@@ -177,7 +177,7 @@ func (c *Courier) tellStorefront(ctx context.Context, p parcel) verdict {
 		}
 		err = listener.RefundTold(ctx, n)
 	default:
-		return verdict{state: "skipped", reason: "no notice is defined for this milestone"}
+		return leave(unknownKind, p.attempts)
 	}
 	var failure *storefront.Error
 	switch {

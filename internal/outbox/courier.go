@@ -61,12 +61,13 @@ type Courier struct {
 	Batch int
 }
 
-// Run delivers until ctx ends, and returns when the deliveries under way have been recorded. A
+// Run delivers until ctx ends, what older versions could not deliver as well, and returns when the deliveries under way have been recorded. A
 // partner that answers slowly holds its own deliveries up, not the rest of a batch.
 func (c *Courier) Run(ctx context.Context) error {
 	slots := make(chan struct{}, c.batch())
 	var deliveries sync.WaitGroup
 	defer deliveries.Wait()
+	deliveries.Go(func() { c.revive(ctx) })
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
 	away := false
@@ -242,7 +243,7 @@ func (c *Courier) attempt(ctx context.Context, p parcel) (v verdict) {
 	case CarrierMail:
 		return c.mailCarrier(ctx, p)
 	}
-	return verdict{state: "failed", reason: "no such channel"}
+	return leave(unknownChannel, p.attempts)
 }
 
 func (c *Courier) record(ctx context.Context, p parcel, v verdict) error {
@@ -250,7 +251,7 @@ func (c *Courier) record(ctx context.Context, p parcel, v verdict) error {
 		v.state = "failed"
 	}
 	if v.wait == 0 {
-		v.wait = min(firstWait<<min(p.attempts-1, 20), longestWait)
+		v.wait = usualWait(p.attempts)
 	}
 	// Only the courier that holds the lease decides, unless the message is out.
 	_, err := c.Pool.Exec(ctx, `

@@ -4,22 +4,14 @@ package postgres
 
 import (
 	"context"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // Open connects a pool to url. maxConns must cover the activity slots that use it: a pool smaller
 // than the slots starves them. It does not wait for the database to be up. adjust changes how the
@@ -64,33 +56,6 @@ func Close(pool *pgxpool.Pool) {
 	case <-closed:
 	case <-time.After(closeWithin):
 	}
-}
-
-// Migrate brings the schema up to this version, one migrator at a time, and returns its number.
-func Migrate(ctx context.Context, pool *pgxpool.Pool) (int64, error) {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return 0, err
-	}
-	// Each schema has a lock of its own: installations that share a database do not wait for each other.
-	var lockID int64
-	if err := pool.QueryRow(ctx, `SELECT hashtextextended('dropline migrations ' || current_schema(), 0)`).Scan(&lockID); err != nil {
-		return 0, fmt.Errorf("migrate the database: %w", err)
-	}
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(lockID))
-	if err != nil {
-		return 0, err
-	}
-	db := stdlib.OpenDBFromPool(pool)
-	defer db.Close()
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker))
-	if err != nil {
-		return 0, fmt.Errorf("read the migrations: %w", err)
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return 0, fmt.Errorf("migrate the database: %w", err)
-	}
-	return provider.GetDBVersion(ctx)
 }
 
 // InTx runs fn in one transaction, retried when Postgres asks for it (serialization, deadlock). fn

@@ -87,7 +87,7 @@ func (c *counter) terms(po *order.PurchaseOrder, category string) returns.Terms 
 	r := s.Contract.Returns.Of(category)
 	terms := returns.Terms{
 		Supplier: s.ID, Name: s.Name, Currency: po.Currency, WindowDays: r.WindowDays, RestockingBP: r.RestockingBP,
-		PaysShipping: r.PaysShipping == catalog.PayerSupplier, CreditWithin: r.CreditWithin.Elapsed(),
+		PaysShipping: r.PaysShipping == catalog.PayerSupplier, CreditWithin: r.CreditWithin.Elapsed(), CountsFinds: true,
 	}
 	if carrier := c.transit[s.ID]; carrier != nil {
 		terms.Transit = CarrierTermsOf(carrier, cmp.Or(po.Currency, c.document.Currency))

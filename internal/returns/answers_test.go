@@ -89,3 +89,23 @@ func TestAWrongItemThatComesBackForAnExchangeSendsNothing(t *testing.T) {
 	require.EqualValues(t, 500, b.supplement, "what was paid in addition goes back whatever a person rules")
 	require.True(t, b.s.Finished())
 }
+
+func TestGoodsThatComeAfterAllCountAsFoundOnlyWhereTheReturnWasGrantedSo(t *testing.T) {
+	t.Parallel()
+	for _, counts := range []bool{false, true} {
+		b := granted(t, ChangedMind, func(_ *Policy, g *Grant) { g.Terms.CountsFinds = counts })
+		b.parcel(order.ParcelInTransit)
+		b.parcel(order.ParcelLost)
+		require.EqualValues(t, 2, b.paid[1])
+		b.parcel(order.ParcelDelivered)
+		b.found(2, AsNew, true)
+		require.EqualValues(t, 2, b.paid[1], "paid once")
+		if counts {
+			require.Equal(t, map[Condition]int64{AsNew: 2}, b.s.Lines[0].Found)
+			require.Zero(t, b.s.Lines[0].Surplus)
+			continue
+		}
+		require.Equal(t, map[Condition]int64{LostOnTheWay: 2}, b.s.Lines[0].Found)
+		require.EqualValues(t, 2, b.s.Lines[0].Surplus, "a history that began before goes on as it began")
+	}
+}

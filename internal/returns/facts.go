@@ -206,7 +206,10 @@ func (s *State) takeInspection(in *Inspection, now time.Time) {
 			continue
 		}
 		given := s.correct(l)
-		n := l.cameAfterAll(found, s.Parcel)
+		var n int64
+		if s.Terms.CountsFinds {
+			n = l.cameAfterAll(found, s.Parcel)
+		}
 		more := min(found.Quantity-n, l.room())
 		l.find(found.Condition, more)
 		n += more

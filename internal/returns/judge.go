@@ -124,6 +124,9 @@ type Terms struct {
 	CreditWithin time.Duration `json:"creditWithin,omitempty"`
 	// Transit is the carrier that answers for what it damages on the way to the customer; nil: the supplier does.
 	Transit *CarrierTerms `json:"transit,omitempty"`
+	// CountsFinds: goods that were lost and come after all count as what they are found to be, also when they were
+	// paid for. Returns that were granted by an older version do not know it and go on as they began.
+	CountsFinds bool `json:"countsFinds,omitempty"`
 }
 
 // Delivered is units of one purchase order line and what is known of them.

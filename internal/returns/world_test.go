@@ -56,7 +56,7 @@ func (w *world) chance(percent int) bool { return w.pick(100) < percent }
 func newWorld(c chooser) *world {
 	w := &world{chooser: c, now: monday, paid: map[int]int64{}, told: map[string]int{}, seen: map[string]int{}}
 	g := Grant{PO: "DLAAAAAAAAAAAAA-1", Credit: w.chance(80), Terms: Terms{
-		Supplier: "acme", Name: "Acme", WindowDays: 30, RestockingBP: int64(w.pick(3) * 500), CreditWithin: 14 * 24 * time.Hour,
+		Supplier: "acme", Name: "Acme", WindowDays: 30, RestockingBP: int64(w.pick(3) * 500), CreditWithin: 14 * 24 * time.Hour, CountsFinds: w.chance(50),
 	}}
 	for i := range 1 + w.pick(3) {
 		g.Lines = append(g.Lines, Line{
