@@ -71,7 +71,12 @@ func (g *gateway) showReturnPage(w http.ResponseWriter, r *http.Request, who gue
 // askOnPage takes the form. What came of it is shown under an address of its own, so that loading that again asks
 // for nothing.
 func (g *gateway) askOnPage(w http.ResponseWriter, r *http.Request, who guest) error {
-	form, err := g.readForm(w, r)
+	leave, err := g.forms.enter(r.Context(), who.key)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	form, err := readForm(w, r)
 	if err != nil {
 		return err
 	}
