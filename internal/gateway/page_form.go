@@ -64,6 +64,10 @@ var (
 		http.StatusTooManyRequests, "One form at a time, please",
 		"Another form for this order is still being sent. Wait a few seconds and load this page again; if your browser asks, let it send the form again.",
 	}
+	errAskedTooMuch = &stop{
+		http.StatusConflict, "Please write to us about this one",
+		"Many returns or pictures of this order have come already, and nothing was sent this time. Reply to our message, and a person looks at it.",
+	}
 	errFormBusy = &stop{
 		http.StatusServiceUnavailable, "Many people are sending pictures right now",
 		"Nothing was sent and nothing is lost. Wait a few seconds and load this page again; if your browser asks, let it send the form again.",
@@ -237,7 +241,7 @@ type wishes struct {
 // understand checks a form against what may be asked for. Whether it is granted is judged later.
 func (f *pageForm) understand(s *returndesk.Sight) wishes {
 	u := wishes{
-		request:  returns.Request{ID: f.request, Resolution: returns.Resolution(f.resolution), Photos: len(f.enclosed.Pictures), By: "customer"},
+		request:  returns.Request{ID: f.request, Resolution: returns.Resolution(f.resolution), Photos: len(f.enclosed.Pictures), By: returndesk.ByCustomer},
 		problems: map[string]string{},
 	}
 	for i := range s.Lines {

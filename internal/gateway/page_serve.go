@@ -16,7 +16,7 @@ import (
 // pageCancel names the one request by which a customer takes a return back: asking again asks nothing new.
 const pageCancel = "page/cancel"
 
-var cancelOfPage = returns.CancelRequest{ID: pageCancel, By: "customer"}
+var cancelOfPage = returns.CancelRequest{ID: pageCancel, By: returndesk.ByCustomer}
 
 // keepTime bounds the transaction that keeps a request and its pictures.
 const keepTime = 15 * time.Second
@@ -99,6 +99,9 @@ func (g *gateway) askOnPage(w http.ResponseWriter, r *http.Request, who guest) e
 		asked.problems["form"] = "You have sent this form before, with other content; what came of that is below. To ask for something else, send this one."
 		writePage(w, http.StatusConflict, d.view(who, form, asked.problems))
 		return nil
+	}
+	if errors.Is(err, returndesk.ErrTooMuch) {
+		return errAskedTooMuch
 	}
 	if err != nil {
 		return err

@@ -31,6 +31,9 @@ var (
 	ErrOtherRequest = errors.New("a request of that id asked for something else")
 )
 
+// ByCustomer is who asks on a return page, with nobody in between.
+const ByCustomer = "customer"
+
 // Desk takes requests.
 type Desk struct {
 	Pool *pgxpool.Pool
@@ -75,7 +78,7 @@ func (d *Desk) Request(ctx context.Context, key order.Key, r returns.Request) (A
 }
 
 // RequestWith is Request with what the customer enclosed: a repeat encloses the same. It is kept only when the
-// request is granted.
+// request is granted. A customer's fails with ErrTooMuch, and leaves nothing, when the order has had too many.
 func (d *Desk) RequestWith(ctx context.Context, key order.Key, r returns.Request, with Enclosed) (Answer, error) {
 	var answer Answer
 	body, err := json.Marshal(r)
@@ -90,6 +93,11 @@ func (d *Desk) RequestWith(ctx context.Context, key order.Key, r returns.Request
 		}
 		if found, err := c.before(ctx, tx, r.ID, hash[:], &answer); found || err != nil {
 			return err
+		}
+		if r.By == ByCustomer {
+			if err := with.within(ctx, tx, key); err != nil {
+				return err
+			}
 		}
 		if err := c.judge(ctx, tx, r, hash[:], d.Now().UTC().Truncate(time.Millisecond), &answer); err != nil || answer.Refused != nil {
 			return err
@@ -117,8 +125,8 @@ type counter struct {
 	arrived    map[unit]time.Time          // when the newest units were delivered
 	taken      map[unit]int64
 	trusted    map[int]trusted // by line
-	returns    map[string]int // RMAs by purchase order
-	refunded   map[int]int64  // units of a line that were refunded, whatever for
+	returns    map[string]int  // RMAs by purchase order
+	refunded   map[int]int64   // units of a line that were refunded, whatever for
 	sold       map[string]bool
 }
 
