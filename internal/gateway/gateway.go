@@ -128,7 +128,7 @@ type gateway struct {
 	keys     *limiter
 	partners *limiter
 	pages    *limiter
-	uploads  chan struct{} // a place for each form that may be read at once
+	forms    *places
 	desk     *returndesk.Desk
 }
 
@@ -140,7 +140,7 @@ func New(c Config) http.Handler {
 	installErrors()
 	g := &gateway{Config: c.withDefaults(), mux: http.NewServeMux()}
 	g.keys, g.partners = newLimiter(g.KeyRate, g.Now), newLimiter(g.PartnerRate, g.Now)
-	g.pages, g.uploads = newLimiter(g.PageRate, g.Now), make(chan struct{}, formsAtOnce)
+	g.pages, g.forms = newLimiter(g.PageRate, g.Now), newPlaces()
 	g.desk = &returndesk.Desk{Pool: g.Database, Now: g.Now, Wake: g.Nudge}
 	g.api = humago.New(g.mux, g.description())
 	g.registerOrders()

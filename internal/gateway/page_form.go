@@ -31,12 +31,14 @@ const (
 	maxParts    = 1100     // parts: two for each of 500 lines, and the others
 	maxNote     = 1000     // characters
 	maxSide     = 20_000   // pixels
-	// formsAtOnce is how many forms one process reads at once; each takes up to maxForm of memory.
-	formsAtOnce = 6
 	// formTime is how long the form may take to come: pictures over a phone's network. formWrite is until
 	// when the answer has to be out.
 	formTime  = 60 * time.Second
 	formWrite = formTime + writeTime
+	// formIdle is how long it may take with nothing come, and formPace, in bytes a second, what buys it more: who
+	// opens a form and sends nothing takes a place for a short time only.
+	formIdle = 10 * time.Second
+	formPace = 16 << 10
 )
 
 // pageForm is a customer's form as it came.
@@ -58,27 +60,53 @@ func newRequestMark() string { return "page-" + rand.Text() }
 var (
 	errFormLarge   = &stop{http.StatusRequestEntityTooLarge, "That was too much at once", "Go back, and send at most 4 pictures of at most 6 MB each."}
 	errFormUnclear = &stop{http.StatusBadRequest, "We could not read that", "Nothing was sent. Go back, load the page again, and fill the form in once more."}
-	errFormBusy    = &stop{
+	errFormTwice   = &stop{
+		http.StatusTooManyRequests, "One form at a time, please",
+		"Another form for this order is still being sent. Wait a few seconds and load this page again; if your browser asks, let it send the form again.",
+	}
+	errAskedTooMuch = &stop{
+		http.StatusConflict, "Please write to us about this one",
+		"Many returns or pictures of this order have come already, and nothing was sent this time. Reply to our message, and a person looks at it.",
+	}
+	errFormBusy = &stop{
 		http.StatusServiceUnavailable, "Many people are sending pictures right now",
 		"Nothing was sent and nothing is lost. Wait a few seconds and load this page again; if your browser asks, let it send the form again.",
 	}
 )
 
-// readForm takes a form in, within limits of time, size and number.
-func (g *gateway) readForm(w http.ResponseWriter, r *http.Request) (*pageForm, error) {
-	select {
-	case g.uploads <- struct{}{}:
-		defer func() { <-g.uploads }()
-	default:
-		return nil, errFormBusy
-	}
+// paced reads a form, whose time runs out sooner the less of it has come.
+type paced struct {
+	from       io.ReadCloser
+	began      time.Time
+	came       int64
+	connection *http.ResponseController
+}
+
+func (p *paced) Read(into []byte) (int, error) {
+	_ = p.connection.SetReadDeadline(p.began.Add(allowance(p.came))) // only a test's connection has no deadline
+	n, err := p.from.Read(into)
+	p.came += int64(n)
+	return n, err
+}
+
+func (p *paced) Close() error { return p.from.Close() }
+
+// allowance is how long a form may take of which so many bytes have come.
+func allowance(came int64) time.Duration {
+	return min(formIdle+time.Duration(came)*time.Second/formPace, formTime)
+}
+
+// readForm takes a form in, within limits of time and size.
+func readForm(w http.ResponseWriter, r *http.Request) (*pageForm, error) {
 	if r.Header.Get("Content-Encoding") != "" {
 		return nil, errFormUnclear
 	}
 	connection, now := http.NewResponseController(w), time.Now()
-	_ = connection.SetReadDeadline(now.Add(formTime)) // only a test's connection has no deadline
 	_ = connection.SetWriteDeadline(now.Add(formWrite))
-	limited := &io.LimitedReader{R: r.Body, N: maxForm + 1}
+	body := &paced{from: r.Body, began: now, connection: connection}
+	// A deadline that passes while the form is judged would end the request.
+	defer func() { _ = connection.SetReadDeadline(now.Add(formWrite)) }()
+	limited := &io.LimitedReader{R: body, N: maxForm + 1}
 	r.Body = struct {
 		io.Reader
 		io.Closer
@@ -213,7 +241,7 @@ type wishes struct {
 // understand checks a form against what may be asked for. Whether it is granted is judged later.
 func (f *pageForm) understand(s *returndesk.Sight) wishes {
 	u := wishes{
-		request:  returns.Request{ID: f.request, Resolution: returns.Resolution(f.resolution), Photos: len(f.enclosed.Pictures), By: "customer"},
+		request:  returns.Request{ID: f.request, Resolution: returns.Resolution(f.resolution), Photos: len(f.enclosed.Pictures), By: returndesk.ByCustomer},
 		problems: map[string]string{},
 	}
 	for i := range s.Lines {

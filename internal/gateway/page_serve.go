@@ -16,7 +16,7 @@ import (
 // pageCancel names the one request by which a customer takes a return back: asking again asks nothing new.
 const pageCancel = "page/cancel"
 
-var cancelOfPage = returns.CancelRequest{ID: pageCancel, By: "customer"}
+var cancelOfPage = returns.CancelRequest{ID: pageCancel, By: returndesk.ByCustomer}
 
 // keepTime bounds the transaction that keeps a request and its pictures.
 const keepTime = 15 * time.Second
@@ -71,7 +71,12 @@ func (g *gateway) showReturnPage(w http.ResponseWriter, r *http.Request, who gue
 // askOnPage takes the form. What came of it is shown under an address of its own, so that loading that again asks
 // for nothing.
 func (g *gateway) askOnPage(w http.ResponseWriter, r *http.Request, who guest) error {
-	form, err := g.readForm(w, r)
+	leave, err := g.forms.enter(r.Context(), who.key)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	form, err := readForm(w, r)
 	if err != nil {
 		return err
 	}
@@ -94,6 +99,9 @@ func (g *gateway) askOnPage(w http.ResponseWriter, r *http.Request, who guest) e
 		asked.problems["form"] = "You have sent this form before, with other content; what came of that is below. To ask for something else, send this one."
 		writePage(w, http.StatusConflict, d.view(who, form, asked.problems))
 		return nil
+	}
+	if errors.Is(err, returndesk.ErrTooMuch) {
+		return errAskedTooMuch
 	}
 	if err != nil {
 		return err

@@ -56,6 +56,7 @@ func (c *counter) queueReturns(b *pgx.Batch) {
 		_, err := pgx.ForEachRow(rows, []any{&u.po, &u.line, &n}, func() error { c.taken[u] = n; return nil })
 		return err
 	})
+	c.queueTrusted(b)
 	b.Queue(`SELECT po_number, count(*)::int FROM returns WHERE order_key = $1 GROUP BY po_number`, c.key.String()).Query(func(rows pgx.Rows) error {
 		var po string
 		var n int
@@ -153,14 +154,6 @@ func (c *counter) prices() (map[int]int64, error) {
 		prices[l.Line] = (priced.Total() + l.Quantity - 1) / l.Quantity
 	}
 	return prices, nil
-}
-
-// value is what the customer paid for a grant.
-func value(g returns.Grant, prices map[int]int64) (sum int64) {
-	for _, l := range g.Lines {
-		sum += prices[l.Line] * l.Quantity
-	}
-	return sum
 }
 
 // policy picks what decides about this order's returns.

@@ -31,6 +31,9 @@ var (
 	ErrOtherRequest = errors.New("a request of that id asked for something else")
 )
 
+// ByCustomer is who asks on a return page, with nobody in between.
+const ByCustomer = "customer"
+
 // Desk takes requests.
 type Desk struct {
 	Pool *pgxpool.Pool
@@ -75,7 +78,7 @@ func (d *Desk) Request(ctx context.Context, key order.Key, r returns.Request) (A
 }
 
 // RequestWith is Request with what the customer enclosed: a repeat encloses the same. It is kept only when the
-// request is granted.
+// request is granted. A customer's fails with ErrTooMuch, and leaves nothing, when the order has had too many.
 func (d *Desk) RequestWith(ctx context.Context, key order.Key, r returns.Request, with Enclosed) (Answer, error) {
 	var answer Answer
 	body, err := json.Marshal(r)
@@ -90,6 +93,11 @@ func (d *Desk) RequestWith(ctx context.Context, key order.Key, r returns.Request
 		}
 		if found, err := c.before(ctx, tx, r.ID, hash[:], &answer); found || err != nil {
 			return err
+		}
+		if r.By == ByCustomer {
+			if err := with.within(ctx, tx, key); err != nil {
+				return err
+			}
 		}
 		if err := c.judge(ctx, tx, r, hash[:], d.Now().UTC().Truncate(time.Millisecond), &answer); err != nil || answer.Refused != nil {
 			return err
@@ -116,8 +124,9 @@ type counter struct {
 	categories map[int]string              // by line; empty: of none
 	arrived    map[unit]time.Time          // when the newest units were delivered
 	taken      map[unit]int64
-	returns    map[string]int // RMAs by purchase order
-	refunded   map[int]int64  // units of a line that were refunded, whatever for
+	trusted    map[int]trusted // by line
+	returns    map[string]int  // RMAs by purchase order
+	refunded   map[int]int64   // units of a line that were refunded, whatever for
 	sold       map[string]bool
 }
 
@@ -135,7 +144,7 @@ func open(ctx context.Context, tx pgx.Tx, key order.Key) (*counter, error) {
 func enter(ctx context.Context, tx pgx.Tx, key order.Key, statement string) (*counter, error) {
 	c := &counter{
 		key: key, suppliers: map[string]catalog.Supplier{}, transit: map[string]*catalog.Carrier{}, categories: map[int]string{},
-		arrived: map[unit]time.Time{}, taken: map[unit]int64{}, returns: map[string]int{},
+		arrived: map[unit]time.Time{}, taken: map[unit]int64{}, trusted: map[int]trusted{}, returns: map[string]int{},
 		refunded: map[int]int64{}, sold: map[string]bool{},
 	}
 	err := tx.QueryRow(ctx, statement, key.String()).Scan(&c.document, &c.shop)
@@ -178,6 +187,9 @@ func (c *counter) judge(ctx context.Context, tx pgx.Tx, r returns.Request, hash 
 		return err
 	}
 	policy := c.policy()
+	if policy.Before, err = c.trust(prices); err != nil {
+		return err
+	}
 	grants, refusal := returns.Judge(r, policy, c.delivered(), prices, now)
 	if refusal == nil && r.Resolution == returns.Exchange {
 		if refusal, err = c.priceExchange(ctx, tx, r, grants); err != nil {
@@ -199,7 +211,11 @@ func (c *counter) judge(ctx context.Context, tx pgx.Tx, r returns.Request, hash 
 	}
 	for _, g := range grants {
 		c.returns[g.PO]++
-		s := returns.New(c.key, returns.Number(g.PO, c.returns[g.PO]), c.document.Currency, g, policy, r, value(g, prices), now)
+		value, err := g.Value(prices)
+		if err != nil {
+			return fmt.Errorf("value what comes back of %s: %w", g.PO, err)
+		}
+		s := returns.New(c.key, returns.Number(g.PO, c.returns[g.PO]), c.document.Currency, g, policy, r, value, now)
 		states = append(states, s)
 		granted := Granted{RMA: s.RMA, Keep: s.Keep, SendBy: s.SendBy}
 		for i := range s.Lines {

@@ -42,6 +42,34 @@ func (e *Enclosed) after(request []byte) []byte {
 	return request
 }
 
+// What customers may have granted and kept of one order by themselves. Who cancels and asks again makes a label, mails
+// and pictures each time.
+const (
+	mostGranted  = 20
+	mostPictures = 60 << 20 // bytes
+)
+
+// ErrTooMuch: customers have had so much of an order that a person looks at what else they want.
+var ErrTooMuch = errors.New("too many returns were asked for of this order")
+
+// within checks that a customer's request is not one too many. It is called with the order locked.
+func (e *Enclosed) within(ctx context.Context, tx pgx.Tx, key order.Key) error {
+	var granted, kept int64
+	err := tx.QueryRow(ctx, `SELECT (SELECT count(DISTINCT request) FROM returns WHERE order_key = $1),
+		(SELECT coalesce(sum(octet_length(body)), 0)::bigint FROM return_pictures WHERE order_key = $1)`, key.String()).Scan(&granted, &kept)
+	if err != nil {
+		return fmt.Errorf("count what was granted: %w", err)
+	}
+	var come int64
+	for i := range e.Pictures {
+		come += int64(len(e.Pictures[i].Body))
+	}
+	if granted >= mostGranted || come > 0 && kept+come > mostPictures {
+		return ErrTooMuch
+	}
+	return nil
+}
+
 func (e *Enclosed) store(ctx context.Context, tx pgx.Tx, key order.Key, request string) error {
 	if e.Note == "" && len(e.Pictures) == 0 {
 		return nil

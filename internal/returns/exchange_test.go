@@ -188,10 +188,13 @@ func TestWhatWasPaidForAnExchangeGoesBackWhenThereIsNone(t *testing.T) {
 
 func TestAnExchangeAtTheScanWaitsForNoInspection(t *testing.T) {
 	t.Parallel()
-	p := Policy{SendWithin: 14 * day, InspectWithin: 3 * day, ExchangeAtScan: true}
-	s := New(order.Key{Storefront: "shop", Order: "1"}, "P-1-R1", "EUR", swap(2, nil), p, Request{By: "customer", Resolution: Exchange}, 99_999, monday)
-	require.True(t, s.Instant, "whatever the goods are worth: the customer gets goods, not money")
-	p.ExchangeAtScan = false
-	s = New(order.Key{Storefront: "shop", Order: "1"}, "P-1-R1", "EUR", swap(2, nil), p, Request{By: "customer", Resolution: Exchange}, 0, monday)
-	require.False(t, s.Instant)
+	p, wanted := Policy{WindowDays: 30, Outcomes: []Resolution{Exchange}, ExchangeAtScan: true}, asks(2, WrongSize)
+	wanted.Resolution = Exchange
+	for _, atScan := range []bool{true, false} {
+		p.ExchangeAtScan = atScan
+		grants, refusal := Judge(wanted, p, []Delivered{mug("P-1", 2, monday)}, map[int]int64{1: 99_999}, monday)
+		require.Nil(t, refusal)
+		s := New(testKey, "P-1-R1", "EUR", grants[0], p, wanted, 0, monday)
+		require.Equal(t, atScan, s.Instant, "whatever the goods are worth: the customer gets goods, not money")
+	}
 }

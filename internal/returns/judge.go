@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/order"
 )
 
@@ -96,9 +95,11 @@ type Policy struct {
 	// CustomerPaysShipping: ReturnShipping is kept of a refund when nothing was wrong.
 	CustomerPaysShipping bool
 	ReturnShipping       int64
-	// InstantUpTo: a refund up to this is made when the carrier has the parcel. KeepUpTo: goods up to
-	// this value, with which something is wrong, need not come back.
+	// InstantUpTo: refunds up to this are made when the carrier has the parcel. KeepUpTo: goods up to
+	// this value, with which something is wrong, need not come back. Both are for all returns of one order together:
+	// who asks for one unit at a time gets no more. Before is what of them its earlier returns have had.
 	InstantUpTo, KeepUpTo int64
+	Before                Trust
 	// PhotosForFault: a fault is believed with a picture.
 	PhotosForFault bool
 	// LostUpTo: a parcel that the carrier lost is paid for up to this without a person; 0: whatever it is worth.
@@ -187,8 +188,9 @@ type Grant struct {
 	PO    string
 	Terms Terms
 	Lines []Line
-	// Keep: the customer keeps the goods and is refunded.
-	Keep bool
+	// Keep: the customer keeps the goods and is refunded. Instant: the customer's part is due when the carrier has
+	// the parcel.
+	Keep, Instant bool
 	// Credit: the supplier owes a credit once it has the goods; false: its terms cover none of them.
 	Credit bool
 	// Supplement is what the customer paid in addition for the exchange, in minor units.
@@ -222,11 +224,13 @@ func Judge(r Request, p Policy, delivered []Delivered, prices map[int]int64, now
 		grants = allot(grants, wanted, left)
 	}
 	for i := range grants {
-		g := &grants[i]
-		g.cover(left, now)
-		g.Keep = g.keepable(p, prices)
+		grants[i].cover(left, now)
 	}
 	slices.SortStableFunc(grants, func(a, b Grant) int { return strings.Compare(a.PO, b.PO) })
+	before := p.Before
+	for i := range grants {
+		before = grants[i].trust(r.Resolution, p, before, prices)
+	}
 	return grants, nil
 }
 
@@ -315,24 +319,6 @@ func allot(grants []Grant, wanted RequestedLine, delivered []Delivered) []Grant 
 		})
 	}
 	return grants
-}
-
-// keepable: something is wrong with all of it, and it is worth less than sending it back.
-func (g *Grant) keepable(p Policy, prices map[int]int64) bool {
-	var value int64
-	for _, l := range g.Lines {
-		if !l.Reason.Fault() {
-			return false
-		}
-		price, err := money.MulMinor(prices[l.Line], l.Quantity)
-		if err == nil {
-			value, err = money.AddMinor(value, price)
-		}
-		if err != nil {
-			return false
-		}
-	}
-	return value <= p.KeepUpTo
 }
 
 // Number derives an RMA's number from its purchase order: the n-th return of its goods, from 1.

@@ -151,7 +151,7 @@ func TestAParcelThatTheCarrierLosesIsPaidAndOwedByNobody(t *testing.T) {
 
 func TestASmallRefundIsMadeWhenTheCarrierHasTheParcel(t *testing.T) {
 	t.Parallel()
-	b := granted(t, ChangedMind, func(p *Policy, _ *Grant) { p.InstantUpTo = 2800 })
+	b := granted(t, ChangedMind, func(_ *Policy, g *Grant) { g.Instant = true })
 	require.Zero(t, b.s.Paid)
 	b.parcel(order.ParcelInTransit)
 	require.EqualValues(t, 2, b.paid[1])

@@ -264,7 +264,7 @@ type Notice struct {
 func New(key order.Key, rma, currency string, g Grant, p Policy, r Request, value int64, now time.Time) State {
 	s := State{
 		Key: key, RMA: rma, PO: g.PO, Currency: currency, Terms: g.Terms, Resolution: r.Resolution, Lines: g.Lines,
-		Keep: g.Keep, Covered: g.Credit, Credit: g.Credit, Instant: !g.Keep && p.instant(r.Resolution, value),
+		Keep: g.Keep, Covered: g.Credit, Credit: g.Credit, Instant: g.Instant,
 		Fees:       Fees{RestockingBP: p.RestockingBP, OpenedBP: p.OpenedBP},
 		Supplement: g.Supplement, Waived: g.Waived,
 		OpenedAt: now, SendBy: now.Add(p.SendWithin), InspectWithin: p.InspectWithin,
@@ -290,14 +290,6 @@ func New(key order.Key, rma, currency string, g Grant, p Policy, r Request, valu
 	s.tell(now, "Return granted by request of %s: %s", r.By, s.Goods())
 	s.Unrecorded = true
 	return s
-}
-
-// instant: the customer gets its part when the carrier has the parcel.
-func (p *Policy) instant(wanted Resolution, value int64) bool {
-	if wanted == Exchange {
-		return p.ExchangeAtScan
-	}
-	return value <= p.InstantUpTo
 }
 
 // Goods names what comes back.

@@ -71,11 +71,13 @@ func newWorld(c chooser) *world {
 	}
 	p := Policy{
 		SendWithin: 14 * 24 * time.Hour, InspectWithin: 3 * 24 * time.Hour, RestockingBP: int64(w.pick(2) * 1000), OpenedBP: int64(w.pick(2) * 2000),
-		CustomerPaysShipping: w.chance(30), ReturnShipping: 490, InstantUpTo: int64(w.pick(2) * 1000),
+		CustomerPaysShipping: w.chance(30), ReturnShipping: 490,
 	}
+	g.Instant = !g.Keep && w.pick(2) > 0
 	resolution := Resolutions[max(w.pick(5)-2, 0)]
 	if resolution == Exchange {
 		g.Supplement, p.ExchangeAtScan = int64(w.pick(2)*300), w.chance(50)
+		g.Instant = !g.Keep && p.ExchangeAtScan
 	}
 	w.s = New(order.Key{Storefront: "shop", Order: "1"}, Number(g.PO, 1), "EUR", g, p, Request{By: "support", Resolution: resolution}, 500, w.now)
 	return w

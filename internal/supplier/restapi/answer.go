@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/dropline/dropline/internal/order"
@@ -97,6 +98,7 @@ func receipt(w wire.Receipt, number string) (supplier.Receipt, error) {
 	if w.ReceivedAt.Before(earliest) || w.ReceivedAt.After(latest) {
 		return supplier.Receipt{}, broken("received_at", "the time of receipt")
 	}
+	w.Reference = strings.TrimSpace(w.Reference)
 	if w.Reference != "" && !referenceShape.MatchString(w.Reference) {
 		return supplier.Receipt{}, broken("reference", "at most 64 letters, digits and punctuation")
 	}

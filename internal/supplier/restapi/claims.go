@@ -3,6 +3,7 @@ package restapi
 import (
 	"fmt"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/dropline/dropline/internal/claims"
@@ -43,6 +44,7 @@ func claimAnswer(w wire.ClaimAnswered, reference time.Time) (*ClaimSaid, error) 
 }
 
 func claimCredit(w wire.CreditMemo, reference time.Time) (*ClaimSaid, error) {
+	w.Number, w.Invoice = strings.TrimSpace(w.Number), strings.TrimSpace(w.Invoice)
 	switch {
 	case w.RMA != "" || w.Claim != "" && w.Invoice != "":
 		return nil, broken("claim", "one of rma, claim and invoice")

@@ -29,8 +29,9 @@ var (
 
 	documentShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$`)
 	// 22 characters is what X12 BEG03 holds.
-	numberShape    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,21}$`)
-	referenceShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9 ._:/#-]{0,63}$`)
+	numberShape = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,21}$`)
+	// A space at the end is none of a number: files and mails come without it, and what comes by both counts once.
+	referenceShape = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9 ._:/#-]{0,62}[A-Za-z0-9._:/#-])?$`)
 	carrierShape   = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,31}$`)
 	trackingShape  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{3,63}$`)
 )
@@ -137,6 +138,7 @@ func ackLine(member string, w wire.AckLine, currency string, reference time.Time
 	switch line.Status {
 	case order.AckAccepted, order.AckBackordered, order.AckRejected, order.AckOnHold:
 	case order.AckSubstitutionOffered:
+		w.SupplierSKU = strings.TrimSpace(w.SupplierSKU)
 		if !referenceShape.MatchString(w.SupplierSKU) {
 			return line, broken(member+".supplier_sku", "the article offered instead")
 		}
@@ -207,6 +209,7 @@ func cancelAnswer(w wire.CancellationAnswered, document string, reference time.T
 }
 
 func invoice(w wire.Invoice, document string, reference time.Time) (*supplier.Invoice, error) {
+	w.Number, w.Corrects = strings.TrimSpace(w.Number), strings.TrimSpace(w.Corrects)
 	bill := &supplier.Invoice{Document: document, PO: w.PO, Number: w.Number, At: w.At.UTC(), Currency: w.Currency}
 	if err := checkPO(w.PO); err != nil {
 		return nil, err

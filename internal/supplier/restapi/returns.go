@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dropline/dropline/internal/returns"
@@ -137,6 +138,7 @@ func inspection(w wire.ReturnInspected, document string, reference time.Time) (*
 }
 
 func creditMemo(w wire.CreditMemo, document string, reference time.Time) (*returns.Fact, error) {
+	w.Number = strings.TrimSpace(w.Number)
 	if err := checkRMA(w.RMA); err != nil {
 		return nil, err
 	}
