@@ -148,6 +148,7 @@ func New(c Config) http.Handler {
 	g.registerReturns()
 	g.registerOrderPayments()
 	g.registerClaims()
+	g.registerPayables()
 	g.registerReturnPages()
 	g.registerWebhooks()
 	g.registerPaymentWebhooks()

@@ -164,3 +164,34 @@ func keepReversal(ctx context.Context, tx pgx.Tx, r ledger.Remitted, orderKey, k
 	_, err = tx.Exec(ctx, `INSERT INTO ledger_reversals (order_key, key, reason, by) VALUES ($1, $2, $3, $4)`, orderKey, key, strings.TrimSpace(reason), by)
 	return err
 }
+
+// paid reads what suppliers were paid for the order's goods.
+func (f *follower) paid(ctx context.Context, q querier) error {
+	rows, err := q.Query(ctx, `SELECT t.key, e.account, e.currency, e.minor, coalesce(l.invoice, l.credit, ''), coalesce(l.reference, '')
+		FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id AND e.account = 'bank'
+		LEFT JOIN remittance_lines l ON l.supplier = split_part(regexp_replace(t.key, '^reversal\|', ''), '|', 2)
+			AND l.payment = split_part(regexp_replace(t.key, '^reversal\|', ''), '|', 3)
+		WHERE t.order_key = $1 AND t.key ~ '^(reversal\|)?supplier_(paid|set_off)\|' ORDER BY t.id`, f.trail.Order)
+	if err != nil {
+		return err
+	}
+	var t ledger.Transaction
+	var e ledger.Entry
+	var number, reference string
+	sums := map[string]int64{}
+	_, err = pgx.ForEachRow(rows, []any{&t.Key, &e.Account, &e.Currency, &e.Minor, &number, &reference}, func() error {
+		t.Entries = []ledger.Entry{e}
+		r, _ := ledger.RemittedBy(t)
+		what := "paid to " + r.Supplier + " by " + reference
+		if r.SetOff {
+			what = "set off against " + r.Supplier + " in " + reference
+		}
+		if r.Reversal {
+			what = "reversed: " + what
+		}
+		sums[r.Currency] += r.Minor
+		f.trail.Paid = append(f.trail.Paid, TrailStep{What: what, Reference: number, Currency: r.Currency, Minor: r.Minor, Sum: sums[r.Currency]})
+		return nil
+	})
+	return err
+}
