@@ -175,10 +175,10 @@ var breakages = map[string]string{
 		UPDATE parcels SET milestone_at = now() - interval '1 day' WHERE order_key = 'demo/smooth'`,
 	"no credit is more than what it was given for": pursued + `INSERT INTO claim_credits (supplier, number, order_key, pursuit, currency, minor, given_at)
 		SELECT supplier, 'CM', order_key, id, currency, 5, '2020-01-01' FROM pursuits`,
-	"each line of a payment to a supplier is posted once": remittedOnce + `UPDATE remittance_lines SET minor = 840`,
-	"each payment to a supplier is the sum of its lines":  remittedOnce + `UPDATE remittances SET total = 841`,
-	"no invoice is paid beyond what it asks for":          remittedOnce + `UPDATE supplier_invoices SET total = 839`,
-	"no claim is overdue": `UPDATE claims SET due_at = now() - interval '1 day'`,
+	"each line of a payment to a supplier is posted once":               remittedOnce + `UPDATE remittance_lines SET minor = 840`,
+	"each payment to a supplier is the sum of its lines":                remittedOnce + `UPDATE remittances SET total = 841`,
+	"no invoice is paid beyond what it asks for":                        remittedOnce + `UPDATE supplier_invoices SET total = 839`,
+	"no claim is overdue":                                               `UPDATE claims SET due_at = now() - interval '1 day'`,
 	"the accounts of closed orders are zero or covered by named claims": `DELETE FROM claims WHERE order_key = 'demo/smooth'`,
 	"our books and those of partners agree": `WITH r AS (INSERT INTO reconciliation_runs (from_day, until_day) VALUES ('2026-03-01', '2026-03-02') RETURNING id)
 		INSERT INTO reconciliation_differences (key, book, what, cause, subject, currency, at, first_run, last_run)
