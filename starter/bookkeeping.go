@@ -18,7 +18,7 @@ import (
 
 // bookkeeping is what is asked of the ledger of all orders.
 func (p *program) bookkeeping() []*cobra.Command {
-	return []*cobra.Command{p.trialBalance(), p.exportLedger(), p.closePeriod(), p.periods()}
+	return []*cobra.Command{p.trialBalance(), p.exportLedger(), p.closePeriod(), p.periods(), p.reversePosting()}
 }
 
 // day reads a date; empty is today (UTC).
@@ -159,8 +159,9 @@ func (p *program) closePeriod() *cobra.Command {
 	c := &cobra.Command{
 		Use: "close", Short: "Fix the ledger up to the end of a day, for good",
 		Long: `close hands everything up to the end of a day (UTC) over to the bookkeeper: the database refuses any
-posting dated so from then on, and the trial balance of the moment is kept. It cannot be undone; what
-turns out to be wrong is corrected by a reversal on a later day.`,
+posting dated so from then on, and the trial balance of the moment is kept. It cannot be undone; what turns out
+to be wrong is corrected on a later day: a payment to a supplier by starter ledger reverse, a claim by starter claim
+settle, an invoice by the supplier's correction or credit memo.`,
 		Example: "  starter ledger close --through 2026-01-31 --by bookkeeping",
 		Args:    exactly(),
 		RunE: func(c *cobra.Command, _ []string) error {

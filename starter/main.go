@@ -129,7 +129,8 @@ the database that DATABASE_URL names, or, with --url and --key, through a gatewa
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef(c, "%w", err) })
 	root.AddCommand(
 		p.serve(), p.migrate(), p.catalog(),
-		p.submit(), p.show(), p.list(), p.cancel(), p.review(), p.resolve(), p.comebacks(), p.payments(), p.refunds(), p.claimed(), p.invoices(), p.credits(), p.mail(), p.revive(),
+		p.submit(), p.show(), p.list(), p.cancel(), p.review(), p.resolve(), p.comebacks(), p.payments(), p.refunds(), p.claimed(), p.invoices(),
+		p.credits(), p.suppliers(), p.mail(), p.revive(),
 		p.explain(), p.ledger(), p.reconciliation(), p.inbox(), p.outbox(), p.keys(), p.config(), p.audit(),
 	)
 	return root

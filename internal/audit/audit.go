@@ -198,7 +198,7 @@ func Checks() []string {
 }
 
 // statements are all checks that the database makes by itself.
-var statements = joined(goods, money, owed, comebacks, tills, messages, progress, private)
+var statements = joined(goods, money, owed, remitted, comebacks, tills, messages, progress, private)
 
 func joined(tables ...[]statement) []statement {
 	var all []statement

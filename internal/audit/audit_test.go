@@ -177,7 +177,10 @@ var breakages = map[string]string{
 		UPDATE parcels SET milestone_at = now() - interval '1 day' WHERE order_key = 'demo/smooth'`,
 	"no credit is more than what it was given for": pursued + `INSERT INTO claim_credits (supplier, number, order_key, pursuit, currency, minor, given_at)
 		SELECT supplier, 'CM', order_key, id, currency, 5, '2020-01-01' FROM pursuits`,
-	"no claim is overdue": `UPDATE claims SET due_at = now() - interval '1 day'`,
+	"each line of a payment to a supplier is posted once":               remittedOnce + `UPDATE remittance_lines SET minor = 840`,
+	"each payment to a supplier is the sum of its lines":                remittedOnce + `UPDATE remittances SET total = 841`,
+	"no invoice is paid beyond what it asks for":                        remittedOnce + `UPDATE supplier_invoices SET total = 839`,
+	"no claim is overdue":                                               `UPDATE claims SET due_at = now() - interval '1 day'`,
 	"the accounts of closed orders are zero or covered by named claims": `DELETE FROM claims WHERE order_key = 'demo/smooth'`,
 	"our books and those of partners agree": `WITH r AS (INSERT INTO reconciliation_runs (from_day, until_day) VALUES ('2026-03-01', '2026-03-02') RETURNING id)
 		INSERT INTO reconciliation_differences (key, book, what, cause, subject, currency, at, first_run, last_run)
@@ -235,6 +238,11 @@ var breakages = map[string]string{
 // invoice gives the settled order an invoice.
 const invoice = `INSERT INTO supplier_invoices (supplier, invoice, po_number, order_key, currency, total, document, invoiced_at)
 	SELECT supplier, 'I-1', number, order_key, currency, 840, '{"Lines": [{"Line": 1}]}', now() FROM purchase_orders WHERE order_key = 'demo/smooth';`
+
+// remittedOnce pays that invoice, but for the posting.
+const remittedOnce = invoice + `INSERT INTO remittances (supplier, reference, paid_on, currency, total, content, by)
+		SELECT supplier, 'REM', '2026-03-14', currency, 840, '', 'k' FROM supplier_invoices;
+	INSERT INTO remittance_lines (supplier, reference, n, payment, invoice, minor) SELECT supplier, 'REM', 1, 'REM:1', 'I-1', 840 FROM remittances;`
 
 // till gives the settled order a payment at a provider.
 const till = `INSERT INTO payments (order_key, storefront, reference, standing, stage, state)

@@ -149,6 +149,7 @@ func New(c Config) http.Handler {
 	g.registerOrderPayments()
 	g.registerOrderRefunds()
 	g.registerClaims()
+	g.registerPayables()
 	g.registerReturnPages()
 	g.registerWebhooks()
 	g.registerPaymentWebhooks()

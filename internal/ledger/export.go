@@ -65,8 +65,8 @@ func (e *csvExporter) Write(p Posted) error {
 			debit, credit = "", amount
 		}
 		err = e.csv.Write([]string{
-			fmt.Sprint(p.Number), p.At.UTC().Format(time.RFC3339), cell(p.Order), cell(p.Key), cell(p.Kind), cell(p.Memo),
-			cell(string(entry.Account)), string(entry.Account.Type()), entry.Currency, debit, credit,
+			fmt.Sprint(p.Number), p.At.UTC().Format(time.RFC3339), Cell(p.Order), Cell(p.Key), Cell(p.Kind), Cell(p.Memo),
+			Cell(string(entry.Account)), string(entry.Account.Type()), entry.Currency, debit, credit,
 		})
 		if err != nil {
 			return fmt.Errorf("export %s: %w", p.Key, err)
@@ -80,9 +80,9 @@ func (e *csvExporter) Close() error {
 	return e.csv.Error()
 }
 
-// cell keeps a spreadsheet from taking text for a formula (OWASP, CSV injection): a storefront chooses
+// Cell keeps a spreadsheet from taking text for a formula (OWASP, CSV injection): a storefront chooses
 // its order ids. Full-width forms count, since some spreadsheets fold them.
-func cell(text string) string {
+func Cell(text string) string {
 	if first := []rune(text + " ")[0]; strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
 		return "'" + text
 	}

@@ -46,8 +46,62 @@ func TestEachFactPostsItsEntries(t *testing.T) {
 	check("duplicate_absorbed|po1|s2: losses +60 supplier_payable:acme -60", tx, err)
 	tx, err = ledger.ReturnLabelBought("rma1", "parcelco", eur(6))
 	check("return_label|rma1: return_shipping +6 bank -6", tx, err)
-	tx, err = ledger.SupplierPaid("p1", "acme", eur(60))
-	check("supplier_paid|acme|p1: supplier_payable:acme +60 bank -60", tx, err)
+	owed := ledger.Claim{
+		Key: "due/inv1", Kind: ledger.ClaimInvoiceDue, Account: ledger.SupplierPayable("acme"), Currency: "EUR", Minor: -60, Owner: "buying", Due: due,
+	}
+	tx, left, err := ledger.SupplierPaid("p1", owed, 45)
+	check("supplier_paid|acme|p1|due/inv1: supplier_payable:acme +45 bank -45", tx, err)
+	require.EqualValues(t, -15, left)
+	given := owed
+	given.Key, given.Kind, given.Minor = "credit/cm1", ledger.ClaimCreditMemo, 20
+	tx, left, err = ledger.SupplierSetOff("p1", given, 20)
+	check("supplier_set_off|acme|p1|credit/cm1: bank +20 supplier_payable:acme -20", tx, err)
+	require.Zero(t, left)
+}
+
+func TestNoMoreIsPaidOrSetOffThanAClaimNames(t *testing.T) {
+	t.Parallel()
+	claim := func(kind ledger.ClaimKind, minor int64) ledger.Claim {
+		return ledger.Claim{Key: "k", Kind: kind, Account: ledger.SupplierPayable("acme"), Currency: "EUR", Minor: minor, Owner: "buying", Due: due}
+	}
+	for _, test := range []struct {
+		do    func(string, ledger.Claim, int64) (ledger.Transaction, int64, error)
+		claim ledger.Claim
+		minor int64
+		want  error
+	}{
+		{ledger.SupplierPaid, claim(ledger.ClaimInvoiceDue, -60), 61, ledger.ErrClaim},
+		{ledger.SupplierPaid, claim(ledger.ClaimInvoiceDue, -60), -1, ledger.ErrAmount},
+		{ledger.SupplierPaid, claim(ledger.ClaimInvoiceDue, -60), 0, ledger.ErrNothingToPost},
+		{ledger.SupplierPaid, claim(ledger.ClaimInvoiceMissing, -60), 60, ledger.ErrClaim},
+		{ledger.SupplierPaid, claim(ledger.ClaimInvoiceDue, 60), 60, ledger.ErrClaim},
+		{ledger.SupplierSetOff, claim(ledger.ClaimCreditMemo, 60), 61, ledger.ErrClaim},
+		{ledger.SupplierSetOff, claim(ledger.ClaimInvoiceDue, -60), 60, ledger.ErrClaim},
+	} {
+		_, _, err := test.do("p1", test.claim, test.minor)
+		require.ErrorIs(t, err, test.want, "%v %d", test.claim, test.minor)
+	}
+}
+
+func TestARemittancesPostingTellsWhatItMoved(t *testing.T) {
+	t.Parallel()
+	given := ledger.Claim{Key: "return/R1/credit#2", Kind: ledger.ClaimCreditMemo, Account: ledger.SupplierPayable("acme"), Currency: "EUR", Minor: 20, Owner: "buying", Due: due}
+	tx, _, err := ledger.SupplierSetOff("REM:1", given, 15)
+	require.NoError(t, err)
+	want := ledger.Remitted{Supplier: "acme", Payment: "REM:1", Claim: "return/R1/credit#2", Minor: -15, Currency: "EUR", SetOff: true}
+	got, is := ledger.RemittedBy(tx)
+	require.True(t, is)
+	require.Equal(t, want, got)
+	undone, err := ledger.Reversal(tx)
+	require.NoError(t, err)
+	want.Minor, want.Reversal = 15, true
+	got, is = ledger.RemittedBy(undone)
+	require.True(t, is)
+	require.Equal(t, want, got)
+	other, err := ledger.SupplierAccrued("P-1", "1", "acme", eur(60))
+	require.NoError(t, err)
+	_, is = ledger.RemittedBy(other)
+	require.False(t, is)
 }
 
 func TestClaimsAreTakenFromWhatTheyMakeGood(t *testing.T) {

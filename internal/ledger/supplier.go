@@ -23,13 +23,6 @@ func DuplicateShipmentAbsorbed(po, shipment, supplierID string, cost money.Money
 		move(cost.Minor, Losses, SupplierPayable(supplierID)).done()
 }
 
-// SupplierPaid records a payment to a supplier.
-func SupplierPaid(paymentKey, supplierID string, amount money.Money) (Transaction, error) {
-	memo := "Payment " + paymentKey + " to supplier " + supplierID
-	return post("supplier_paid", memo, amount.Currency, supplierID, paymentKey).
-		move(amount.Minor, SupplierPayable(supplierID), Bank).done()
-}
-
 // Invoice is a supplier's invoice beside what was accrued for the shipments it covers.
 type Invoice struct {
 	Key        string // the invoice number, unique per supplier

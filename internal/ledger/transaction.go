@@ -97,12 +97,17 @@ func checkMemo(memo string) error {
 	return nil
 }
 
+const kindReversal = "reversal"
+
+// ReversalKey is the key of the posting that undoes another.
+func ReversalKey(key string) string { return kindReversal + keySeparator + key }
+
 // Reversal undoes a transaction posted in error, entry by entry, under its own key. The
 // original stays: the ledger is append-only.
 func Reversal(t Transaction) (Transaction, error) {
 	reversal := Transaction{
-		Key:     "reversal" + keySeparator + t.Key,
-		Kind:    "reversal",
+		Key:     ReversalKey(t.Key),
+		Kind:    kindReversal,
 		Memo:    "Reversal of " + t.Key,
 		Entries: slices.Clone(t.Entries),
 	}

@@ -31,6 +31,8 @@ type Trail struct {
 	Off   int64       `json:"off"`
 	// Costs is what the goods cost, what suppliers gave back and what they still owe.
 	Costs []TrailStep `json:"costs"`
+	// Paid is what suppliers were paid and what was set off, as it was posted; Sum is of one currency.
+	Paid []TrailStep `json:"paid,omitempty"`
 	// Exchanges are the orders that goods of this one were exchanged by.
 	Exchanges []string `json:"exchanges,omitempty"`
 }
@@ -56,6 +58,9 @@ func Follow(ctx context.Context, q querier, orderKey string) (*Trail, error) {
 	}
 	if err == nil {
 		err = f.costs(ctx, q)
+	}
+	if err == nil {
+		err = f.paid(ctx, q)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("follow the money of order %s: %w", orderKey, err)

@@ -102,16 +102,8 @@ func (b *Book) followed(c ReturnCredit, base, word string) (sum int64) {
 // nameCredit names what credit memos gave and no payment has taken into account yet: so much less is owed
 // to the supplier than its invoices say.
 func (b *Book) nameCredit(c ReturnCredit, base string) error {
-	given := c.Got
-	for i := range b.claims {
-		row := &b.claims[i]
-		mine := row.Key == base || strings.HasPrefix(row.Key, base+"#")
-		if mine && !row.open && row.resolution != resolvedSuperseded {
-			given -= row.Minor // set off by whoever paid
-		}
-	}
 	return b.name(ledger.Claim{
-		Key: base, Kind: ledger.ClaimCreditMemo, Account: ledger.SupplierPayable(c.Supplier), Currency: c.Currency, Minor: given,
+		Key: base, Kind: ledger.ClaimCreditMemo, Account: ledger.SupplierPayable(c.Supplier), Currency: c.Currency, Minor: c.Got - b.setOffOf(base),
 		Owner: purchasing, Due: b.now.Add(paymentTerm).UTC(),
 	}, resolvedSuperseded)
 }

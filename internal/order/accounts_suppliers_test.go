@@ -1,6 +1,7 @@
 package order_test
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -61,14 +62,37 @@ func (a *accounts) ends(b *bill) {
 	a.post(t, err)
 }
 
-// owed is a supplier that is to be paid; empty: none is.
+// owed is a supplier that is to be paid, or has given a credit that is not set off yet; empty: all are square.
 func (a *accounts) owed() string {
 	for _, supplier := range a.allSuppliers() {
-		if a.payable(supplier) < 0 {
+		if a.payable(supplier) != 0 {
 			return supplier
 		}
 	}
 	return ""
+}
+
+// remits pays what is due to a supplier, or sets off what it credited: all of it or half.
+func (a *accounts) remits(supplier string) {
+	claim := ledger.Claim{
+		Key: "due/" + supplier, Kind: ledger.ClaimInvoiceDue, Account: ledger.SupplierPayable(supplier), Currency: currency, Minor: a.payable(supplier),
+		Owner: "purchasing", Due: a.Now,
+	}
+	pay, sign, what := ledger.SupplierPaid, int64(1), "supplier paid"
+	if claim.Minor > 0 {
+		claim.Kind, pay, sign, what = ledger.ClaimCreditMemo, ledger.SupplierSetOff, -1, "credit set off"
+	}
+	minor := -sign * claim.Minor
+	if a.Pick(4) == 0 && minor > a.scale {
+		minor = minor / a.scale / 2 * a.scale
+	}
+	t, left, err := pay(fmt.Sprint("pay-", len(a.posted)), claim, minor)
+	a.post(t, err)
+	if left != a.payable(supplier) {
+		fail("%d is left of what is due to %s, %d in the books", left, supplier, a.payable(supplier))
+	}
+	a.suppliers[supplier] += sign * minor
+	a.seen[what]++
 }
 
 // payable is the balance with a supplier but for what it never invoices: less than nothing is owed to it.
