@@ -38,6 +38,7 @@ type Worker struct {
 	processor *intake.Processor
 	deliverer *intake.Deliverer
 	courier   *outbox.Courier
+	failures  *counters
 	health    *health
 	listener  net.Listener // of the health server; nil: none
 }
@@ -74,7 +75,8 @@ func NewLinkedWorker(ctx context.Context, s config.Settings, links Links, log *s
 		w.courier.Mail = mail
 		w.courier.Supplier = &partners.Reminders{Pool: w.pool, Mail: mail}
 	}
-	w.health = newHealth(w.pool)
+	w.failures = newCounters()
+	w.health = newHealth(w.pool, w.failures)
 	if s.HealthAddress == "" {
 		return w, nil
 	}
@@ -86,7 +88,7 @@ func NewLinkedWorker(ctx context.Context, s config.Settings, links Links, log *s
 	return w, nil
 }
 
-// HealthAddr is where the worker answers /healthz and /readyz; empty: nowhere.
+// HealthAddr is where the worker answers /healthz, /readyz and /metrics; empty: nowhere.
 func (w *Worker) HealthAddr() string {
 	if w.listener == nil {
 		return ""
