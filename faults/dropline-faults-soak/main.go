@@ -16,10 +16,11 @@ import (
 func main() {
 	rig.Main()
 	orders := flag.Int("orders", 2000, "how many orders")
+	seed := flag.Uint64("seed", 1, "chooses when and for how long Postgres is away")
 	within := flag.Duration("within", 30*time.Minute, "the longest that it may take")
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), *within)
-	wrong, err := soak.Run(ctx, soak.Full(*orders))
+	wrong, err := soak.Run(ctx, soak.Full(*orders, *seed))
 	cancel()
 	for _, violation := range wrong {
 		fmt.Println(violation)
@@ -28,7 +29,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
-	fmt.Printf("soak: %d orders, %d violations\n", *orders, len(wrong))
+	fmt.Printf("soak: %d orders, %d violations (seed %d)\n", *orders, len(wrong), *seed)
 	if len(wrong) > 0 {
 		os.Exit(1)
 	}

@@ -22,6 +22,8 @@ const (
 	document = root + "/docs/reliability.md"
 	// expectedFaults is how long the list is.
 	expectedFaults = 67
+	// expectedProductions is how many failures users of Temporal meet in production.
+	expectedProductions = 8
 )
 
 func TestReliabilityIsWrittenDownAsItIsTested(t *testing.T) {
@@ -55,6 +57,10 @@ func TestEveryCellIsFilled(t *testing.T) {
 		count += len(chapter.faults)
 	}
 	require.Equal(t, expectedFaults, count)
+	require.Len(t, productions, expectedProductions)
+	for i := range productions {
+		require.NotEmpty(t, productions[i].tests, productions[i].failure)
+	}
 }
 
 // place is where a test stands.
@@ -142,6 +148,7 @@ func write(tests map[string]place) (string, error) {
 		}
 	}
 	p.line("\n%d of %d are shown by tests.", n-open, n)
+	p.inProduction()
 	if len(p.missing) > 0 {
 		return "", fmt.Errorf("there are no tests of these names: %v", p.missing)
 	}

@@ -18,7 +18,9 @@ import (
 	"github.com/dropline/dropline/faults/rig"
 	"github.com/dropline/dropline/faults/rig/rigtest"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/orderview"
 	"github.com/dropline/dropline/internal/outbox"
+	"github.com/dropline/dropline/internal/payments"
 	"github.com/dropline/dropline/internal/sim/suppliersim"
 	"github.com/dropline/dropline/internal/stage"
 	"github.com/dropline/dropline/workflows"
@@ -97,6 +99,11 @@ func TestWorkerToCarrier(t *testing.T) {
 	playRow(t, rig.ToCarrier)
 }
 
+func TestWorkerToPaymentProvider(t *testing.T) {
+	t.Parallel()
+	playRow(t, rig.ToPayments)
+}
+
 func TestCourierToMailServer(t *testing.T) {
 	t.Parallel()
 	playRow(t, rig.ToMail)
@@ -112,7 +119,7 @@ var rowTests = map[rig.Dependency]string{
 	rig.WorkerToTemporal: "TestWorkerToTemporal", rig.GatewayToTemporal: "TestGatewayToTemporal",
 	rig.WorkerToPostgres: "TestWorkerToPostgres", rig.GatewayToPostgres: "TestGatewayToPostgres",
 	rig.ToSupplier: "TestWorkerToSupplier", rig.ToStorefront: "TestWorkerToStorefront", rig.ToCarrier: "TestWorkerToCarrier",
-	rig.ToMail: "TestCourierToMailServer", rig.ToGateway: "TestPartnerToGateway",
+	rig.ToPayments: "TestWorkerToPaymentProvider", rig.ToMail: "TestCourierToMailServer", rig.ToGateway: "TestPartnerToGateway",
 }
 
 // testName is the name of a fault as Go writes it in a subtest's name.
@@ -147,14 +154,22 @@ func play(t *testing.T, c *cell) {
 	if c.dependency == rig.ToCarrier {
 		defer s.pollTheCarrier()()
 	}
+	w.Pay("before", false, 1)
+	w.Pay("during", false, 1)
+	w.Pay("cancelled", true, 1)
 	before, cancelled := s.place("before", "acme-mug"), s.place("cancelled", "tardy-mug")
 	require.NoError(t, w.Suppliers.Books.Await(ctx, func(snapshot suppliersim.Snapshot) bool { return len(snapshot["tardy"].Orders) == 1 }))
 
+	if c.dependency == rig.ToPayments && c.fault == rig.DNSFailure {
+		// A connection that is being made would outlive the fault, and serve everyone.
+		_, err := w.PaymentBecomes(ctx, before, func(v *orderview.Payment) bool { return !v.ExpiresAt.IsZero() })
+		require.NoError(t, err)
+	}
 	mend, err := w.Link.Break(c.fault)
 	require.NoError(t, err)
 	during := s.place("during", "acme-mug")
 	s.cancel(cancelled)
-	s.holdOut(during)
+	s.holdOut(during, cancelled)
 	require.NoError(t, mend())
 	s.join()
 	if c.givesUp() {
@@ -280,7 +295,7 @@ const (
 
 // holdOut returns when the fault has shown: what it severs was tried in vain, what it slows down got
 // through all the same.
-func (s *scene) holdOut(during order.Key) {
+func (s *scene) holdOut(during, cancelled order.Key) {
 	switch {
 	case s.cell.fault == rig.Flapping:
 		s.pause(flapping)
@@ -288,9 +303,10 @@ func (s *scene) holdOut(during order.Key) {
 		s.join()
 		_, err := s.Settled(s.ctx, during)
 		require.NoError(s.t, err)
+		require.NoError(s.t, s.Captured(s.ctx, rig.Ending{Key: during}))
 		return
 	default:
-		s.felt(during)
+		s.felt(during, cancelled)
 	}
 	if s.cell.dependency == rig.GatewayToTemporal {
 		s.join() // they are answered while the fault holds
@@ -313,7 +329,7 @@ func (s *scene) pause(d time.Duration) {
 }
 
 // felt waits until somebody has tried in vain.
-func (s *scene) felt(during order.Key) {
+func (s *scene) felt(during, cancelled order.Key) {
 	const message = `SELECT EXISTS (SELECT FROM outbox WHERE channel = $1 AND (attempts > 1 OR last_error <> ''))`
 	switch s.cell.dependency {
 	case rig.WorkerToTemporal, rig.WorkerToPostgres:
@@ -332,7 +348,10 @@ func (s *scene) felt(during order.Key) {
 	case rig.ToMail:
 		require.NoError(s.t, s.Await(s.ctx, message, outbox.CustomerMail))
 	case rig.ToCarrier:
-		s.pollInVain()
+		s.triedInVain(pollID)
+	case rig.ToPayments:
+		s.triedInVain(payments.WorkflowID(during))
+		s.triedInVain(cancelled.WorkflowID())
 	case rig.ToGateway:
 		require.NoError(s.t, s.Suppliers.Books.Await(s.ctx, func(snapshot suppliersim.Snapshot) bool {
 			for _, hook := range snapshot["acme"].Webhooks {
@@ -374,10 +393,10 @@ func (s *scene) pollTheCarrier() (stop func()) {
 
 const pollID = "carrier-poll/in-test-time"
 
-// pollInVain waits until a poll is being tried again.
-func (s *scene) pollInVain() {
+// triedInVain waits until a workflow's call of a partner is being tried again.
+func (s *scene) triedInVain(workflow string) {
 	for {
-		d, err := s.Temporal.DescribeWorkflowExecution(s.ctx, pollID, "")
+		d, err := s.Temporal.DescribeWorkflowExecution(s.ctx, workflow, "")
 		if err == nil {
 			for _, a := range d.GetPendingActivities() {
 				if a.GetAttempt() > 1 {
@@ -385,7 +404,7 @@ func (s *scene) pollInVain() {
 				}
 			}
 		}
-		require.NoError(s.t, s.ctx.Err(), "no poll failed")
+		require.NoError(s.t, s.ctx.Err(), "nothing that %s called failed", workflow)
 		s.pause(pollEvery)
 	}
 }

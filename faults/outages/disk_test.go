@@ -3,6 +3,7 @@
 package outages
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -25,13 +27,7 @@ func TestIntakeAnswers503WhileThePostgresDiskIsFull(t *testing.T) {
 	alone(t)
 	small := mountSmall(t)
 	w, ctx := open(t, rig.Wishes{})
-	name := "small_" + w.Settings.TemporalNamespace[len("test-"):]
-	_, err := w.Pool.Exec(ctx, fmt.Sprintf(`CREATE TABLESPACE %s LOCATION '%s'`, name, small))
-	require.NoError(t, err)
-	_, err = w.Pool.Exec(ctx, `ALTER TABLE documents SET TABLESPACE `+name)
-	require.NoError(t, err)
-	filler := filepath.Join(small, "filler")
-	fill(t, filler)
+	filler := fillBelow(ctx, t, w, small, "documents")
 
 	var keys []order.Key
 	var refused string
@@ -50,6 +46,54 @@ func TestIntakeAnswers503WhileThePostgresDiskIsFull(t *testing.T) {
 	require.NoError(t, os.Remove(filler))
 	keys = append(keys, place(ctx, t, w, refused, "acme-mug"))
 	judge(ctx, t, w, ended(keys...)...)
+}
+
+// What the worker writes before it calls a supplier is on the full file system: nothing is sent that is not
+// written down, and the step is tried again until there is room.
+func TestStepsAreTriedAgainWhileThePostgresDiskIsFull(t *testing.T) {
+	t.Parallel()
+	alone(t)
+	small := mountSmall(t)
+	w, ctx := open(t, rig.Wishes{})
+	filler := fillBelow(ctx, t, w, small, "effects")
+	keys := []order.Key{place(ctx, t, w, "one", "acme-mug"), place(ctx, t, w, "two", "acme-mug")}
+	for _, key := range keys {
+		triedAgain(ctx, t, w, key)
+	}
+	require.Empty(t, w.Suppliers.Books.Snapshot()["acme"].Orders, "sent without a note of it")
+	require.NoError(t, os.Remove(filler))
+	judge(ctx, t, w, ended(keys...)...)
+}
+
+// triedAgain waits until a step of an order has failed.
+func triedAgain(ctx context.Context, t *testing.T, w *rig.World, key order.Key) {
+	t.Helper()
+	for {
+		described, err := w.Temporal.DescribeWorkflowExecution(ctx, key.WorkflowID(), "")
+		if err == nil {
+			for _, a := range described.GetPendingActivities() {
+				if a.GetAttempt() > 1 {
+					return
+				}
+			}
+		}
+		require.NoError(t, ctx.Err(), "no step of %s failed", key)
+		pause(ctx, 100*time.Millisecond)
+	}
+}
+
+// fillBelow puts a table on a small file system, and fills that to the last byte with a file whose path it
+// returns.
+func fillBelow(ctx context.Context, t *testing.T, w *rig.World, small, table string) (filler string) {
+	t.Helper()
+	name := "small_" + w.Settings.TemporalNamespace[len("test-"):]
+	_, err := w.Pool.Exec(ctx, fmt.Sprintf(`CREATE TABLESPACE %s LOCATION '%s'`, name, small))
+	require.NoError(t, err)
+	_, err = w.Pool.Exec(ctx, `ALTER TABLE `+table+` SET TABLESPACE `+name)
+	require.NoError(t, err)
+	filler = filepath.Join(small, "filler")
+	fill(t, filler)
+	return filler
 }
 
 // mountSmall mounts a file system of 8 MB that belongs to Postgres.

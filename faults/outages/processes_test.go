@@ -87,7 +87,7 @@ func TestGatewayTakesOrdersWhileTemporalIsStopped(t *testing.T) {
 	answers, err := w.CancelOrder(ctx, cancelled)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusAccepted, answers.Last(), "stored, and carried out later")
-	pause(ctx, 5*time.Second)
+	pause(ctx, asleep)
 	sendSignal(t, temporal, syscall.SIGCONT)
 	judge(ctx, t, w, append(ended(before, during), rig.Ending{Key: cancelled, Cancelled: true})...)
 }

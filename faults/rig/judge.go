@@ -50,12 +50,21 @@ func (w *World) Judge(ctx context.Context, endings ...Ending) ([]string, error) 
 		} else {
 			j.shipped(e, &state)
 		}
+		if err := w.Captured(ctx, e); err != nil {
+			return nil, err
+		}
+	}
+	if w.Payments != nil {
+		if err := w.Payments.Delivered(ctx); err != nil {
+			return nil, fmt.Errorf("wait until the provider's news have arrived: %w", err)
+		}
 	}
 	if err := w.drained(ctx); err != nil {
 		return nil, err
 	}
 	for _, e := range endings {
 		j.told(e)
+		j.money(e)
 	}
 	j.partners()
 	if err := j.counts(ctx); err != nil {
@@ -104,6 +113,9 @@ func (j *judgement) cancelled(e Ending, state *order.State) {
 		j.want(len(book.Cancellations) <= 1, "%s was asked back under %d keys", po.Number, len(book.Cancellations))
 	}
 	price := unitPrice*max(e.Units, 1) + shipping
+	if _, elsewhere := j.w.paid[e.Key.Order]; elsewhere {
+		price = 0 // the provider gives it back
+	}
 	refunded := j.w.Storefront.Refunded(e.Key.Order)["EUR"]
 	j.want(refunded == price, "%s: %d were refunded, not %d", e.Key, refunded, price)
 }
@@ -136,6 +148,9 @@ func (j *judgement) told(e Ending) {
 // partners checks what holds for all that the partners know.
 func (j *judgement) partners() {
 	j.want(j.w.Storefront.Conflicts() == 0, "%d keys were used twice at the storefront", j.w.Storefront.Conflicts())
+	if j.w.Payments != nil {
+		j.want(j.w.Payments.Conflicts() == 0, "%d keys were used twice at the payment provider", j.w.Payments.Conflicts())
+	}
 	for _, operation := range []storefrontsim.Operation{storefrontsim.Fulfillments, storefrontsim.Cancellations} {
 		seen := map[string]bool{}
 		for _, n := range j.w.Storefront.Notices(operation) {

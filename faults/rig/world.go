@@ -34,18 +34,20 @@ const (
 	ToSupplier        Dependency = "worker → supplier"
 	ToStorefront      Dependency = "worker → storefront"
 	ToCarrier         Dependency = "worker → carrier"
+	ToPayments        Dependency = "worker → payment provider"
 	ToMail            Dependency = "courier → mail server"
 	ToGateway         Dependency = "partner → gateway"
 )
 
 var protocols = map[Dependency]Protocol{
 	WorkerToTemporal: GRPC, GatewayToTemporal: GRPC, WorkerToPostgres: Postgres, GatewayToPostgres: Postgres,
-	ToSupplier: HTTP, ToStorefront: HTTP, ToCarrier: HTTP, ToMail: SMTP, ToGateway: HTTP,
+	ToSupplier: HTTP, ToStorefront: HTTP, ToCarrier: HTTP, ToPayments: HTTP, ToMail: SMTP, ToGateway: HTTP,
 }
 
 // partOf is the part that a link leads to, where the stage knows it.
 var partOf = map[stage.Part]Dependency{
-	stage.Suppliers: ToSupplier, stage.Storefront: ToStorefront, stage.Carrier: ToCarrier, stage.Mail: ToMail, stage.Gateway: ToGateway,
+	stage.Suppliers: ToSupplier, stage.Storefront: ToStorefront, stage.Carrier: ToCarrier, stage.Payments: ToPayments,
+	stage.Mail: ToMail, stage.Gateway: ToGateway,
 }
 
 // Rig is what worlds share.
@@ -75,6 +77,8 @@ type World struct {
 
 	rig    *Rig
 	wishes Wishes
+	// paid are the payments of orders at the payment provider, by the order's id.
+	paid map[string]paid
 }
 
 // Players are Acme, who acknowledges by webhook and ships, and Tardy, who acknowledges and never ships, so
@@ -94,7 +98,7 @@ func Players() []stage.Supplier {
 
 // Open puts a world up, with one worker.
 func (r *Rig) Open(ctx context.Context, wishes Wishes) (_ *World, err error) {
-	w := &World{rig: r, wishes: wishes}
+	w := &World{rig: r, wishes: wishes, paid: map[string]paid{}}
 	if w.wishes.Suppliers == nil {
 		w.wishes.Suppliers = Players()
 	}
@@ -110,8 +114,8 @@ func (r *Rig) Open(ctx context.Context, wishes Wishes) (_ *World, err error) {
 	}
 	w.Stage, err = stage.Open(ctx, stage.Options{
 		Suppliers: w.wishes.Suppliers, ScanEvery: 100 * time.Millisecond, Mail: true, SilentCarrier: wishes.Through == ToCarrier,
-		Connections: connections(wishes.Connections),
-		Between:     w.between, StartGateway: w.startGateway,
+		Connections: connections(wishes.Connections), Capture: w.capture(),
+		Between: w.between, StartGateway: w.startGateway,
 		Adjust: func(s *config.Settings) {
 			if wishes.Through == ToMail && wishes.Secured {
 				s.Mail.TLS = "mandatory"
@@ -309,9 +313,9 @@ func (w *World) ask(ctx context.Context, method, path string, text []byte) (stat
 	return response.StatusCode, answer
 }
 
-// Order places an order for one thing of each SKU, patiently.
+// Order places an order for one thing of each SKU, patiently, with the payment that Pay made for it.
 func (w *World) Order(ctx context.Context, id string, skus ...string) (order.Key, Answers, error) {
-	a, err := w.Ask(ctx, http.MethodPost, "/v1/orders", stage.Document(id, skus...))
+	a, err := w.Ask(ctx, http.MethodPost, "/v1/orders", w.document(id, skus...))
 	if err == nil && a.Last() != http.StatusCreated && a.Last() != http.StatusOK {
 		err = fmt.Errorf("order %s was answered %v: %v", id, a.Statuses, a.Body)
 	}

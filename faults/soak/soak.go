@@ -7,8 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -33,11 +31,12 @@ type Plan struct {
 	Out        io.Writer
 }
 
-// Full is the plan of the long run.
-func Full(orders int) Plan {
+// Full is the plan of the long run. The seed chooses when and how long Postgres is away, in the same order
+// each time; how far the orders are by then is up to the machine.
+func Full(orders int, seed uint64) Plan {
 	return Plan{
 		Orders: orders, TemporalDeaths: 10, PostgresEvery: [2]time.Duration{5 * time.Second, 40 * time.Second}, PostgresFor: 2 * time.Second,
-		SideBySide: 6, Seed: uint64(time.Now().UnixNano()), Out: os.Stdout,
+		SideBySide: 6, Seed: seed, Out: os.Stdout,
 	}
 }
 
@@ -63,7 +62,7 @@ type soak struct {
 	Plan
 
 	w      *rig.World
-	random *rand.Rand
+	random *rand.Rand // of troublePostgres alone
 
 	placed, outages, deaths atomic.Int64
 
@@ -158,11 +157,16 @@ func (r *soak) one(ctx context.Context, n int) error {
 	return nil
 }
 
+// upTo chooses a time. Postgres' trouble alone asks for one, so that a seed chooses the same again.
+func (r *soak) upTo(span time.Duration) time.Duration {
+	return time.Duration(r.random.Int64N(int64(span)))
+}
+
 // troublePostgres stops or kills Postgres again and again.
 func (r *soak) troublePostgres(ctx context.Context) error {
 	for n := 1; ; n++ {
 		span := r.PostgresEvery[1] - r.PostgresEvery[0]
-		if !sleep(ctx, r.PostgresEvery[0]+rand.N(span)) { //nolint:gosec // any moment will do
+		if !sleep(ctx, r.PostgresEvery[0]+r.upTo(span)) {
 			return nil
 		}
 		kind := syscall.SIGSTOP
@@ -178,19 +182,19 @@ func (r *soak) troublePostgres(ctx context.Context) error {
 
 // outage stops Postgres with all its processes for a moment, or kills it.
 func (r *soak) outage(ctx context.Context, kind syscall.Signal) error {
-	pids, err := family("DROPLINE_PG_PID_FILE")
+	pids, err := rig.Family("DROPLINE_PG_PID_FILE")
 	if err != nil {
 		return err
 	}
 	if kind == syscall.SIGKILL {
-		return signal(pids[:1], kind)
+		return rig.Signal(pids[:1], kind)
 	}
 	// However this ends, Postgres goes on.
-	defer func() { _ = signal(pids, syscall.SIGCONT) }()
-	if err := signal(pids, kind); err != nil {
+	defer func() { _ = rig.Signal(pids, syscall.SIGCONT) }()
+	if err := rig.Signal(pids, kind); err != nil {
 		return err
 	}
-	sleep(ctx, rand.N(r.PostgresFor)) //nolint:gosec // any moment will do
+	sleep(ctx, r.upTo(r.PostgresFor))
 	return nil
 }
 
@@ -204,11 +208,11 @@ func (r *soak) troubleTemporal(ctx context.Context) error {
 				return nil
 			}
 		}
-		pids, err := family("DROPLINE_TEMPORAL_PID_FILE")
+		pids, err := rig.Family("DROPLINE_TEMPORAL_PID_FILE")
 		if err != nil {
 			return err
 		}
-		if err := signal(pids[:1], syscall.SIGKILL); err != nil {
+		if err := rig.Signal(pids[:1], syscall.SIGKILL); err != nil {
 			return err
 		}
 		r.deaths.Add(1)
@@ -235,37 +239,6 @@ func (r *soak) closed(ctx context.Context) int {
 	n := 0
 	_ = r.w.Pool.QueryRow(ctx, `SELECT count(*) FROM orders WHERE closed_at IS NOT NULL`).Scan(&n)
 	return n
-}
-
-// family is a process that the stack keeps, and all its children.
-func family(variable string) ([]int, error) {
-	text, err := os.ReadFile(os.Getenv(variable)) //nolint:gosec // the stack names the file
-	if err != nil {
-		return nil, fmt.Errorf("find the process to stop: %w", err)
-	}
-	parent, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		return nil, fmt.Errorf("find the process to stop: %w", err)
-	}
-	pids := []int{parent}
-	// Where there is no /proc the server alone is stopped, which keeps it from taking connections.
-	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", parent, parent))
-	for word := range strings.FieldsSeq(string(children)) {
-		if pid, err := strconv.Atoi(word); err == nil {
-			pids = append(pids, pid)
-		}
-	}
-	return pids, nil
-}
-
-// signal reaches those that are still there.
-func signal(pids []int, s syscall.Signal) error {
-	for _, pid := range pids {
-		if err := syscall.Kill(pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("signal %s: %w", s, err)
-		}
-	}
-	return nil
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -25,7 +25,7 @@ func TestOrdersOutliveTemporalAndPostgresBeingKilled(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	plan := Full(60)
+	plan := Full(60, 1)
 	plan.TemporalDeaths, plan.PostgresEvery = 2, [2]time.Duration{2 * time.Second, 6 * time.Second}
 	plan.Out = t.Output()
 	wrong, err := Run(ctx, plan)

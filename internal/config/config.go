@@ -69,7 +69,7 @@ var variables = []Variable{
 	{"DATABASE_URL", "", "PostgreSQL connection string of Dropline's database", true},
 	{"DROPLINE_DATABASE_CONNECTIONS", "24", "most connections of one process to the database", false},
 	{"DROPLINE_LISTEN_ADDRESS", "127.0.0.1:8080", "where the gateway listens", false},
-	{"DROPLINE_HEALTH_ADDRESS", "", "where the worker answers /healthz and /readyz; empty: nowhere", false},
+	{"DROPLINE_HEALTH_ADDRESS", "", "where the worker answers /healthz, /readyz and /metrics; empty: nowhere", false},
 	{"DROPLINE_LOG_LEVEL", "info", "debug, info, warn or error", false},
 	{"DROPLINE_LOG_FORMAT", "json", "json, or text for people", false},
 	{"DROPLINE_KEY_RATE", "50", "requests a second that each API key may make for long", false},

@@ -24,8 +24,10 @@ import (
 const (
 	stormSignals   = 10_000
 	stormPerSecond = 1_000
-	// A small machine's server takes fewer signals a second; the storm then lasts longer.
-	stormAtMost = time.Minute
+	// A small machine's server takes fewer signals a second; the storm then lasts longer. One that takes fewer
+	// than stormAtLeast in this time has shown nothing, and the test fails.
+	stormAtMost  = 100 * time.Second
+	stormAtLeast = stormSignals / 2
 	// A run of a workflow takes at most so many signals; the server refuses any more.
 	mostSignals = 10_000
 )
@@ -38,7 +40,7 @@ func extremes(t *testing.T) {
 	}
 }
 
-// A thousand signals a second are sent to one order until it has had ten thousand: facts that it has had,
+// Up to a thousand signals a second are sent to one order until it has had ten thousand: facts that it has had,
 // cancellations of a line that it does not have, and what nobody can read. It ends as if they had
 // not been sent, and its neighbours do not notice.
 func TestAStormOfSignalsHarmsNobody(t *testing.T) {
@@ -72,11 +74,9 @@ func TestAStormOfSignalsHarmsNobody(t *testing.T) {
 		require.Less(t, signals, mostSignals)
 	}
 	calm, p99 := percentile(before, 99), percentile(during, 99)
-	t.Logf("%d signals in %s, %d refused by the server, %d runs; neighbours from placing to dispatch, 99th of a hundred: %s before, %s during the storm",
-		sent, lasted, refused, len(runs), calm, p99)
-	if sent < stormSignals/2 {
-		t.Skipf("the order ended right, but the server on this machine took only %d signals in %s: that was no storm", sent, lasted)
-	}
+	t.Logf("%d signals in %s (%.0f a second), %d refused by the server, %d runs; neighbours from placing to dispatch, 99th of a hundred: %s before, %s during the storm",
+		sent, lasted, float64(sent)/lasted.Seconds(), refused, len(runs), calm, p99)
+	require.GreaterOrEqual(t, sent, int64(stormAtLeast), "the order ended right, but this machine's server took too few signals for a storm: let nothing else run")
 	require.Greater(t, len(runs), 1, "a run that takes all signals stands before the server's limit")
 	require.Less(t, p99, calm+3*time.Second)
 }

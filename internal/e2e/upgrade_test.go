@@ -35,13 +35,16 @@ func TestOrdersOutliveAChangeOfBuilds(t *testing.T) {
 	for i, mark := range marks {
 		t.Run(filepath.Base(filepath.Dir(mark)), func(t *testing.T) {
 			t.Parallel()
-			upgradeFrom(t, mark, i == len(marks)-1)
+			binary, newest := earlierWorker(t, mark), i == len(marks)-1
+			upgradeFrom(t, binary, newest)
+			if newest { // those before had no payments and no returns
+				upgradeMoneyFrom(t, binary)
+			}
 		})
 	}
 }
 
-func upgradeFrom(t *testing.T, mark string, andBack bool) {
-	binary := earlierWorker(t, mark)
+func upgradeFrom(t *testing.T, binary string, andBack bool) {
 	slow := suppliersim.Duration(1500 * time.Millisecond)
 	manner := suppliersim.Manner{Ack: suppliersim.AckManner{Delay: slow}, Ship: suppliersim.ShipManner{Delay: slow, Carrier: "dropex"}}
 	w := newWorld(t, stage.Supplier{ID: "acme", Manner: manner}, stage.Supplier{ID: "bolt", Manner: manner})
@@ -65,7 +68,7 @@ func upgradeFrom(t *testing.T, mark string, andBack bool) {
 	}
 	changed := 0
 	for _, key := range orders {
-		if builds := w.buildsOf(t, key); len(builds) > 1 {
+		if builds := w.buildsOf(t, key.WorkflowID()); len(builds) > 1 {
 			changed++
 		}
 	}
@@ -156,13 +159,13 @@ func (w *world) allSettle(t *testing.T, keys []order.Key) {
 	}
 }
 
-// buildsOf lists the processes that did an order's workflow tasks, none of which may have failed.
-func (w *world) buildsOf(t *testing.T, key order.Key) []string {
+// buildsOf lists the processes that did a workflow's tasks, none of which may have failed.
+func (w *world) buildsOf(t *testing.T, workflow string) []string {
 	t.Helper()
 	var builds []string
-	for _, run := range historiesOf(t, w.Temporal, key.WorkflowID(), w.runOf(t, key)) {
+	for _, run := range historiesOf(t, w.Temporal, workflow, w.runOfWorkflow(t, workflow)) {
 		for _, e := range run.GetEvents() {
-			require.NotEqual(t, enums.EVENT_TYPE_WORKFLOW_TASK_FAILED, e.GetEventType(), "%s: %s", key, e.GetWorkflowTaskFailedEventAttributes().GetFailure().GetMessage())
+			require.NotEqual(t, enums.EVENT_TYPE_WORKFLOW_TASK_FAILED, e.GetEventType(), "%s: %s", workflow, e.GetWorkflowTaskFailedEventAttributes().GetFailure().GetMessage())
 			if who := e.GetWorkflowTaskStartedEventAttributes().GetIdentity(); who != "" && !slices.Contains(builds, who) {
 				builds = append(builds, who)
 			}
@@ -173,7 +176,12 @@ func (w *world) buildsOf(t *testing.T, key order.Key) []string {
 
 func (w *world) runOf(t *testing.T, key order.Key) string {
 	t.Helper()
-	described, err := w.Temporal.DescribeWorkflowExecution(t.Context(), key.WorkflowID(), "")
+	return w.runOfWorkflow(t, key.WorkflowID())
+}
+
+func (w *world) runOfWorkflow(t *testing.T, workflow string) string {
+	t.Helper()
+	described, err := w.Temporal.DescribeWorkflowExecution(t.Context(), workflow, "")
 	require.NoError(t, err)
 	return described.GetWorkflowExecutionInfo().GetExecution().GetRunId()
 }

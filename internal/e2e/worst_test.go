@@ -21,6 +21,8 @@ const (
 	worstLines     = 200
 	worstSuppliers = 20
 	worstFailovers = 3
+	// worstCommands: a step for each supplier at once, with a timer each, and what is recorded of them.
+	worstCommands = 100
 )
 
 func TestTheWorstLegalOrderStaysSmall(t *testing.T) {
@@ -76,6 +78,11 @@ func TestTheWorstLegalOrderStaysSmall(t *testing.T) {
 	require.GreaterOrEqual(t, len(final.POs), worstSuppliers*(1+worstFailovers))
 	require.Less(t, events, 5_000)
 	require.Less(t, bytes, 2<<20)
+	// What a worker answers to one task is one message, and above 4 MB the server ends the workflow.
+	commands, answered := enginetest.Heaviest(runs[0])
+	t.Logf("the heaviest task: %d commands, %d kB", commands, answered>>10)
+	require.Less(t, commands, worstCommands)
+	require.Less(t, answered, 256<<10)
 	// The aim is 100 ms; other tests use the same processors. The SDK calls a second a deadlock.
 	require.Less(t, watch.longest, 500*time.Millisecond)
 	require.NoError(t, replay(runs[0]))

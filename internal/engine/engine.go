@@ -51,14 +51,14 @@ func Lazy(logger *slog.Logger, namespace string) (client.Client, client.Options,
 // Await connects, and waits for Temporal as long as ctx lasts. It says once that it waits. adjust
 // changes how the connection is made.
 func Await(
-	ctx context.Context, logger *slog.Logger, namespace string, adjust ...func(*client.ConnectionOptions),
+	ctx context.Context, logger *slog.Logger, namespace string, adjust ...func(*client.Options),
 ) (client.Client, client.Options, error) {
 	options, err := Options(logger, namespace)
 	if err != nil {
 		return nil, options, err
 	}
 	for _, change := range adjust {
-		change(&options.ConnectionOptions)
+		change(&options)
 	}
 	told := false
 	for {

@@ -14,20 +14,21 @@ import (
 // briefly is how long the state of a dependency may take to find out.
 const briefly = 2 * time.Second
 
-// health answers for the worker: alive on /healthz, and on /readyz whether it takes work.
+// health answers for the worker: alive on /healthz, on /readyz whether it takes work, and on /metrics what failed.
 type health struct {
 	pool    *pgxpool.Pool
 	polling atomic.Bool // the worker asks Temporal for tasks
 	server  *http.Server
 }
 
-func newHealth(pool *pgxpool.Pool) *health {
+func newHealth(pool *pgxpool.Pool, failures *counters) *health {
 	h := &health{pool: pool}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]string{"status": "ok", "version": Version()})
 	})
 	mux.HandleFunc("GET /readyz", h.ready)
+	mux.Handle("GET /metrics", failures)
 	h.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 8 << 10}
 	return h
 }

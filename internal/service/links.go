@@ -45,9 +45,10 @@ func openPool(ctx context.Context, s config.Settings, links Links) (*pgxpool.Poo
 
 // openTemporal connects the worker to Temporal as soon as that answers.
 func (w *Worker) openTemporal(ctx context.Context) (client.Client, client.Options, error) {
-	var adjust []func(*client.ConnectionOptions)
-	if w.links.Temporal != nil {
-		adjust = append(adjust, w.links.Temporal)
-	}
-	return engine.Await(ctx, w.log, w.settings.TemporalNamespace, adjust...)
+	return engine.Await(ctx, w.log, w.settings.TemporalNamespace, func(o *client.Options) {
+		o.MetricsHandler = w.failures.handler()
+		if w.links.Temporal != nil {
+			w.links.Temporal(&o.ConnectionOptions)
+		}
+	})
 }

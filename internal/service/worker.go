@@ -38,6 +38,7 @@ type Worker struct {
 	processor *intake.Processor
 	deliverer *intake.Deliverer
 	courier   *outbox.Courier
+	failures  *counters
 	health    *health
 	listener  net.Listener // of the health server; nil: none
 }
@@ -74,7 +75,8 @@ func NewLinkedWorker(ctx context.Context, s config.Settings, links Links, log *s
 		w.courier.Mail = mail
 		w.courier.Supplier = &partners.Reminders{Pool: w.pool, Mail: mail}
 	}
-	w.health = newHealth(w.pool)
+	w.failures = newCounters()
+	w.health = newHealth(w.pool, w.failures)
 	if s.HealthAddress == "" {
 		return w, nil
 	}
@@ -86,7 +88,7 @@ func NewLinkedWorker(ctx context.Context, s config.Settings, links Links, log *s
 	return w, nil
 }
 
-// HealthAddr is where the worker answers /healthz and /readyz; empty: nowhere.
+// HealthAddr is where the worker answers /healthz, /readyz and /metrics; empty: nowhere.
 func (w *Worker) HealthAddr() string {
 	if w.listener == nil {
 		return ""
@@ -127,8 +129,15 @@ func (w *Worker) work(ctx context.Context, background *loops) error {
 	}
 	defer temporal.Close()
 	fatal := make(chan error, 1)
-	tasks := w.tasks(temporal, fatal)
-	if err := tasks.Start(); err != nil {
+	var tasks worker.Worker
+	err = untilReached(ctx, w.log, func() error {
+		tasks = w.tasks(temporal, fatal) // one that could not be started is not started again
+		return tasks.Start()
+	})
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
 		return startFailure(err, options)
 	}
 	w.health.polling.Store(true)
@@ -200,6 +209,41 @@ func slots(connections int) (local, remote int) {
 	activities := max(connections-max(connections/5, 1), 2)
 	local = max(activities/3, 1)
 	return local, max(activities-local, 1)
+}
+
+// startPause is the wait before a start is tried again that a silent server has prevented.
+const startPause = time.Second
+
+// untilReached starts again what Temporal was too busy for, or away or silent, as a worker waits for Temporal
+// that is not there at all. It says so once.
+func untilReached(ctx context.Context, log *slog.Logger, start func() error) error {
+	told := false
+	for {
+		err := start()
+		if err == nil || !silent(err) {
+			return err
+		}
+		if !told {
+			told = true
+			log.Warn("Temporal does not answer; the start is tried again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(startPause):
+		}
+	}
+}
+
+// silent says that the server was not heard, or asks for patience.
+func silent(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	var away *serviceerror.Unavailable
+	var late *serviceerror.DeadlineExceeded
+	var busy *serviceerror.ResourceExhausted
+	return errors.As(err, &away) || errors.As(err, &late) || errors.As(err, &busy)
 }
 
 func startFailure(err error, options client.Options) error {

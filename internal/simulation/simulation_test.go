@@ -162,6 +162,23 @@ func TestEveryMilestoneOfTheCustomerIsPlayedAndCounted(t *testing.T) {
 	}
 }
 
+// A short run is what every change goes through: it must not let pass what it could have seen missing.
+func TestAllButTheRarestIsAskedOfTwoThousandLives(t *testing.T) {
+	t.Parallel()
+	rare := []string{
+		"authorisation expired", "payment revived", "provider failed, and did it", "provider failed, and did not", "refund's way: forgiven",
+		"thought better of a refusal",
+	}
+	var unasked []string
+	for what := range sometimes {
+		if wanted(what, 2000) == 0 {
+			unasked = append(unasked, what)
+		}
+		require.Positive(t, wanted(what, 10_000), what)
+	}
+	require.ElementsMatch(t, rare, unasked)
+}
+
 func TestMissingCountersAreFound(t *testing.T) {
 	t.Parallel()
 	seen := map[string]int{}

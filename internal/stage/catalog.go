@@ -33,7 +33,10 @@ func (s *Stage) loadCatalog(ctx context.Context, o *Options) error {
 			return err
 		}
 	}
-	account, capture := s.paymentsText(o)
+	account, capture, err := s.paymentsText(o)
+	if err != nil {
+		return err
+	}
 	liability := ""
 	if o.Liability != "" {
 		liability = ", claims: " + o.Liability

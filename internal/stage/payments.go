@@ -34,16 +34,18 @@ func (s *Stage) startPayments(o *Options) (err error) {
 }
 
 // paymentsText is the storefront's account in the catalogue; empty: it has none.
-func (s *Stage) paymentsText(o *Options) (account, policy string) {
+func (s *Stage) paymentsText(o *Options) (account, policy string, err error) {
 	if o.Capture == "" {
-		return "", ""
+		return "", "", nil
 	}
 	url := "http://127.0.0.1:1"
 	if s.Payments != nil {
-		url = s.Payments.URL()
+		if url, err = o.find(Payments, s.Payments.URL()); err != nil {
+			return "", "", err
+		}
 	}
 	return fmt.Sprintf("payments: {provider: stripe, url: %q, secret_env: %[2]s, webhook_secret_env: %[2]s},", url, secretName),
-		"capture: " + string(o.Capture) + ", "
+		"capture: " + string(o.Capture) + ", ", nil
 }
 
 // PlacePaid posts an order whose price the customer's bank holds, or has given already. It returns the

@@ -94,6 +94,7 @@ const (
 	Storefront Part = "storefront"
 	Carrier    Part = "carrier"
 	Mail       Part = "mail"
+	Payments   Part = "payment provider"
 	Gateway    Part = "gateway"
 )
 
