@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/money"
@@ -43,6 +44,7 @@ func (o *Orders) beginCredit(ctx context.Context, r *refund) (*effect, error) {
 		return e, nil
 	}
 	e.key = creditKey(r.open)
+	var toMoney bool
 	err := postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
 		w.Queue(`SELECT FROM orders WHERE key = $1 FOR NO KEY UPDATE`, r.in.Key.String()) // before the payer's, as everywhere
 		now := queuePayment(w, r.payment.order)
@@ -51,37 +53,47 @@ func (o *Orders) beginCredit(ctx context.Context, r *refund) (*effect, error) {
 		if err := w.Flush(ctx); err != nil {
 			return err
 		}
-		r.payment = now
+		r.payment, toMoney = now, false
 		switch before := e.before; {
 		case before == effectDone: // asked again, the storefront says what it has given
 		case now.disputed:
 			return r.disputed("store credit", r.open.credit+r.open.bonus)
 		case now.lost:
-			r.creditToMoney(w, before)
+			toMoney = true
+			r.queueMoney(w, before)
 			return nil
 		}
 		queueBeginEffect(w, e, r.in.Key, "store_credit")
 		return nil
 	})
+	if err == nil && toMoney {
+		r.open.amount, r.open.credit, r.open.bonus = r.open.credit, 0, 0
+		r.hold()
+	}
 	return e, err
 }
 
-// creditToMoney turns store credit into money that is held, as it is fixed for a payment that the bank has taken back
-// already. The bonus was for taking credit; a part of money beside it is there only where the storefront takes the
-// payments. What the storefront may have given all the same is kept in mind: only its books tell.
-func (r *refund) creditToMoney(q ledgerbook.Queue, known effectState) {
-	part := r.open
-	part.amount, part.credit, part.bonus = part.credit, 0, 0
-	r.hold()
-	own, theirs := r.whose(part.amount)
-	q.Queue(`UPDATE refunds SET amount_minor = $2, through_minor = $3, credit_minor = 0, route = 'held' WHERE key = $1`, part.key, own, theirs)
-	r.insertThrough(q, part, theirs)
+// queueMoney turns the open part's store credit into money that is held, as it is fixed for a payment that the bank has
+// taken back already. The bonus was for taking credit; a part of money beside it is there only where the storefront
+// takes the payments. What the storefront may have given all the same is kept in mind: only its books tell.
+func (r *refund) queueMoney(q ledgerbook.Queue, known effectState) {
+	part := *r.open
+	part.route = heldBack
+	own, theirs := r.whose(part.credit)
+	q.Queue(`UPDATE refunds SET amount_minor = $2, through_minor = $3, credit_minor = 0, route = 'held' WHERE key = $1 AND credit_minor > 0`,
+		part.key, own, theirs).Exec(func(done pgconn.CommandTag) error {
+		if done.RowsAffected() == 0 {
+			return fmt.Errorf("payment %s: its store credit is held as money since it was read", part.key)
+		}
+		return nil
+	})
+	r.insertThrough(q, &part, theirs)
 	q.Queue(`DELETE FROM store_credits WHERE refund = $1`, part.key)
 	if known == effectNotSent {
-		q.Queue(`DELETE FROM effects WHERE key = $1`, creditKey(part))
+		q.Queue(`DELETE FROM effects WHERE key = $1`, creditKey(&part))
 		return
 	}
-	q.Queue(`UPDATE effects SET state = 'done', previous = state, result = '{"outcome": "held"}', last_at = now() WHERE key = $1`, creditKey(part))
+	q.Queue(`UPDATE effects SET state = 'done', previous = state, result = '{"outcome": "held"}', last_at = now() WHERE key = $1`, creditKey(&part))
 }
 
 // heldBecause says why a part is held after a lost chargeback.
