@@ -219,7 +219,8 @@ func (o *Orders) giveBack(ctx context.Context, r *refund) (refundMade, error) {
 		return refundMade{reference: receipt.Reference, status: receipt.Status, reason: receipt.Reason}, nil
 	default:
 		if r.payment.lost && !r.payment.disputed {
-			return refundMade{reason: "chargeback_lost"}, nil
+			reason, err := o.heldBecause(ctx, part)
+			return refundMade{reason: reason}, err
 		}
 		return refundMade{}, nil
 	}

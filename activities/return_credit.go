@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"go.temporal.io/sdk/temporal"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/money"
@@ -36,13 +36,15 @@ func (r *refund) noteCredit(q ledgerbook.Queue, state effectState) {
 }
 
 // beginCredit notes that the open part's store credit is about to be given, if it is still to be: while the customer's
-// bank disputes the payment it waits, and once that has decided for the customer it is money that a person makes. Nil:
-// there is no credit, or no bank that could take its price back.
+// bank disputes the payment it waits, and once that has decided for the customer it is money that a person makes. Without
+// a key: there is no credit, or no bank that could take its price back.
 func (o *Orders) beginCredit(ctx context.Context, r *refund) (*effect, error) {
+	e := &effect{}
 	if r.open.credit == 0 || r.payment == nil {
-		return nil, nil
+		return e, nil
 	}
-	e := &effect{key: creditKey(r.open)}
+	e.key = creditKey(r.open)
+	var toMoney bool
 	err := postgres.Do(ctx, o.Pool, func(ctx context.Context, w *postgres.Work) error {
 		w.Queue(`SELECT FROM orders WHERE key = $1 FOR NO KEY UPDATE`, r.in.Key.String()) // before the payer's, as everywhere
 		now := queuePayment(w, r.payment.order)
@@ -51,42 +53,60 @@ func (o *Orders) beginCredit(ctx context.Context, r *refund) (*effect, error) {
 		if err := w.Flush(ctx); err != nil {
 			return err
 		}
-		r.payment = now
+		r.payment, toMoney = now, false
 		switch before := e.before; {
 		case before == effectDone: // asked again, the storefront says what it has given
 		case now.disputed:
 			return r.disputed("store credit", r.open.credit+r.open.bonus)
-		case now.lost && before != effectNotSent:
-			return r.creditInDoubt()
 		case now.lost:
-			r.creditToMoney(w)
+			toMoney = true
+			r.queueMoney(w, before)
 			return nil
 		}
 		queueBeginEffect(w, e, r.in.Key, "store_credit")
 		return nil
 	})
+	if err == nil && toMoney {
+		r.open.amount, r.open.credit, r.open.bonus = r.open.credit, 0, 0
+		r.reroute(heldBack)
+	}
 	return e, err
 }
 
-// creditInDoubt: the customer may have credit beside the money that the bank gave. Only the storefront's books tell.
-func (r *refund) creditInDoubt() error {
-	amount := money.Money{Minor: r.open.credit + r.open.bonus, Currency: r.document.Currency}
-	return temporal.NewNonRetryableApplicationError("store credit of "+amount.String()+" waits: the customer's bank took the payment of order "+
-		r.payment.order+" back for good, and whether the credit "+r.open.key+" was given before is not known: look at the storefront", "Payment", nil)
+// queueMoney turns the open part's store credit into money that is held, as it is fixed for a payment that the bank has
+// taken back already. The bonus was for taking credit; a part of money beside it is there only where the storefront
+// takes the payments. What the storefront may have given all the same is kept in mind: only its books tell.
+func (r *refund) queueMoney(q ledgerbook.Queue, known effectState) {
+	part := *r.open
+	part.route = heldBack
+	own, theirs := r.whose(part.credit)
+	q.Queue(`UPDATE refunds SET amount_minor = $2, through_minor = $3, credit_minor = 0, route = 'held' WHERE key = $1 AND credit_minor > 0`,
+		part.key, own, theirs).Exec(func(done pgconn.CommandTag) error {
+		if done.RowsAffected() == 0 {
+			return fmt.Errorf("payment %s: its store credit is held as money since it was read", part.key)
+		}
+		return nil
+	})
+	r.insertThrough(q, &part, theirs)
+	q.Queue(`DELETE FROM store_credits WHERE refund = $1`, part.key)
+	if known == effectNotSent {
+		q.Queue(`DELETE FROM effects WHERE key = $1`, creditKey(&part))
+		return
+	}
+	q.Queue(`UPDATE effects SET state = 'done', previous = state, result = '{"outcome": "held"}', last_at = now() WHERE key = $1`, creditKey(&part))
 }
 
-// creditToMoney turns store credit that was certainly not given into money that is held, as it is fixed for a payment
-// that the bank has taken back already. The bonus was for taking credit; a part of money beside it is there only where
-// the storefront takes the payments.
-func (r *refund) creditToMoney(q ledgerbook.Queue) {
-	part := r.open
-	part.amount, part.credit, part.bonus = part.credit, 0, 0
-	r.reroute(heldBack)
-	own, theirs := r.whose(part.amount)
-	q.Queue(`UPDATE refunds SET amount_minor = $2, through_minor = $3, credit_minor = 0, route = 'held' WHERE key = $1`, part.key, own, theirs)
-	r.insertThrough(q, part, theirs)
-	q.Queue(`DELETE FROM store_credits WHERE refund = $1`, part.key)
-	q.Queue(`DELETE FROM effects WHERE key = $1`, creditKey(part))
+// heldBecause says why a part is held after a lost chargeback.
+func (o *Orders) heldBecause(ctx context.Context, part *refundPart) (string, error) {
+	var doubt bool
+	err := o.Pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM effects WHERE key = $1)`, creditKey(part)).Scan(&doubt)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("is the store credit of %s in doubt: %w", part.key, err)
+	case doubt:
+		return "store_credit_in_doubt", nil
+	}
+	return "chargeback_lost", nil
 }
 
 // creditStore tells the storefront of a credit that the customer holds instead of money.
@@ -109,7 +129,7 @@ func (o *Orders) creditStore(ctx context.Context, r *refund, e *effect) (storefr
 	if err != nil {
 		return storefront.RefundReceipt{}, o.creditFailed(ctx, e, err)
 	}
-	if e != nil {
+	if e.key != "" {
 		err = o.endEffect(ctx, e, effectDone, receipt)
 	}
 	return receipt, err
@@ -118,7 +138,7 @@ func (o *Orders) creditStore(ctx context.Context, r *refund, e *effect) (storefr
 // creditFailed notes whether the storefront may have given the credit all the same.
 func (o *Orders) creditFailed(ctx context.Context, e *effect, failure error) error {
 	switch {
-	case e == nil:
+	case e.key == "":
 		return partnerFailure(failure)
 	case errors.Is(failure, storefront.ErrUnavailable), errors.Is(failure, storefront.ErrRefused):
 		return o.failed(ctx, e, e.untried(), failure)

@@ -12,8 +12,8 @@ import (
 // What v0.2 writes while it runs on beside this release.
 const (
 	oldRefund = `INSERT INTO refunds (key, order_key, n, part, lines, amount_minor, through_minor, goods_minor, tax_minor,
-			shipping_minor, shipping_tax_minor, kept_minor, label_minor, credit_minor, moved_minor, supplement_minor, exchange_order, rma, reason, route, state)
-		VALUES ($1, 'shop/1', $2, 1, '[]', $3, 0, $3, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, 'cancelled', $4, 'trying')`
+			shipping_minor, shipping_tax_minor, kept_minor, label_minor, credit_minor, moved_minor, supplement_minor, reason, route, state)
+		VALUES ($1, 'shop/1', $2, 1, '[]', $3, 0, $3, 0, 0, 0, 0, 0, 0, 0, 0, 'cancelled', $4, 'trying')`
 	oldRefundMade = `UPDATE refunds SET state = 'done', reference = $2, route = $3, done_at = now() WHERE key = $1 AND state = 'trying'`
 	oldRecord     = `UPDATE payments SET state = $1, stage = 'payment_books', needs_attention = false, moved_minor = 0 WHERE order_key = 'shop/1'`
 )
