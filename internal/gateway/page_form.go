@@ -104,8 +104,6 @@ func readForm(w http.ResponseWriter, r *http.Request) (*pageForm, error) {
 	connection, now := http.NewResponseController(w), time.Now()
 	_ = connection.SetWriteDeadline(now.Add(formWrite))
 	body := &paced{from: r.Body, began: now, connection: connection}
-	// A deadline that passes while the form is judged would end the request.
-	defer func() { _ = connection.SetReadDeadline(now.Add(formWrite)) }()
 	limited := &io.LimitedReader{R: body, N: maxForm + 1}
 	r.Body = struct {
 		io.Reader
@@ -121,6 +119,10 @@ func readForm(w http.ResponseWriter, r *http.Request) (*pageForm, error) {
 		// A browser shows the answer only when it could send the rest.
 		_, _ = io.CopyN(io.Discard, limited.R, 2*maxForm)
 		return nil, errFormLarge
+	}
+	if err == nil {
+		// A deadline that passes while the form is judged would end the request.
+		_ = connection.SetReadDeadline(now.Add(formWrite))
 	}
 	return f, err
 }

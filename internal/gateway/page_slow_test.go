@@ -55,10 +55,11 @@ func TestOneLinkShutsTheFormsOfNobodyElse(t *testing.T) {
 	require.Equal(t, http.StatusContinue, (<-answers).StatusCode, "one form is read")
 	got := f.sent(other, field{name: "request", value: firstMark}, field{name: "quantity-1", value: "0"})
 	require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, "another customer's form is read meanwhile: %s", got.body)
-	for range opened - 1 {
-		require.Equal(t, http.StatusTooManyRequests, (<-answers).StatusCode)
+	statuses := map[int]int{}
+	for range opened {
+		statuses[(<-answers).StatusCode]++
 	}
-	require.Equal(t, http.StatusBadRequest, (<-answers).StatusCode)
+	require.Equal(t, map[int]int{http.StatusTooManyRequests: opened - 1, http.StatusBadRequest: 1}, statuses)
 	require.Less(t, time.Since(began), 30*time.Second, "nothing came of it: it is not waited for as long as for pictures")
 	require.Equal(t, http.StatusSeeOther, f.sent(path, oneMugBack()...).StatusCode, "the place is free again")
 	stop()
