@@ -428,6 +428,7 @@ func TestEveryOperationSaysWhenItsDatabaseIsAway(t *testing.T) {
 	t.Cleanup(down.Close)
 	a := &api{t: t, fixture: setup(t, func(c *gateway.Config) {
 		c.Database, c.Intake = down, gateway.CommitTo(down, &intake.Archive{Pool: down}, nil)
+		c.KeyRate = gateway.Rate{PerSecond: 1 << 20, Burst: 1 << 20}
 	})}
 	a.described = a.openAPI()
 	a.each(func(method, path string, op operation) {
