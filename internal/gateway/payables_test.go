@@ -72,6 +72,9 @@ func TestASupplierIsPaidOnceForAReference(t *testing.T) {
 		require.Equal(t, http.StatusUnprocessableEntity, got.StatusCode, text)
 		require.Equal(t, field, got.problem(t).Errors[0].Field, text)
 	}
+	shown := f.post(path, f.operator, examples(t)["payment"]).problem(t)
+	require.Equal(t, "lines[0]", shown.Errors[0].Field)
+	require.Contains(t, shown.Errors[0].Message, "invoice INV-2041 is not known", "what the manual shows is read")
 	require.Equal(t, http.StatusNotFound, f.post("/v1/suppliers/nobody/payments", f.operator, body).StatusCode)
 	require.Equal(t, 1, f.count(`SELECT count(*) FROM remittances`), "what was refused left nothing")
 }
