@@ -43,7 +43,7 @@ func TestWhatTheManualShowsIsTrue(t *testing.T) {
 	}
 	require.JSONEq(t, doc["cancelled"], f.post("/v1/orders/shop/1001/cancel", f.shop, doc["cancel"]).body)
 	require.Equal(t, http.StatusOK, f.post("/v1/orders/shop/1001/address", f.shop, doc["address"]).StatusCode)
-	require.Len(t, doc, 9)
+	require.Len(t, doc, 10)
 }
 
 func TestReturnsGoAsTheManualShows(t *testing.T) {

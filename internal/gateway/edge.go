@@ -77,12 +77,13 @@ func (g *gateway) pass(w *watched, r *http.Request) error {
 
 // signedByPartner is true for the routes that take a signature instead of a key.
 func signedByPartner(route string) bool {
-	for _, prefix := range []string{"/v1/shopify/", "/v1/suppliers/", "/v1/carriers/", "/v1/webhooks/"} {
+	for _, prefix := range []string{"/v1/shopify/", "/v1/carriers/", "/v1/webhooks/"} {
 		if strings.HasPrefix(route, prefix) {
 			return true
 		}
 	}
-	return false
+	// What a supplier is due and was paid is ours to see.
+	return strings.HasPrefix(route, "/v1/suppliers/") && strings.HasSuffix(route, "/events")
 }
 
 // fail answers with a problem document, or to a customer with a page.

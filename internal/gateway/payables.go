@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -35,8 +36,13 @@ type SupplierPath struct {
 	Supplier string `path:"id" maxLength:"64" example:"acme"`
 }
 
+var supplierShape = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,63}$`)
+
 // open refuses keys of one storefront: a supplier is paid for the orders of all.
-func (SupplierPath) open(ctx context.Context) error {
+func (p SupplierPath) open(ctx context.Context) error {
+	if !supplierShape.MatchString(p.Supplier) {
+		return problem(notFound, "")
+	}
 	if visitOf(ctx).key.Storefront != "" {
 		return problem(forbidden, "the key is one storefront's, and suppliers are paid for the orders of all")
 	}

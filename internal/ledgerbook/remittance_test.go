@@ -301,6 +301,67 @@ func TestALineThatWasBookedInErrorIsReversedAndOpenAgain(t *testing.T) {
 	}
 }
 
+// A credit for the claims of several orders is one line of a payment, and what it pays of an invoice in another
+// currency than its order's changes no cost.
+func TestOneCreditIsSetOffInTheBooksOfSeveralOrders(t *testing.T) {
+	t.Parallel()
+	pool := setup(t)
+	_, err := pool.Exec(t.Context(), `
+		INSERT INTO orders (key, storefront, order_id, placed_at, document, body_hash, currency, country, customer_hash, total_minor, captured_minor)
+			VALUES ('shop/2', 'shop', '2', now(), '{}', '\x00', 'EUR', 'DE', '\x00', 1000, 1000);
+		UPDATE orders SET currency = 'USD' WHERE key = 'shop/1';
+		UPDATE purchase_orders SET terms = '{"rate": {"from": "EUR", "to": "USD", "num": 11, "den": 10}}'`)
+	require.NoError(t, err)
+	shipped, err := ledger.SupplierAccrued("P-1", "1", "acme", eur(1000))
+	require.NoError(t, err)
+	inTx(t, pool, func(tx pgx.Tx) error {
+		return ledgerbook.Change(t.Context(), tx, "shop/1", func(b *ledgerbook.Book) error { return b.Post(shipped) })
+	})
+	invoice(t, pool, "P-1", "I1", 1000)
+	match(t, pool, "shop/1")
+	const pursuit = "volume:acme/2026/EUR/500"
+	for _, order := range []string{"shop/1", "shop/2"} {
+		inTx(t, pool, func(tx pgx.Tx) error {
+			return ledgerbook.Change(t.Context(), tx, order, func(b *ledgerbook.Book) error {
+				claim := ledger.Claim{
+					Key: "volume/acme/2026/EUR/500", Kind: ledger.ClaimVolumeDiscount, Account: ledger.SupplierClaims("acme"), Currency: "EUR", Minor: 50,
+					Owner: "purchasing", Due: paidOn,
+				}
+				posting, err := ledger.ClaimOpened(claim)
+				require.NoError(t, err)
+				require.NoError(t, b.Post(posting))
+				return b.OpenClaimIn(pursuit, claim)
+			})
+		})
+	}
+	_, err = pool.Exec(t.Context(), `INSERT INTO claim_credits (supplier, number, order_key, pursuit, currency, minor, given_at)
+		VALUES ('acme', 'CM-V', 'shop/1', $1, 'EUR', 100, now())`, pursuit)
+	require.NoError(t, err)
+	inTx(t, pool, func(tx pgx.Tx) error { return ledgerbook.ApplyJointCredits(t.Context(), tx, pursuit) })
+	list, err := ledgerbook.PayablesOf(t.Context(), pool, "acme")
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	before, _ := square(t, pool, "shop/1")
+	_, err = pay(pool, remittance("REM-1", "I1 1000", "CM-V -80"))
+	require.NoError(t, err)
+	first, _ := square(t, pool, "shop/1")
+	second, open := square(t, pool, "shop/2")
+	require.Equal(t, []int64{-950, 30}, []int64{first.Of(ledger.Bank, "EUR"), second.Of(ledger.Bank, "EUR")})
+	require.Len(t, open, 1)
+	require.Positive(t, before.Of(ledger.CostOfGoods, "USD"))
+	for _, currency := range []string{"EUR", "USD"} {
+		require.Equal(t, before.Of(ledger.CostOfGoods, currency), first.Of(ledger.CostOfGoods, currency))
+	}
+	_, err = pay(pool, remittance("REM-2", "CM-V -21"))
+	require.ErrorContains(t, err, "0.20 EUR of it can be set off")
+	_, err = pay(pool, remittance("REM-2", "CM-V -20"))
+	require.NoError(t, err)
+	for _, order := range []string{"shop/1", "shop/2"} {
+		_, open := square(t, pool, order)
+		require.Empty(t, open)
+	}
+}
+
 func TestPaymentsAtOnceNeverPayAnInvoiceTwice(t *testing.T) {
 	t.Parallel()
 	pool := setup(t)
