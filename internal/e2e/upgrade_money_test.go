@@ -57,7 +57,11 @@ func (w *world) beginMoney(t *testing.T, name string) (m moneyUnderWay) {
 	})
 	require.NoError(t, err)
 	m.held, m.reference = w.pays(t, name+"-held", false, "acme-mug")
-	w.payment(t, m.held, "authorised")
+	// It has been looked up, and waits for the shipment.
+	require.Eventually(t, func() bool {
+		cost, err := w.CostOfPayment(t.Context(), m.held)
+		return err == nil && cost.WorkflowTasks > 1 && cost.Timers > 0
+	}, patient, 20*time.Millisecond)
 	require.Zero(t, w.Payments.Payment(m.reference).Captured)
 	return m
 }

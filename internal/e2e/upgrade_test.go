@@ -36,9 +36,15 @@ func TestOrdersOutliveAChangeOfBuilds(t *testing.T) {
 		t.Run(filepath.Base(filepath.Dir(mark)), func(t *testing.T) {
 			t.Parallel()
 			binary, newest := earlierWorker(t, mark), i == len(marks)-1
-			upgradeFrom(t, binary, newest)
+			t.Run("orders", func(t *testing.T) {
+				t.Parallel()
+				upgradeFrom(t, binary, newest)
+			})
 			if newest { // those before had no payments and no returns
-				upgradeMoneyFrom(t, binary)
+				t.Run("payments and returns", func(t *testing.T) {
+					t.Parallel()
+					upgradeMoneyFrom(t, binary)
+				})
 			}
 		})
 	}
@@ -165,7 +171,11 @@ func (w *world) buildsOf(t *testing.T, workflow string) []string {
 	var builds []string
 	for _, run := range historiesOf(t, w.Temporal, workflow, w.runOfWorkflow(t, workflow)) {
 		for _, e := range run.GetEvents() {
-			require.NotEqual(t, enums.EVENT_TYPE_WORKFLOW_TASK_FAILED, e.GetEventType(), "%s: %s", workflow, e.GetWorkflowTaskFailedEventAttributes().GetFailure().GetMessage())
+			failed := e.GetWorkflowTaskFailedEventAttributes()
+			// So the server turns away an end that news have overtaken: they are taken first.
+			if failed != nil && failed.GetCause() != enums.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND {
+				require.Fail(t, "a task failed", "%s: %s: %s", workflow, failed.GetCause(), failed.GetFailure().GetMessage())
+			}
 			if who := e.GetWorkflowTaskStartedEventAttributes().GetIdentity(); who != "" && !slices.Contains(builds, who) {
 				builds = append(builds, who)
 			}
