@@ -157,7 +157,7 @@ func TestPageAndDescriptionNeedNothingFromElsewhere(t *testing.T) {
 			require.NotEmpty(t, op.Summary)
 		}
 	}
-	require.Len(t, f.openAPI().Paths, 27)
+	require.Len(t, f.openAPI().Paths, 28)
 	require.Contains(t, page.body, "problem-order_unreachable")
 	require.NotContains(t, yaml.body, "$schema")
 }
