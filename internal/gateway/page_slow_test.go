@@ -33,7 +33,7 @@ func TestOneLinkShutsTheFormsOfNobodyElse(t *testing.T) {
 	for range opened {
 		connection, err := net.Dial("tcp", listener.Addr().String())
 		require.NoError(t, err)
-		defer connection.Close()
+		defer func() { _ = connection.Close() }()
 		// The server asks for the body when it begins to read it.
 		_, err = fmt.Fprintf(connection, "POST %s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000\r\n\r\n", path)
 		require.NoError(t, err)
