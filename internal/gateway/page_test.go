@@ -378,8 +378,8 @@ func TestThePageOffersWhatThePolicyDoes(t *testing.T) {
 		  "return_shipping": [{"amount": "4.90", "currency": "USD"}]}') WHERE id = 'shop'`)
 	page := f.get(path, "")
 	for _, text := range []string{
-		"Credit at the shop, and 10.5% on top", "as a replacement", "only if something is wrong with it", "15% of the price, and 20% of the price of what was opened",
-		"4.90 USD for the label",
+		"Credit at the shop, and 10.5% on top", "as a replacement", "only if something is wrong with it", "15% of its price, or 20% if it was opened.",
+		"4.90 USD of a refund for the label. A replacement costs no fees.",
 	} {
 		require.Contains(t, page.body, text, text)
 	}

@@ -39,7 +39,7 @@ type formView struct {
 	Lines           []formLine
 	Outcomes        []formChoice
 	OutcomeProblem  string
-	PhotosForFault  bool
+	PhotoHint       string
 	PhotoProblem    string
 	Note            string
 	NoteProblem     string
@@ -49,6 +49,7 @@ type formView struct {
 type formLine struct {
 	Line                           int
 	Title, SKU, Until              string
+	Fees, Photo                    string       // what the shop keeps of it, and whether a fault needs a picture
 	Quantities                     []formChoice // none: there are too many to list, and a number is typed
 	Quantity                       string
 	Free                           int64
@@ -152,7 +153,7 @@ func viewPage(who guest, s *returndesk.Sight, sent *pageForm, problems map[strin
 		Shop: cmp.Or(s.Shop, who.key.Storefront), Number: cmp.Or(s.Number, who.key.Order), Heading: "Send something back",
 		Lead: "Choose what you send back and why. You get an answer at once.",
 	}
-	form := &formView{Action: who.path, Request: newRequestMark(), PhotosForFault: s.PhotosForFault, Fees: feeWords(s)}
+	form := &formView{Action: who.path, Request: newRequestMark()}
 	if sent == nil {
 		sent = &pageForm{}
 	}
@@ -168,6 +169,7 @@ func viewPage(who guest, s *returndesk.Sight, sent *pageForm, problems map[strin
 		v.Lead = "There is nothing of this order that can be sent back right now."
 		return v
 	}
+	form.Fees, form.PhotoHint = labelWords(s), photoHint(s)
 	form.Outcomes, form.OutcomeProblem = viewOutcomes(s, sent.resolution), problems["resolution"]
 	form.Note, form.NoteProblem, form.PhotoProblem = sent.enclosed.Note, problems["note"], problems["photos"]
 	if len(problems) > 0 {
@@ -196,6 +198,7 @@ func viewLine(l *returndesk.SightLine, sent *pageForm, problems map[string]strin
 	default:
 		f.Until = "Can come back until " + day(l.Until) + "."
 	}
+	f.Fees, f.Photo = feeWords(l), photoWords(l)
 	f.Free, f.Quantity = l.Free, cmp.Or(sent.quantities[l.Line], "0")
 	for n := range l.Free + 1 {
 		if l.Free > mostListed {
@@ -245,24 +248,6 @@ func percent(bp int64) string {
 		whole += "." + part
 	}
 	return whole + "%"
-}
-
-// feeWords say what the shop keeps when nothing is wrong with the goods.
-func feeWords(s *returndesk.Sight) string {
-	var kept []string
-	if s.RestockingBP > 0 {
-		kept = append(kept, percent(s.RestockingBP)+" of the price")
-	}
-	if s.OpenedBP > s.RestockingBP {
-		kept = append(kept, percent(s.OpenedBP)+" of the price of what was opened")
-	}
-	if s.ReturnShipping > 0 {
-		kept = append(kept, money.Money{Minor: s.ReturnShipping, Currency: s.Currency}.String()+" for the label")
-	}
-	if len(kept) == 0 {
-		return ""
-	}
-	return "If nothing is wrong with the goods, the shop keeps " + strings.Join(kept, ", and ") + " of a refund. A replacement costs no fees."
 }
 
 // viewReturns shows where an order's returns stand, the newest first.

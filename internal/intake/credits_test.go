@@ -49,6 +49,29 @@ func TestAFileOfCreditMemosCountsAsIfEachHadComeByItself(t *testing.T) {
 	require.Equal(t, 120, b.balance(t, "supplier_claims:acme"))
 }
 
+// A number with a space behind it is the number, whichever way the memo comes first.
+func TestACreditMemoCountsOnceHoweverItsNumberIsSpaced(t *testing.T) {
+	t.Parallel()
+	b, reference := withReturn(t)
+	ofReturn, ofClaim := b.credit(t, "CM-1 ", "0.40", `"rma":"R1"`), b.credit(t, "CM-2 ", "0.50", `"claim":"`+reference+`"`)
+	b.process(t)
+	require.Equal(t, "applied", b.standing(t, ofReturn))
+	require.Equal(t, "applied", b.standing(t, ofClaim))
+	file := b.creditFile(t, "CM-1,2026-03-14,EUR,0.40,R1,,\nCM-2 ,2026-03-14,EUR,0.50,,"+reference+",\n")
+	b.process(t)
+	require.Equal(t, "ignored known_already", b.standing(t, file))
+
+	first := b.creditFile(t, "CM-3 ,2026-03-14,EUR,0.10,R1,,\n")
+	b.process(t)
+	require.Equal(t, "applied", b.standing(t, first))
+	later := b.credit(t, " CM-3", "0.10", `"rma":"R1"`)
+	b.process(t)
+	require.Equal(t, "ignored known_already", b.standing(t, later))
+	require.Equal(t, 50, b.number(t, `SELECT sum(minor) FROM credit_memos WHERE rma = 'R1'`))
+	require.Equal(t, 2, b.number(t, `SELECT count(*) FROM return_facts WHERE kind = 'credit_memo'`))
+	require.Equal(t, 150, b.balance(t, "supplier_claims:acme"), "2.00 disputed less 0.50")
+}
+
 func TestAFileOfCreditMemosIsTakenWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	b, reference := withReturn(t)

@@ -228,7 +228,9 @@ func TestALookAtAnOrderWaitsForNobody(t *testing.T) {
 	sight, err := d.Look(ctx, key)
 	require.NoError(t, err)
 	require.Equal(t, []returndesk.SightLine{{
-		Choice: returns.Choice{Line: 1, Free: 3, Until: monday.AddDate(0, 0, 30), FaultUntil: monday.AddDate(0, 0, 30)}, SKU: "MUG", Quantity: 3,
+		Choice: returns.Choice{
+			Line: 1, Free: 3, Until: monday.AddDate(0, 0, 30), FaultUntil: monday.AddDate(0, 0, 30), Rules: returns.Rules{WindowDays: 30},
+		}, SKU: "MUG", Quantity: 3,
 	}}, sight.Lines)
 	require.Equal(t, []returns.Resolution{returns.Refund}, sight.Outcomes)
 	_, err = d.Look(ctx, order.Key{Storefront: "shop", Order: "2"})

@@ -18,13 +18,10 @@ type Sight struct {
 	Lines        []SightLine
 	// Outcomes are what the storefront gives for goods that come back; a fault is refunded whatever they say.
 	Outcomes []returns.Resolution
-	// PhotosForFault: a fault is believed with a picture.
-	PhotosForFault bool
-	// RestockingBP and OpenedBP of the price, and ReturnShipping in minor units of Currency, are kept of a refund when
-	// nothing was wrong; CreditBonusBP is added to a store credit.
-	RestockingBP, OpenedBP, CreditBonusBP int64
-	ReturnShipping                        int64
-	Currency                              string
+	// ReturnShipping, in minor units of Currency, is kept of a refund when nothing was wrong with any of the goods, beside
+	// what each line's rules say; CreditBonusBP, in basis points, is added to a store credit.
+	ReturnShipping, CreditBonusBP int64
+	Currency                      string
 	// Exchanged: the order is an exchange itself, and is not exchanged again.
 	Exchanged bool
 }
@@ -49,8 +46,7 @@ func (d *Desk) Look(ctx context.Context, key order.Key) (Sight, error) {
 	}
 	policy := c.policy()
 	s := Sight{
-		Shop: c.shop.Name, Number: c.document.Number, Outcomes: policy.Outcomes, PhotosForFault: policy.PhotosForFault,
-		RestockingBP: policy.RestockingBP, OpenedBP: policy.OpenedBP, CreditBonusBP: policy.CreditBonusBP,
+		Shop: c.shop.Name, Number: c.document.Number, Outcomes: policy.Outcomes, CreditBonusBP: policy.CreditBonusBP,
 		Currency: c.document.Currency, Exchanged: c.document.Exchange != nil,
 	}
 	if policy.CustomerPaysShipping {

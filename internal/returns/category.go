@@ -27,6 +27,15 @@ func (p *Policy) rules(sku, category string) (r Rules, named string) {
 	return r, named
 }
 
+// Kept is what is kept of a unit's price when nothing was wrong with it, in basis points. Goods that were opened
+// never cost less to bring back than those that were not.
+func (r *Rules) Kept(opened bool) int64 {
+	if opened {
+		return max(r.OpenedBP, r.RestockingBP)
+	}
+	return r.RestockingBP
+}
+
 // windowEnd is until when units may come back that were delivered at a time.
 func (r *Rules) windowEnd(fault bool, delivered time.Time) time.Time {
 	days := r.WindowDays

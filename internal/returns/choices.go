@@ -13,6 +13,8 @@ type Choice struct {
 	// Until is the end of the window for whatever reason, FaultUntil that for goods with which something is
 	// wrong. Zero: they may not come back for it.
 	Until, FaultUntil time.Time
+	// Rules are those by which the free units are judged; none are free: the zero value.
+	Rules Rules
 	// Refused says why not, for any reason when Free is 0, else for reasons that are no fault; nil: they may.
 	Refused *Refusal
 }
@@ -24,11 +26,10 @@ func Choices(p Policy, delivered []Delivered, lines []int, now time.Time) []Choi
 	for _, line := range lines {
 		c := Choice{Line: line}
 		var newest time.Time
-		var rules Rules
 		for i := range delivered {
 			if d := &delivered[i]; d.Line == line && d.Quantity > d.Taken {
 				c.Free += d.Quantity - d.Taken
-				rules, _ = p.rules(d.SKU, d.Category)
+				c.Rules, _ = p.rules(d.SKU, d.Category)
 				newest = slices.MaxFunc([]time.Time{newest, d.At}, time.Time.Compare)
 			}
 		}
@@ -36,13 +37,13 @@ func Choices(p Policy, delivered []Delivered, lines []int, now time.Time) []Choi
 			return judgeLine(Request{Photos: 1}, p, RequestedLine{Line: line, Quantity: max(c.Free, 1), Reason: reason}, delivered, now)
 		}
 		if c.Refused = asked(ChangedMind); c.Refused == nil {
-			c.Until = rules.windowEnd(false, newest)
+			c.Until = c.Rules.windowEnd(false, newest)
 		}
 		switch {
 		case asked(Defective) == nil:
-			c.FaultUntil = rules.windowEnd(true, newest)
+			c.FaultUntil = c.Rules.windowEnd(true, newest)
 		case c.Refused != nil:
-			c.Free = 0
+			c.Free, c.Rules = 0, Rules{}
 		}
 		list = append(list, c)
 	}

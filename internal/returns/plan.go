@@ -152,10 +152,7 @@ func (s *State) fee(l *Line, opened bool) int64 {
 	if l.Fees != nil {
 		fees = l.Fees
 	}
-	if opened {
-		return max(fees.OpenedBP, fees.RestockingBP)
-	}
-	return fees.RestockingBP
+	return (&Rules{RestockingBP: fees.RestockingBP, OpenedBP: fees.OpenedBP}).Kept(opened)
 }
 
 // shippingFee is what the customer pays for the label, once, when nothing was wrong with the goods. An
