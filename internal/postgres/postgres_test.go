@@ -122,7 +122,7 @@ func TestTheLedgerIsAppendOnly(t *testing.T) {
 		`DELETE FROM ledger_entries`,
 		`UPDATE ledger_transactions SET memo = 'other'`,
 		`DELETE FROM ledger_transactions`,
-		`TRUNCATE ledger_transactions, ledger_entries`,
+		`TRUNCATE ledger_entries`, `TRUNCATE ledger_transactions CASCADE`,
 	} {
 		_, err := pool.Exec(ctx, statement)
 		require.ErrorContains(t, err, "append-only", statement)
