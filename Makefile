@@ -75,9 +75,9 @@ test: devstack ## Run all tests on a real Temporal and Postgres
 SEEDS ?= 2000
 
 .PHONY: sim
-sim: proofs ## Live SEEDS whole orders in a simulated world (default 2000; SEED=n repeats one)
+sim: proofs ## Live SEEDS whole orders in a simulated world (default 2000; SEED=n repeats one, SHRINK=5m makes it shorter)
 	@echo "==> sim"
-	@$(WITH_STACK) --quiet -- $(BIN)/dropline-sim --workers 3 $(if $(SEED),--seed $(SEED),--lives $(SEEDS))
+	@$(WITH_STACK) --quiet -- $(BIN)/dropline-sim --workers 3 $(if $(SEED),--seed $(SEED) $(if $(SHRINK),--shrink $(SHRINK)),--lives $(SEEDS))
 
 .PHONY: crash
 crash: proofs ## Crash the worker at a thousand points of the demo's stories (ARGS="--points 200 --seed 7")

@@ -2,6 +2,7 @@ package activities_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -118,8 +119,24 @@ func TestEvidenceThatGrewAfterALostAnswerIsNoRefusal(t *testing.T) {
 	require.Error(t, err)
 	_, err = c.give(1, 1)
 	require.NoError(t, err)
+	c.now = c.now.Add(time.Minute)
 	refused, err := c.desk.SendEvidence(c.ctx, in)
 	require.NoError(t, err)
 	require.Empty(t, refused, "the bank has our answer")
 	require.Zero(t, c.sim.Conflicts(), "a key stands for one content")
+}
+
+func TestAStoredFailureDoesNotKeepTheBankFromOurAnswer(t *testing.T) {
+	t.Parallel()
+	c := setup(t).pays(catalog.CaptureOrder, true, sale("1", line(1, "MUG", 2)))
+	dispute := c.sim.OpenDispute(c.state.Reference, "product_not_received")
+	in := workflows.EvidenceInput{Key: c.key, Dispute: dispute}
+	c.sim.Script(paymentsim.Script{Operation: paymentsim.Disputes, Fault: paymentsim.FailsUndone, Times: 1})
+	_, err := c.desk.SendEvidence(c.ctx, in)
+	require.Error(t, err)
+	c.now = c.now.Add(time.Minute)
+	refused, err := c.desk.SendEvidence(c.ctx, in)
+	require.NoError(t, err)
+	require.Empty(t, refused)
+	require.NotEmpty(t, c.sim.Dispute(dispute).Evidence)
 }

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -157,9 +156,9 @@ func (o *Orders) SendEvidence(ctx context.Context, in workflows.EvidenceInput) (
 	evidence := payment.Evidence{
 		Dispute: in.Dispute, Carrier: proof.Carrier, Tracking: proof.Tracking, ShippedAt: proof.ShippedAt, Document: proof.Document,
 	}
-	// What proves the delivery grows until an answer arrives, and a key stands for one content.
-	content := sha256.Sum256(fmt.Appendf(nil, "%+v", evidence))
-	evidence.Key = fmt.Sprintf("evidence/%s/%s/%x", in.Key, in.Dispute, content[:8])
+	// The bank takes one answer only, so each attempt has a key of its own: what proves the delivery grows until an
+	// answer arrives, and a provider gives its stored failure to all that repeat the first.
+	evidence.Key = fmt.Sprintf("evidence/%s/%s/%d", in.Key, in.Dispute, o.Now().UnixMilli())
 	err = c.provider.SubmitEvidence(ctx, evidence)
 	switch {
 	case errors.Is(err, payment.ErrRefused):

@@ -36,7 +36,7 @@ func (w *cable) dial(_ context.Context, network, address string) (net.Conn, erro
 	if down {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: errCut}
 	}
-	return &line{cable: w, network: network, address: address}, nil
+	return newLine(w, network, address), nil
 }
 
 // plan cuts the line at the nth round trip from now, counted from 0.

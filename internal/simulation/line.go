@@ -42,11 +42,19 @@ type line struct {
 	mu      sync.Mutex
 	session *session
 	left    bool // the client has none any more
+	// settled tells that there is a session, or that there will be none.
+	settled *sync.Cond
 	heard   []byte
 	// at is what the session takes for the time; due is what it is to take from the next message on.
 	at, due time.Time
 	// unheard is how much of what comes next is no answer to the client.
 	unheard int
+}
+
+func newLine(w *cable, network, address string) *line {
+	c := &line{cable: w, network: network, address: address}
+	c.settled = sync.NewCond(&c.mu)
+	return c
 }
 
 // patience bounds what the server takes to roll back and to answer.
@@ -98,6 +106,7 @@ func (c *line) enter(first []byte) error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.left = true
+		c.settled.Broadcast()
 		return nil
 	}
 	s := c.cable.takeIdle()
@@ -119,6 +128,7 @@ func (c *line) enter(first []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.session = s
+	c.settled.Broadcast()
 	return nil
 }
 
@@ -159,11 +169,9 @@ func (s *session) asks(messages []byte) {
 func (c *line) Read(b []byte) (int, error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	c.mu.Lock()
-	s, left := c.session, c.left
-	c.mu.Unlock()
+	s := c.awaitSession()
 	switch {
-	case left || s == nil:
+	case s == nil:
 		return 0, cutOff("read")
 	case len(c.heard) > 0:
 		n := copy(b, c.heard)
@@ -190,6 +198,17 @@ func (c *line) Read(b []byte) (int, error) {
 			return n, err
 		}
 	}
+}
+
+// awaitSession returns the line's session, nil when it has left. A client whose first message takes its time reads
+// before it is through.
+func (c *line) awaitSession() *session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.session == nil && !c.left {
+		c.settled.Wait()
+	}
+	return c.session
 }
 
 var rolledBack = []byte("C\x00\x00\x00\x0dROLLBACK\x00")
@@ -228,6 +247,7 @@ func (c *line) leave(answered bool) {
 	c.mu.Lock()
 	s := c.session
 	c.session, c.left = nil, true
+	c.settled.Broadcast()
 	c.mu.Unlock()
 	if s == nil {
 		return

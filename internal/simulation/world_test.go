@@ -1,6 +1,8 @@
 package simulation
 
 import (
+	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -48,4 +50,30 @@ func TestNoTableOfAWorldIsLogged(t *testing.T) {
 	require.NoError(t, w.admin.QueryRow(t.Context(), `SELECT array_agg(relname::text) FROM pg_class
 		WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND relpersistence <> 'u'`).Scan(&logged))
 	require.Empty(t, logged)
+}
+
+// A client whose first message is slow to go reads at the same time: pgx does so after 15 ms.
+func TestWhoReadsBeforeTheFirstMessageIsThroughHearsTheAnswer(t *testing.T) {
+	t.Parallel()
+	w := world1(t)
+	config := w.pool.Config().ConnConfig
+	dialled, err := w.cable.dial(t.Context(), "tcp", net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))))
+	require.NoError(t, err)
+	c := dialled.(*line) //nolint:forcetypeassert // ours
+	heard := make(chan error, 1)
+	go func() {
+		_, err := c.Read(make([]byte, 1024))
+		heard <- err
+	}()
+	require.Eventually(t, func() bool {
+		if free := c.reading.TryLock(); free {
+			c.reading.Unlock()
+			return len(heard) > 0
+		}
+		return true
+	}, 5*time.Second, time.Millisecond)
+	_, err = c.Write([]byte("\x00\x00\x00\x17\x00\x03\x00\x00user\x00nobody\x00\x00"))
+	require.NoError(t, err)
+	require.NoError(t, <-heard)
+	require.NoError(t, c.Close())
 }
