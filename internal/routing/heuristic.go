@@ -10,11 +10,16 @@ type climber struct {
 	*model
 	banned int // a source that may not come in, or -1
 	plans  int
+	room   []use // for the sources of the plan that is scored
+}
+
+func (m *model) climber(banned int) *climber {
+	return &climber{model: m, banned: banned, room: make([]use, 0, len(m.sources))}
 }
 
 // heuristic returns the better of both climbs and the number of plans priced.
 func (m *model) heuristic() (plan, int) {
-	c := &climber{model: m, banned: -1}
+	c := m.climber(-1)
 	fromNone := c.climb(m.emptyPlan())
 	full := m.emptyPlan()
 	for i := range m.sources {
@@ -29,7 +34,7 @@ func (m *model) heuristic() (plan, int) {
 
 // without climbs from a good plan less one of its sources, which may not come back.
 func (m *model) without(p plan, banned int) (plan, int) {
-	c := &climber{model: m, banned: banned}
+	c := m.climber(banned)
 	p = slices.Clone(p)
 	p[banned] = unused
 	return c.climb(p), c.plans
@@ -39,22 +44,49 @@ func (m *model) without(p plan, banned int) (plan, int) {
 func (c *climber) thin(p plan) plan {
 	at := c.score(p)
 	for {
+		whole, ships := at, c.shipping(p)
 		best := -1
 		for i, o := range p {
 			if o == unused {
 				continue
 			}
-			p[i] = unused
-			if s := c.try(p, at); s.less(at) {
+			var s score
+			if ships[i] {
+				p[i] = unused
+				s = c.try(p, at)
+				p[i] = o
+			} else {
+				s = c.lessIdle(whole, i, o)
+			}
+			if s.less(at) {
 				best, at = i, s
 			}
-			p[i] = o
 		}
 		if best < 0 {
 			return p
 		}
 		p[best] = unused
 	}
+}
+
+// shipping says which sources of a plan ship a unit.
+func (c *climber) shipping(p plan) []bool {
+	ships := make([]bool, len(p))
+	used := c.usedBy(p)
+	for k := range c.demand.skus {
+		c.take(used, k, func(src int32, _ int64) { ships[src] = true })
+	}
+	return ships
+}
+
+// lessIdle is the score of a plan without a source that ships nothing: its fixed cost and its order are
+// saved, and everybody else ships what they did. With many suppliers nearly all are such.
+func (c *climber) lessIdle(whole score, src int, option int32) score {
+	c.plans++
+	whole.orders--
+	whole.excess = int64(max(0, whole.orders-c.maxPOs))
+	whole.cost -= c.sources[src].options[option].fixed
+	return whole
 }
 
 // roomiest is the option of a source that holds the most units, the cheapest of those.
@@ -134,5 +166,5 @@ func (c *climber) bestSwap(p plan, at score) (plan, score) {
 
 func (c *climber) try(p plan, limit score) score {
 	c.plans++
-	return c.scoreBelow(p, limit)
+	return c.scoreIn(c.room, p, limit)
 }

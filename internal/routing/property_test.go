@@ -198,6 +198,32 @@ func measureGap(t *testing.T, instances int64) (g gapReport) {
 	return g
 }
 
+func TestAPlanWithoutAnIdleSourceNeedNotBePricedAnew(t *testing.T) {
+	t.Parallel()
+	idle := 0
+	for seed := range uint64(20) {
+		r := market(seed, 30, 4)
+		m := modelOf(t, &r)
+		m.maxPOs = 1 + int(seed)
+		c := m.climber(-1)
+		p := m.emptyPlan()
+		for i := range p {
+			p[i] = m.roomiest(i)
+		}
+		whole, ships := m.score(p), c.shipping(p)
+		for i, o := range p {
+			if ships[i] {
+				continue
+			}
+			idle++
+			p[i] = unused
+			require.Equal(t, m.score(p), c.lessIdle(whole, i, o))
+			p[i] = o
+		}
+	}
+	require.Greater(t, idle, 100)
+}
+
 func modelOf(t testing.TB, r *Request) *model {
 	t.Helper()
 	want := demandOf(r.Lines)

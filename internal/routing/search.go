@@ -109,8 +109,12 @@ func (m *model) score(p plan) score { return m.scoreBelow(p, worst) }
 
 // scoreBelow is score, but may stop early with some score worse than limit when the plan is.
 func (m *model) scoreBelow(p plan, limit score) score {
-	var buf [exactLimit]use
-	used := buf[:0]
+	var room [exactLimit]use
+	return m.scoreIn(room[:0], p, limit)
+}
+
+// scoreIn is scoreBelow with room for the sources that the plan uses.
+func (m *model) scoreIn(used []use, p plan, limit score) score {
 	var s score
 	for i, o := range p {
 		if o >= 0 {

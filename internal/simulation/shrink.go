@@ -22,7 +22,7 @@ func newTape(given []int, seed uint64) *tape {
 
 // Pick takes what was given. A choice that came to stand where less can be chosen is the last there is.
 func (t *tape) Pick(n int) int {
-	choice := 0
+	var choice int
 	if i := len(t.made); i < len(t.given) {
 		choice = min(t.given[i], n-1)
 	} else {

@@ -89,3 +89,22 @@ func TestALifeOfASeedShrinks(t *testing.T) {
 	require.Less(t, shrunk.To, shrunk.From)
 	require.NoError(t, w.empty(t.Context()))
 }
+
+func TestAShorterStoryGoesWrongInTheSameWay(t *testing.T) {
+	t.Parallel()
+	twoWays := func(t *tape) (string, error) {
+		for i := range 100 {
+			switch t.Pick(12) {
+			case 9:
+				return fmt.Sprintf("nine at choice %d", i), nil
+			case 3:
+				return fmt.Sprintf("three at choice %d", i), nil
+			}
+		}
+		return "", nil
+	}
+	s := &shrinker{try: twoWays, kind: "nine at choice #", best: []int{1, 5, 9}, enough: func() bool { return false }}
+	best, err := s.shrink()
+	require.NoError(t, err)
+	require.Equal(t, []int{9}, best)
+}

@@ -59,7 +59,7 @@ func TestWhoReadsBeforeTheFirstMessageIsThroughHearsTheAnswer(t *testing.T) {
 	config := w.pool.Config().ConnConfig
 	dialled, err := w.cable.dial(t.Context(), "tcp", net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))))
 	require.NoError(t, err)
-	c := dialled.(*line) //nolint:forcetypeassert // ours
+	c := dialled.(*line)
 	heard := make(chan error, 1)
 	go func() {
 		_, err := c.Read(make([]byte, 1024))
