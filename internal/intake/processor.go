@@ -144,7 +144,7 @@ type received struct {
 const claimDocumentsSQL = `
 	UPDATE documents SET attempts = attempts + 1, next_attempt_at = now() + $2::interval
 	WHERE id IN (SELECT id FROM documents WHERE status = 'received' AND next_attempt_at <= now()
-		ORDER BY next_attempt_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+		ORDER BY next_attempt_at, id LIMIT $1 FOR UPDATE SKIP LOCKED)
 	RETURNING id, source, kind, natural_key, body, body_hash, attempts`
 
 func (p *Processor) claim(ctx context.Context) ([]received, error) {

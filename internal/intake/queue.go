@@ -47,7 +47,7 @@ const claimOrderSQL = `
 const claimReturnSQL = `
 	UPDATE returns r SET deliver_at = now() + $1::interval
 	FROM orders o
-	WHERE rma = (SELECT rma FROM returns WHERE deliver_at <= now() ORDER BY deliver_at LIMIT 1 FOR UPDATE SKIP LOCKED) AND o.key = r.order_key
+	WHERE rma = (SELECT rma FROM returns WHERE deliver_at <= now() ORDER BY deliver_at, rma LIMIT 1 FOR UPDATE SKIP LOCKED) AND o.key = r.order_key
 	RETURNING o.storefront, o.order_id, o.country, r.fact_seq, r.delivered_seq, r.started_at IS NOT NULL, true, r.deliver_tries, r.deliver_at,
 		(SELECT count(*) FROM return_lines l WHERE l.rma = r.rma),
 		(SELECT coalesce(sum(quantity), 0)::bigint FROM return_lines l WHERE l.rma = r.rma), r.rma, r.supplier,
@@ -65,7 +65,7 @@ const claimPaymentSQL = `
 const claimClaimSQL = `
 	UPDATE pursuits p SET deliver_at = now() + $1::interval
 	FROM orders o
-	WHERE id = (SELECT id FROM pursuits WHERE deliver_at <= now() ORDER BY deliver_at LIMIT 1 FOR UPDATE SKIP LOCKED) AND o.key = p.order_key
+	WHERE id = (SELECT id FROM pursuits WHERE deliver_at <= now() ORDER BY deliver_at, id LIMIT 1 FOR UPDATE SKIP LOCKED) AND o.key = p.order_key
 	RETURNING o.storefront, o.order_id, o.country, p.fact_seq, p.delivered_seq, p.started_at IS NOT NULL, true, p.deliver_tries, p.deliver_at,
 		0::bigint, 0::bigint, p.id, coalesce(p.supplier, p.carrier),
 		p.closed_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM claims c WHERE c.pursuit = p.id AND c.closed_at IS NULL)`

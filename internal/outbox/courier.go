@@ -146,7 +146,7 @@ type parcel struct {
 const claimSQL = `
 	UPDATE outbox SET attempts = attempts + 1, due_at = now() + $2::interval
 	WHERE id IN (SELECT id FROM outbox WHERE state = 'pending' AND due_at <= now()
-		ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
+		ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED)
 	RETURNING id, attempts, due_at, key, order_key, channel, kind, payload`
 
 func (c *Courier) claim(ctx context.Context, atMost int) ([]parcel, error) {

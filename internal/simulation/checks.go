@@ -77,7 +77,7 @@ func (l *life) readEnd() *ended {
 func (l *life) checkEnd() {
 	// The carrier is asked for weeks whether a delivered parcel comes back; this life ends here.
 	for _, table := range []string{"parcels", "return_parcels"} {
-		if _, err := l.world.admin.Exec(l.ctx, `UPDATE `+table+` SET next_check_at = 'infinity' WHERE next_check_at IS NOT NULL`); err != nil {
+		if _, err := l.world.admin.Exec(l.ctx, `UPDATE `+table+` SET next_check_at = NULL WHERE next_check_at IS NOT NULL`); err != nil {
 			l.fail("end the polling: %v", err)
 		}
 	}

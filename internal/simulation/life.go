@@ -125,7 +125,7 @@ func (w *world) newLife(ctx context.Context, c Chooser, number uint64, tracing b
 		parties: map[string]*party{}, books: map[string]*book{}, expected: map[string]bool{}, entries: map[string]*entry{},
 		letters: map[string]*letter{}, seen: map[string]int{}, backs: map[string]*comeback{}, regrets: -1, dues: map[string]*debt{},
 	}
-	w.life = l
+	w.life, w.processor = l, w.newProcessor()
 	l.setNow(time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC).Add(time.Duration(l.pick(360*24*60)) * time.Minute))
 	l.key = order.Key{Storefront: oneOf(l, shops), Order: fmt.Sprintf("s%d", number)}
 	l.deals()

@@ -54,8 +54,10 @@ type world struct {
 	activities map[string]reflect.Value
 	gateway    http.Handler
 	processor  *intake.Processor
-	deliverer  *intake.Deliverer
-	courier    *outbox.Courier
+	// newProcessor is one that remembers nothing of the lives before.
+	newProcessor func() *intake.Processor
+	deliverer    *intake.Deliverer
+	courier      *outbox.Courier
 }
 
 // nowSQL puts the world's clock in the place of Postgres's own: search_path names the schema before
@@ -181,8 +183,10 @@ func (w *world) assemble() error {
 		AnswerWait: time.Hour, // by the machine's clock; the life's own decides
 		KeyRate:    gateway.Rate{PerSecond: 1e6, Burst: 1e6}, PartnerRate: gateway.Rate{PerSecond: 1e6, Burst: 1e6},
 	})
-	w.processor = &intake.Processor{
-		Pool: w.pool, Orders: orders, Readers: map[string]intake.OrderReader{"api": gateway.ReadOrder}, Log: quiet, Batch: 1,
+	w.newProcessor = func() *intake.Processor {
+		return &intake.Processor{
+			Pool: w.pool, Orders: orders, Readers: map[string]intake.OrderReader{"api": gateway.ReadOrder}, Log: quiet, Batch: 1,
+		}
 	}
 	w.deliverer = &intake.Deliverer{Pool: w.pool, Temporal: temporal, Log: quiet}
 	w.courier = &outbox.Courier{
