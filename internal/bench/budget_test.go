@@ -54,3 +54,15 @@ func TestTablesStandBetweenTheirMarkers(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte("<!-- bench:unheard -->\n<!-- /bench -->\n"), 0o600))
 	require.ErrorContains(t, r.WriteInto(path, budget), "bench:unheard")
 }
+
+func TestThePeakIsReckonedFromWhatWasMeasured(t *testing.T) {
+	t.Parallel()
+	r := &Report{PerOrder: map[string]Figures{
+		"smooth_1": {"actions": 10, "bytes": 5000, "events": 1}, "smooth_3x2": {"actions": 16, "bytes": 9000},
+		"failover": {"actions": 22, "bytes": 10000}, "cancel": {"actions": 13, "bytes": 7000}, "return": {"actions": 22, "bytes": 13000},
+	}}
+	require.Equal(t, [][]string{
+		{"billable actions", "0.80 × 10 + 0.15 × 16 + 0.05 × 19 = 11.3", "9,080/s"},
+		{"history bytes", "0.80 × 5,000 + 0.15 × 9,000 + 0.05 × 10,000 = 5,850", "4.68 MB/s"},
+	}, r.peakTable().rows)
+}

@@ -107,7 +107,7 @@ func (r *Report) tables(b Budget) (named map[string][]table, over bool) {
 	counts, over := r.shapeTable("What an order takes (measured / limit)", orderRows, b.PerOrder)
 	load, _ := r.shapeTable("Under load, beside the floor", loadRows, nil)
 	named = map[string][]table{
-		"per_order": {counts}, "load": {load},
+		"per_order": {counts}, "load": {load}, "peak": {r.peakTable()},
 		"rules":   {rulesTable(r.Rules)},
 		"startup": {figureTable("Programs", r.Startup, startupRows)},
 		"intake":  {figureTable("Intake", r.Intake, intakeRows)},
@@ -166,7 +166,7 @@ func grouped(n int64) string {
 	return digits
 }
 
-var tableOrder = []string{"per_order", "load", "rules", "startup", "intake", "sleepers", "run"}
+var tableOrder = []string{"per_order", "load", "peak", "rules", "startup", "intake", "sleepers", "run"}
 
 // Print writes the tables for people, and tells whether a figure is over its limit.
 func (r *Report) Print(out io.Writer, b Budget) (over bool) {
