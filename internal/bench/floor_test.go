@@ -56,7 +56,7 @@ func TestScriptOfTheFloorRepeatsAHistory(t *testing.T) {
 		{Locals: 1, Activities: 1, Timers: []ScriptTimer{{0, time.Hour}}, Await: ScriptWait{Signals: 1, Activities: 1}},
 		{Upserts: 1, Cancels: []int{0}},
 	}, s.Tasks)
-	require.Equal(t, []time.Duration{9 * time.Second}, s.Signals)
+	require.Equal(t, []ScriptNews{{Task: 0, After: 6 * time.Second}}, s.News, "counted from the workflow task before it")
 	require.Equal(t, 2, s.Steps)
 	require.Equal(t, ScriptedSQL{4, 8, 4, 2}, s.Inside)
 	require.Equal(t, ScriptedSQL{6, 12, 6, 3}, s.Outside)
