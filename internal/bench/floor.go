@@ -91,17 +91,19 @@ func divide(all traffic, inside int64) (in, out ScriptedSQL) {
 }
 
 type scriptReader struct {
-	script Script
-	tasked time.Time // the end of the last workflow task
-	timers map[string]int
-	steps  int
-	has    ScriptWait
+	script  Script
+	started time.Time // the last workflow task
+	tasked  time.Time // its end
+	before  time.Time // the end of the one before it
+	timers  map[string]int
+	steps   int
+	has     ScriptWait
 }
 
 func (r *scriptReader) read(e *history.HistoryEvent) {
 	at := e.GetEventTime().AsTime()
 	if e.GetEventType() == enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
-		r.script.Tasks, r.tasked = append(r.script.Tasks, ScriptTask{}), at
+		r.script.Tasks, r.before, r.tasked = append(r.script.Tasks, ScriptTask{}), r.tasked, at
 	}
 	if len(r.script.Tasks) == 0 {
 		return
@@ -109,7 +111,7 @@ func (r *scriptReader) read(e *history.HistoryEvent) {
 	task := &r.script.Tasks[len(r.script.Tasks)-1]
 	switch e.GetEventType() {
 	case enums.EVENT_TYPE_WORKFLOW_TASK_STARTED:
-		task.Await = r.has
+		r.started, task.Await = at, r.has
 		task.Await.Fired = append([]int(nil), r.has.Fired...)
 	case enums.EVENT_TYPE_MARKER_RECORDED:
 		task.Locals++
@@ -131,15 +133,22 @@ func (r *scriptReader) read(e *history.HistoryEvent) {
 		r.has.Activities++
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
 		r.has.Signals++
-		r.news(at, false)
+		r.script.News = append(r.script.News, ScriptNews{Task: len(r.script.Tasks) - 1, After: at.Sub(r.tasked)})
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
 		r.has.Updates++
-		r.news(at, true)
+		r.update()
 	}
 }
 
-func (r *scriptReader) news(at time.Time, update bool) {
-	r.script.News = append(r.script.News, ScriptNews{len(r.script.Tasks) - 1, at.Sub(r.tasked), update})
+// update is noted in the history once it is accepted, and so behind the workflow task that it caused.
+func (r *scriptReader) update() {
+	last := len(r.script.Tasks) - 1
+	if last == 0 {
+		r.script.News = append(r.script.News, ScriptNews{Update: true})
+		return
+	}
+	r.script.Tasks[last-1].Await.Updates = r.has.Updates
+	r.script.News = append(r.script.News, ScriptNews{Task: last - 1, After: r.started.Sub(r.before), Update: true})
 }
 
 // The names by which the floor is reached.

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -60,6 +61,39 @@ func TestScriptOfTheFloorRepeatsAHistory(t *testing.T) {
 	require.Equal(t, 2, s.Steps)
 	require.Equal(t, ScriptedSQL{4, 8, 4, 2}, s.Inside)
 	require.Equal(t, ScriptedSQL{6, 12, 6, 3}, s.Outside)
+}
+
+func TestAnUpdateReachesTheFloorBeforeTheTaskThatItCauses(t *testing.T) {
+	t.Parallel()
+	s := ScriptOf(at(
+		event(enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED),
+		event(enums.EVENT_TYPE_WORKFLOW_TASK_STARTED),
+		event(enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED),
+		event(enums.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED),
+		event(enums.EVENT_TYPE_WORKFLOW_TASK_STARTED),
+		event(enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED),
+		event(enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED),
+		event(enums.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES),
+		event(enums.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED),
+	), traffic{}, 0)
+	require.Equal(t, []ScriptTask{{Await: ScriptWait{Updates: 1}}, {Upserts: 1}}, s.Tasks)
+	require.Equal(t, []ScriptNews{{Task: 0, After: 2 * time.Second, Update: true}}, s.News)
+}
+
+func TestNewsWaitsForTheTaskThatItFollows(t *testing.T) {
+	t.Parallel()
+	const after = 20 * time.Millisecond
+	p := newProgress(2)
+	p.reach(0)
+	ctx, cancel := context.WithTimeout(t.Context(), after)
+	defer cancel()
+	require.ErrorIs(t, p.await(ctx, ScriptNews{Task: 1}), context.DeadlineExceeded, "the workflow waits for its worker")
+	p.reach(1)
+	reached := p.tasks[1].at
+	p.reach(1)
+	require.NoError(t, p.await(t.Context(), ScriptNews{Task: 1, After: after}))
+	require.Equal(t, reached, p.tasks[1].at, "a replay reaches it again")
+	require.GreaterOrEqual(t, time.Since(reached), after)
 }
 
 func TestPartsOfTheWorkAreTheWhole(t *testing.T) {
