@@ -7,9 +7,9 @@ CREATE FUNCTION ledger_entries_balance() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     wrong bigint;
 BEGIN
-    SELECT e.transaction_id INTO wrong FROM ledger_entries e
-        WHERE e.transaction_id IN (SELECT transaction_id FROM added)
-        GROUP BY e.transaction_id, e.currency HAVING sum(e.minor) <> 0 LIMIT 1;
+    SELECT a.transaction_id INTO wrong FROM (SELECT DISTINCT transaction_id FROM added) a, LATERAL (
+        SELECT FROM ledger_entries e WHERE e.transaction_id = a.transaction_id
+        GROUP BY e.currency HAVING sum(e.minor) <> 0) unbalanced LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'ledger transaction % does not sum to zero', wrong
             USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_balances';
@@ -17,10 +17,12 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Only the end of the transaction shows that a posting was left without entries.
+-- Only the end of the transaction shows that a posting was left without entries. The order makes the planner take
+-- the index, also where it knows the table from the time when it was small.
 CREATE FUNCTION ledger_transaction_has_entries() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM ledger_entries WHERE transaction_id = NEW.id) THEN
+    PERFORM FROM ledger_entries WHERE transaction_id = NEW.id ORDER BY n LIMIT 1;
+    IF NOT FOUND THEN
         RAISE EXCEPTION 'ledger transaction % has no entries', NEW.id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'ledger_balances';
     END IF;
