@@ -75,7 +75,9 @@ func TestTheStageInListsFollowsWhatWasDelivered(t *testing.T) {
 	require.Equal(t, 1, stage("received"), "as the recorded state stands with its facts")
 
 	d.append(t, true)
-	d.during = func() { d.exec(t, `UPDATE orders SET stage = 'acknowledged', state = jsonb_set(state, '{revision}', '6')`) }
+	d.during = func() {
+		d.exec(t, `UPDATE orders SET stage = 'acknowledged', state = jsonb_set(state, '{revision}', '6')`)
+	}
 	d.deliver(t)
 	require.Equal(t, 1, stage("acknowledged"), "the workflow has recorded more meanwhile")
 
