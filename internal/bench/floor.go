@@ -133,7 +133,7 @@ func (r *scriptReader) read(e *history.HistoryEvent) {
 		r.has.Activities++
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
 		r.has.Signals++
-		r.script.News = append(r.script.News, ScriptNews{Task: len(r.script.Tasks) - 1, After: at.Sub(r.tasked)})
+		r.script.News = append(r.script.News, ScriptNews{Task: len(r.script.Tasks) - 1, After: max(at.Sub(r.tasked), 0)})
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
 		r.has.Updates++
 		r.update()
@@ -148,7 +148,7 @@ func (r *scriptReader) update() {
 		return
 	}
 	r.script.Tasks[last-1].Await.Updates = r.has.Updates
-	r.script.News = append(r.script.News, ScriptNews{Task: last - 1, After: r.started.Sub(r.before), Update: true})
+	r.script.News = append(r.script.News, ScriptNews{Task: last - 1, After: max(r.started.Sub(r.before), 0), Update: true})
 }
 
 // The names by which the floor is reached.

@@ -2,12 +2,16 @@ package bench
 
 import (
 	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -104,4 +108,39 @@ func TestPartsOfTheWorkAreTheWhole(t *testing.T) {
 		sum.Trips, sum.Reads, sum.Writes, sum.Commits = sum.Trips+one.Trips, sum.Reads+one.Reads, sum.Writes+one.Writes, sum.Commits+one.Commits
 	}
 	require.Equal(t, whole, sum)
+}
+
+func TestNoTaskOfTheFloorWaitsForNewsThatFollowsALaterOne(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../workflows/testdata/histories/*/*.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	updates := 0
+	for _, file := range files {
+		text, err := os.Open(file)
+		require.NoError(t, err)
+		events, err := client.HistoryFromJSON(text, client.HistoryJSONOptions{})
+		require.NoError(t, errors.Join(err, text.Close()))
+		s := ScriptOf(events, traffic{}, 0)
+		for i := range max(len(s.Tasks)-1, 0) {
+			var come ScriptWait
+			for _, news := range s.News {
+				switch {
+				case news.Task > i:
+				case news.Update:
+					come.Updates++
+				default:
+					come.Signals++
+				}
+			}
+			require.GreaterOrEqual(t, come.Signals, s.Tasks[i].Await.Signals, "%s, task %d", file, i)
+			require.GreaterOrEqual(t, come.Updates, s.Tasks[i].Await.Updates, "%s, task %d", file, i)
+			updates += s.Tasks[i].Await.Updates
+		}
+		for _, news := range s.News {
+			require.Less(t, news.Task, len(s.Tasks)-1, "%s: nothing follows the last task", file)
+			require.GreaterOrEqual(t, news.After, time.Duration(0), file)
+		}
+	}
+	require.Positive(t, updates, "some of them were asked")
 }
