@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,8 +24,8 @@ import (
 // Script is what a bare workflow does.
 type Script struct {
 	Tasks []ScriptTask
-	// Signals and Updates are sent so long after the start.
-	Signals, Updates []time.Duration
+	// News is what reaches it from outside.
+	News []ScriptNews
 	// Inside are the round trips that activities make, Outside those made for the order elsewhere.
 	Inside, Outside ScriptedSQL
 	// Steps is how many activities share those inside.
@@ -37,6 +38,15 @@ type ScriptTask struct {
 	Timers                      []ScriptTimer
 	Cancels                     []int // timers by their number
 	Await                       ScriptWait
+}
+
+// ScriptNews is a signal, or an update. As with an order, it follows from what the workflow has done: it comes so
+// long after a workflow task (from 0), however late that was. News that came at fixed times would overtake a workflow
+// that waits for its worker, and spare it the tasks that they share.
+type ScriptNews struct {
+	Task   int
+	After  time.Duration
+	Update bool
 }
 
 // ScriptTimer is a timer by its number.
@@ -81,26 +91,28 @@ func divide(all traffic, inside int64) (in, out ScriptedSQL) {
 }
 
 type scriptReader struct {
-	script Script
-	began  time.Time
-	timers map[string]int
-	steps  int
-	has    ScriptWait
+	script  Script
+	started time.Time // the last workflow task
+	tasked  time.Time // its end
+	before  time.Time // the end of the one before it
+	timers  map[string]int
+	steps   int
+	has     ScriptWait
 }
 
 func (r *scriptReader) read(e *history.HistoryEvent) {
-	since := e.GetEventTime().AsTime().Sub(r.began)
+	at := e.GetEventTime().AsTime()
+	if e.GetEventType() == enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED {
+		r.script.Tasks, r.before, r.tasked = append(r.script.Tasks, ScriptTask{}), r.tasked, at
+	}
 	if len(r.script.Tasks) == 0 {
-		r.readBegin(e)
 		return
 	}
 	task := &r.script.Tasks[len(r.script.Tasks)-1]
 	switch e.GetEventType() {
 	case enums.EVENT_TYPE_WORKFLOW_TASK_STARTED:
-		task.Await = r.has
+		r.started, task.Await = at, r.has
 		task.Await.Fired = append([]int(nil), r.has.Fired...)
-	case enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
-		r.script.Tasks = append(r.script.Tasks, ScriptTask{})
 	case enums.EVENT_TYPE_MARKER_RECORDED:
 		task.Locals++
 		r.steps++
@@ -121,21 +133,22 @@ func (r *scriptReader) read(e *history.HistoryEvent) {
 		r.has.Activities++
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
 		r.has.Signals++
-		r.script.Signals = append(r.script.Signals, since)
+		r.script.News = append(r.script.News, ScriptNews{Task: len(r.script.Tasks) - 1, After: max(at.Sub(r.tasked), 0)})
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
 		r.has.Updates++
-		r.script.Updates = append(r.script.Updates, since)
+		r.update()
 	}
 }
 
-// readBegin reads up to the end of the first workflow task: what follows are its commands.
-func (r *scriptReader) readBegin(e *history.HistoryEvent) {
-	switch e.GetEventType() {
-	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
-		r.began = e.GetEventTime().AsTime()
-	case enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
-		r.script.Tasks = append(r.script.Tasks, ScriptTask{})
+// update is noted in the history once it is accepted, and so behind the workflow task that it caused.
+func (r *scriptReader) update() {
+	last := len(r.script.Tasks) - 1
+	if last == 0 {
+		r.script.News = append(r.script.News, ScriptNews{Update: true})
+		return
 	}
+	r.script.Tasks[last-1].Await.Updates = r.has.Updates
+	r.script.News = append(r.script.News, ScriptNews{Task: last - 1, After: max(r.started.Sub(r.before), 0), Update: true})
 }
 
 // The names by which the floor is reached.
@@ -148,7 +161,47 @@ const (
 )
 
 // bare is the workflow of the floor. Its script is in memory: a bare workflow has no input.
-type bare struct{ script Script }
+type bare struct {
+	script  Script
+	watched *sync.Map // a *progress by the workflow's id
+}
+
+// progress tells the driver, which is in the same process, of the workflow tasks of a bare workflow.
+type progress struct{ tasks []taskDone }
+
+type taskDone struct {
+	once sync.Once
+	done chan struct{}
+	at   time.Time // once done is closed
+}
+
+func newProgress(tasks int) *progress {
+	p := &progress{tasks: make([]taskDone, tasks)}
+	for i := range p.tasks {
+		p.tasks[i].done = make(chan struct{})
+	}
+	return p
+}
+
+// reach notes that a task has issued its commands. A replay reaches it again.
+func (p *progress) reach(task int) {
+	t := &p.tasks[task]
+	t.once.Do(func() {
+		t.at = time.Now()
+		close(t.done)
+	})
+}
+
+// await waits until so long after a task.
+func (p *progress) await(ctx context.Context, n ScriptNews) error {
+	t := &p.tasks[n.Task]
+	select {
+	case <-t.done:
+		return rest(ctx, n.After-time.Since(t.at))
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
 
 func (b *bare) run(ctx workflow.Context) error {
 	s := b.script
@@ -163,6 +216,9 @@ func (b *bare) run(ctx workflow.Context) error {
 	for i := range s.Tasks {
 		if err := r.command(ctx, &s.Tasks[i]); err != nil {
 			return err
+		}
+		if seen, watched := b.watched.Load(workflow.GetInfo(ctx).WorkflowExecution.ID); watched {
+			seen.(*progress).reach(i) //nolint:forcetypeassert // nothing else is in there
 		}
 		if i == len(s.Tasks)-1 {
 			break

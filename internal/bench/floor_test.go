@@ -1,12 +1,17 @@
 package bench
 
 import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/history/v1"
+	"go.temporal.io/sdk/client"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -56,10 +61,43 @@ func TestScriptOfTheFloorRepeatsAHistory(t *testing.T) {
 		{Locals: 1, Activities: 1, Timers: []ScriptTimer{{0, time.Hour}}, Await: ScriptWait{Signals: 1, Activities: 1}},
 		{Upserts: 1, Cancels: []int{0}},
 	}, s.Tasks)
-	require.Equal(t, []time.Duration{9 * time.Second}, s.Signals)
+	require.Equal(t, []ScriptNews{{Task: 0, After: 6 * time.Second}}, s.News, "counted from the workflow task before it")
 	require.Equal(t, 2, s.Steps)
 	require.Equal(t, ScriptedSQL{4, 8, 4, 2}, s.Inside)
 	require.Equal(t, ScriptedSQL{6, 12, 6, 3}, s.Outside)
+}
+
+func TestAnUpdateReachesTheFloorBeforeTheTaskThatItCauses(t *testing.T) {
+	t.Parallel()
+	s := ScriptOf(at(
+		event(enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED),
+		event(enums.EVENT_TYPE_WORKFLOW_TASK_STARTED),
+		event(enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED),
+		event(enums.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED),
+		event(enums.EVENT_TYPE_WORKFLOW_TASK_STARTED),
+		event(enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED),
+		event(enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED),
+		event(enums.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES),
+		event(enums.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED),
+	), traffic{}, 0)
+	require.Equal(t, []ScriptTask{{Await: ScriptWait{Updates: 1}}, {Upserts: 1}}, s.Tasks)
+	require.Equal(t, []ScriptNews{{Task: 0, After: 2 * time.Second, Update: true}}, s.News)
+}
+
+func TestNewsWaitsForTheTaskThatItFollows(t *testing.T) {
+	t.Parallel()
+	const after = 20 * time.Millisecond
+	p := newProgress(2)
+	p.reach(0)
+	ctx, cancel := context.WithTimeout(t.Context(), after)
+	defer cancel()
+	require.ErrorIs(t, p.await(ctx, ScriptNews{Task: 1}), context.DeadlineExceeded, "the workflow waits for its worker")
+	p.reach(1)
+	reached := p.tasks[1].at
+	p.reach(1)
+	require.NoError(t, p.await(t.Context(), ScriptNews{Task: 1, After: after}))
+	require.Equal(t, reached, p.tasks[1].at, "a replay reaches it again")
+	require.GreaterOrEqual(t, time.Since(reached), after)
 }
 
 func TestPartsOfTheWorkAreTheWhole(t *testing.T) {
@@ -70,4 +108,39 @@ func TestPartsOfTheWorkAreTheWhole(t *testing.T) {
 		sum.Trips, sum.Reads, sum.Writes, sum.Commits = sum.Trips+one.Trips, sum.Reads+one.Reads, sum.Writes+one.Writes, sum.Commits+one.Commits
 	}
 	require.Equal(t, whole, sum)
+}
+
+func TestNoTaskOfTheFloorWaitsForNewsThatFollowsALaterOne(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../workflows/testdata/histories/*/*.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	updates := 0
+	for _, file := range files {
+		text, err := os.Open(file)
+		require.NoError(t, err)
+		events, err := client.HistoryFromJSON(text, client.HistoryJSONOptions{})
+		require.NoError(t, errors.Join(err, text.Close()))
+		s := ScriptOf(events, traffic{}, 0)
+		for i := range max(len(s.Tasks)-1, 0) {
+			var come ScriptWait
+			for _, news := range s.News {
+				switch {
+				case news.Task > i:
+				case news.Update:
+					come.Updates++
+				default:
+					come.Signals++
+				}
+			}
+			require.GreaterOrEqual(t, come.Signals, s.Tasks[i].Await.Signals, "%s, task %d", file, i)
+			require.GreaterOrEqual(t, come.Updates, s.Tasks[i].Await.Updates, "%s, task %d", file, i)
+			updates += s.Tasks[i].Await.Updates
+		}
+		for _, news := range s.News {
+			require.Less(t, news.Task, len(s.Tasks)-1, "%s: nothing follows the last task", file)
+			require.GreaterOrEqual(t, news.After, time.Duration(0), file)
+		}
+	}
+	require.Positive(t, updates, "some of them were asked")
 }

@@ -198,12 +198,10 @@ func (l *loading) round(ctx context.Context, n int) (Figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range l.workflows {
-		bare, err := historyOf(ctx, l.deployment.Temporal, floorID(name, 0, i))
-		if err != nil {
+	if n >= 0 {
+		if err := l.compareHistories(ctx, name, orders, figures); err != nil {
 			return nil, err
 		}
-		figures["floor_events"] += float64(len(bare.GetEvents()))
 	}
 	figures.take("", whole)
 	figures.take("floor_", least)

@@ -124,14 +124,14 @@ func playFloor(ctx context.Context, lines *json.Decoder) (player, error) {
 		MaxConcurrentWorkflowTaskExecutionSize: 100, MaxConcurrentWorkflowTaskPollers: 4, MaxConcurrentActivityTaskPollers: 4,
 		MaxConcurrentActivityExecutionSize: 10, MaxConcurrentLocalActivityExecutionSize: 5,
 	})
+	f := &floor{scripts: setup.Scripts, pool: pool, temporal: temporal}
 	for i, script := range setup.Scripts {
-		tasks.RegisterWorkflowWithOptions((&bare{script}).run, workflow.RegisterOptions{Name: floorWorkflow + strconv.Itoa(i)})
+		tasks.RegisterWorkflowWithOptions((&bare{script, &f.watched}).run, workflow.RegisterOptions{Name: floorWorkflow + strconv.Itoa(i)})
 	}
 	tasks.RegisterActivityWithOptions((&floorStep{pool}).step, activity.RegisterOptions{Name: floorActivity})
 	if err := tasks.Start(); err != nil {
 		return player{}, fmt.Errorf("start the floor's worker: %w", err)
 	}
-	f := &floor{scripts: setup.Scripts, pool: pool, temporal: temporal}
 	ended := make(chan error, 1)
 	go func() {
 		<-ctx.Done()
@@ -151,6 +151,7 @@ type floor struct {
 	scripts  []Script
 	pool     *pgxpool.Pool
 	temporal client.Client
+	watched  sync.Map // a *progress by the workflow's id
 }
 
 func (f *floor) run(ctx context.Context, load floorLoad) error {
@@ -175,8 +176,8 @@ func floorID(load string, n, i int) string { return fmt.Sprintf("floor/%s/%d/%d"
 
 // one lets the i-th script run.
 func (f *floor) one(ctx context.Context, id string, i int) error {
-	began, script := time.Now(), &f.scripts[i]
-	pieces := 2 + len(script.Signals) + len(script.Updates)
+	script := &f.scripts[i]
+	pieces := 2 + len(script.News)
 	piece := 0
 	outside := func() error {
 		piece++
@@ -185,25 +186,20 @@ func (f *floor) one(ctx context.Context, id string, i int) error {
 	if err := outside(); err != nil {
 		return err
 	}
+	seen := newProgress(len(script.Tasks))
+	f.watched.Store(id, seen)
+	defer f.watched.Delete(id)
 	run, err := f.temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: id, TaskQueue: floorQueue, TypedSearchAttributes: visibility.Initial(floorKey, "DE"),
 	}, floorWorkflow+strconv.Itoa(i))
 	if err != nil {
 		return fmt.Errorf("start a bare workflow: %w", err)
 	}
-	signals, updates := script.Signals, script.Updates
-	for len(signals)+len(updates) > 0 {
-		update := len(signals) == 0 || len(updates) > 0 && updates[0] < signals[0]
-		var at time.Duration
-		if update {
-			at, updates = updates[0], updates[1:]
-		} else {
-			at, signals = signals[0], signals[1:]
-		}
-		if err := rest(ctx, at-time.Since(began)); err != nil {
+	for _, news := range script.News {
+		if err := seen.await(ctx, news); err != nil {
 			return err
 		}
-		if err := errors.Join(outside(), f.tell(ctx, id, update)); err != nil {
+		if err := errors.Join(outside(), f.tell(ctx, id, news.Update)); err != nil {
 			return err
 		}
 	}

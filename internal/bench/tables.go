@@ -51,6 +51,8 @@ var loadRows = []row{
 	{"floor_cpu_ratio_without_gateway", "without the gateway"},
 	{"orders_per_s", "orders/s"},
 	{"floor_orders_per_s", "the floor's orders/s"},
+	{"load_events", "history events under load"},
+	{"floor_events", "the floor's"},
 }
 
 // table is what a section looks like in a document.

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -36,6 +37,24 @@ func QueueAppend(q Queue, orderKey string, fact order.Fact, urgent bool, documen
 	return nil
 }
 
+// QueueRoutine queues a fact about a purchase order that is not urgent. It is delivered after wait, and before half
+// of the time to the purchase order's ship deadline is over.
+func QueueRoutine(q Queue, orderKey, po string, fact order.Fact, wait time.Duration, document int64) error {
+	body, err := json.Marshal(fact)
+	if err != nil {
+		return fmt.Errorf("encode a fact of order %s: %w", orderKey, err)
+	}
+	q.Queue(`
+		WITH numbered AS (
+			UPDATE orders o SET fact_seq = fact_seq + 1,
+				deliver_at = least(o.deliver_at, now() + $6::interval, now() + (p.ship_due_at - now()) / 2)
+			FROM purchase_orders p WHERE o.key = $1 AND p.number = $2 RETURNING fact_seq)
+		INSERT INTO facts (order_key, seq, kind, body, urgent, document_id)
+		SELECT $1, fact_seq, $3, jsonb_set($4, '{seq}', to_jsonb(fact_seq)), false, nullif($5::bigint, 0) FROM numbered`,
+		orderKey, po, kind(fact), body, document, wait)
+	return nil
+}
+
 // Append gives the fact the order's next number and stores it. An urgent fact is delivered at once;
 // one that is not rides along with the next urgent fact. document is the id of the inbound document
 // it came with, 0 for none. The order's row stays locked until tx ends, which keeps the numbers in
@@ -61,9 +80,11 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
+const afterSQL = `SELECT body FROM facts WHERE order_key = $1 AND seq > $2 ORDER BY seq`
+
 // After lists the facts of an order with numbers above seq, in their order.
 func After(ctx context.Context, q querier, orderKey string, seq int64) ([]order.Fact, error) {
-	rows, err := q.Query(ctx, `SELECT body FROM facts WHERE order_key = $1 AND seq > $2 ORDER BY seq`, orderKey, seq)
+	rows, err := q.Query(ctx, afterSQL, orderKey, seq)
 	if err != nil {
 		return nil, fmt.Errorf("read the facts of order %s: %w", orderKey, err)
 	}
@@ -72,6 +93,15 @@ func After(ctx context.Context, q querier, orderKey string, seq int64) ([]order.
 		return nil, fmt.Errorf("read the facts of order %s: %w", orderKey, err)
 	}
 	return list, nil
+}
+
+// QueueAfter queues what After reads; take is given the facts.
+func QueueAfter(q Queue, orderKey string, seq int64, take func([]order.Fact)) {
+	q.Queue(afterSQL, orderKey, seq).Query(func(rows pgx.Rows) error {
+		list, err := pgx.CollectRows(rows, pgx.RowTo[order.Fact])
+		take(list)
+		return err
+	})
 }
 
 func kind(f order.Fact) string {

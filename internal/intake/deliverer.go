@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -192,12 +193,24 @@ func (d *Deliverer) deliver(ctx context.Context, o *due) error {
 		return deliverAll(ctx, d, o, list, func(f payments.Fact) int64 { return f.Seq },
 			func(batch []payments.Fact) any { return workflows.PaymentFactsSignal{Facts: batch} })
 	}
-	list, err := facts.After(ctx, d.Pool, o.key.String(), o.deliveredSeq)
+	list, err := d.news(ctx, o)
 	if err != nil {
 		return err
 	}
 	return deliverAll(ctx, d, o, list, func(f order.Fact) int64 { return f.Seq },
 		func(batch []order.Fact) any { return workflows.FactsSignal{Facts: batch} })
+}
+
+// news reads the facts that the order's workflow lacks, and in the same round trip where the order stands with them.
+func (d *Deliverer) news(ctx context.Context, o *due) (list []order.Fact, err error) {
+	b := &pgx.Batch{}
+	facts.QueueAfter(b, o.key.String(), o.deliveredSeq, func(found []order.Fact) { list = found })
+	stands := orderview.QueueStand(b, o.key)
+	if err := d.Pool.SendBatch(ctx, b).Close(); err != nil {
+		return nil, fmt.Errorf("read the news of order %s: %w", o.key, err)
+	}
+	o.stands = &stands.State
+	return list, nil
 }
 
 // deliverAll sends facts in signals of bounded size.
@@ -263,7 +276,7 @@ func pauseAfter(tries int) time.Duration { return min(firstPause<<min(tries, 20)
 
 // complete clears deliver_at unless somebody has set it since the claim. Facts that came since and
 // are not urgent get a time of their own, so that none waits for ever. The stage that lists filter by
-// follows the facts, unless the workflow has recorded a newer one meanwhile.
+// follows the facts that were delivered, unless the workflow has recorded a newer one meanwhile.
 func (d *Deliverer) complete(ctx context.Context, o *due) error {
 	if o.claim != "" {
 		return d.completeClaim(ctx, o)
@@ -278,19 +291,20 @@ func (d *Deliverer) complete(ctx context.Context, o *due) error {
 			WHERE `+column+` = $1`, key, o.deliveredSeq, o.lease, tracking.RoutineWait)
 		return err
 	}
-	now, err := orderview.Stand(ctx, d.Pool, o.key)
-	if err != nil {
-		return err
+	var stage *string
+	revision := int64(0)
+	if o.stands != nil {
+		now := string(o.stands.Stage())
+		stage, revision = &now, o.stands.Revision
 	}
-	_, err = d.Pool.Exec(ctx, `
+	_, err := d.Pool.Exec(ctx, `
 		UPDATE orders SET started_at = coalesce(started_at, now()), deliver_tries = 0,
-			stage = CASE WHEN closed_at IS NULL AND coalesce((state->>'revision')::bigint, 0) = $5 THEN $6 ELSE stage END,
+			stage = CASE WHEN $6::text IS NOT NULL AND closed_at IS NULL AND coalesce((state->>'revision')::bigint, 0) = $5 THEN $6 ELSE stage END,
 			delivered_seq = greatest(delivered_seq, $2),
 			deliver_at = CASE
 				WHEN deliver_at IS DISTINCT FROM $3 THEN deliver_at
 				WHEN fact_seq > greatest(delivered_seq, $2) THEN now() + $4::interval END
-		WHERE key = $1`, o.key.String(), o.deliveredSeq, o.lease, tracking.RoutineWait,
-		now.State.Revision, string(now.State.Stage()))
+		WHERE key = $1`, o.key.String(), o.deliveredSeq, o.lease, tracking.RoutineWait, revision, stage)
 	return err
 }
 

@@ -29,6 +29,7 @@ type due struct {
 	recorded     bool            // the workflow left a state to go on from
 	granted      *returns.State  // of a return that begins: as the desk granted it
 	opened       *payments.State // of a payment that begins: as the order was placed
+	stands       *order.State    // of an order: as it stands with the facts that are delivered; nil: none are
 	tries        int
 	lease        time.Time // identifies the claim
 }

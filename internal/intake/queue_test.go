@@ -47,6 +47,46 @@ func TestALookInVainIsOneRoundTrip(t *testing.T) {
 	require.EqualValues(t, 1, seen.n.Load())
 }
 
+func TestADeliveryTakesThreeRoundTripsAndAStartTwo(t *testing.T) {
+	t.Parallel()
+	d := delivery(t)
+	seen := &trips{}
+	pool, err := postgres.Open(t.Context(), d.pool.Config().ConnString(), 1, func(c *pgx.ConnConfig) { c.Tracer = seen })
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	d.deliverer.Pool = pool
+	require.True(t, d.deliver(t))
+	require.EqualValues(t, 2, seen.n.Swap(0), "the claim and the record")
+	d.append(t, true)
+	require.True(t, d.deliver(t))
+	require.EqualValues(t, 3, seen.n.Load(), "and between them the facts, with where the order stands")
+}
+
+func TestTheStageInListsFollowsWhatWasDelivered(t *testing.T) {
+	t.Parallel()
+	d := delivery(t)
+	d.deliver(t)
+	stage := func(name string) int {
+		return d.number(t, `SELECT count(*) FROM orders WHERE stage = '`+name+`'`)
+	}
+	d.exec(t, `UPDATE orders SET stage = 'dispatched', state = '{"revision": 5, "lines": [{"line": 1, "ordered": 1, "unassigned": 1}]}'`)
+	d.append(t, true)
+	d.deliver(t)
+	require.Equal(t, 1, stage("received"), "as the recorded state stands with its facts")
+
+	d.append(t, true)
+	d.during = func() {
+		d.exec(t, `UPDATE orders SET stage = 'acknowledged', state = jsonb_set(state, '{revision}', '6')`)
+	}
+	d.deliver(t)
+	require.Equal(t, 1, stage("acknowledged"), "the workflow has recorded more meanwhile")
+
+	d.exec(t, `UPDATE orders SET stage = 'settled', closed_at = now()`)
+	d.append(t, true)
+	d.deliver(t)
+	require.Equal(t, 1, stage("settled"))
+}
+
 // At two looks a second, one for each, sixty would take half a minute.
 func TestWhatIsDueTogetherIsDeliveredInARow(t *testing.T) {
 	t.Parallel()

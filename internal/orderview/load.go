@@ -59,6 +59,14 @@ func Stand(ctx context.Context, q Querier, key order.Key) (Standing, error) {
 	return s, nil
 }
 
+// QueueStand queues what Stand reads for the next round trip. A key that is no order fails it with
+// pgx.ErrNoRows.
+func QueueStand(b *pgx.Batch, key order.Key) *Standing {
+	s := &Standing{}
+	s.queue(b, key)
+	return s
+}
+
 // Load reads an order in one round trip. Fails with ErrNoOrder.
 func Load(ctx context.Context, q Querier, key order.Key) (View, error) {
 	b := &pgx.Batch{}

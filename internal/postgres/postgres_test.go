@@ -109,6 +109,31 @@ func TestUnbalancedOrEmptyLedgerTransactionIsRefused(t *testing.T) {
 	require.Equal(t, "ledger_balances", postgres.Violates(post(`SELECT 1, 'a', 'EUR', 5 WHERE false`)))
 }
 
+func TestEntriesThatComeLaterMustBalanceToo(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	pool := postgrestest.Pool(t)
+	_, err := pool.Exec(ctx, seedOrder+`
+		INSERT INTO ledger_transactions (order_key, key, kind, memo) VALUES ('shop/1', 'none', 'k', 'm')`)
+	require.Equal(t, "ledger_balances", postgres.Violates(err), "a posting without entries is refused at the end")
+	_, err = pool.Exec(ctx, seedOrder+`
+		WITH t AS (INSERT INTO ledger_transactions (order_key, key, kind, memo) VALUES ('shop/1', 'x', 'k', 'm'), ('shop/1', 'y', 'k', 'm') RETURNING id)
+		INSERT INTO ledger_entries SELECT id, e.* FROM t, (VALUES (1, 'a', 'EUR', 5), (2, 'b', 'EUR', -5)) e`)
+	require.NoError(t, err)
+	for _, later := range []string{
+		`SELECT id, 3, 'a', 'EUR', 1 FROM ledger_transactions WHERE key = 'x'`,
+		// Two that are wrong do not make up for each other.
+		`SELECT id, 3, 'a', 'EUR', CASE key WHEN 'x' THEN 1 ELSE -1 END FROM ledger_transactions`,
+		`SELECT id, n, 'a', currency, n - 4 FROM ledger_transactions, (VALUES (3, 'EUR'), (5, 'USD')) c (n, currency) WHERE key = 'x'`,
+	} {
+		_, err := pool.Exec(ctx, `INSERT INTO ledger_entries `+later)
+		require.Equal(t, "ledger_balances", postgres.Violates(err), later)
+	}
+	_, err = pool.Exec(ctx, `INSERT INTO ledger_entries
+		SELECT id, n, 'a', 'EUR', n - 4 FROM ledger_transactions, (VALUES (3), (5)) c (n) WHERE key = 'x'`)
+	require.NoError(t, err, "what balances by itself is taken")
+}
+
 func TestTheLedgerIsAppendOnly(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -61,14 +61,14 @@ func (n *Names) Announce(ctx context.Context, tx pgx.Tx, notice order.ShipNotice
 	if err != nil {
 		return "", fmt.Errorf("judge the ship notice for %s: %w", notice.PO, err)
 	}
-	batch := &pgx.Batch{}
-	if err := facts.QueueAppend(batch, orderKey, order.Fact{Ship: &notice}, !routine, document); err != nil {
-		return "", err
-	}
+	batch, fact := &pgx.Batch{}, order.Fact{Ship: &notice}
 	if routine {
-		batch.Queue(`
-			UPDATE orders o SET deliver_at = least(o.deliver_at, now() + $3::interval, now() + (p.ship_due_at - now()) / 2)
-			FROM purchase_orders p WHERE o.key = $1 AND p.number = $2`, orderKey, notice.PO, RoutineWait)
+		err = facts.QueueRoutine(batch, orderKey, notice.PO, fact, RoutineWait, document)
+	} else {
+		err = facts.QueueAppend(batch, orderKey, fact, true, document)
+	}
+	if err != nil {
+		return "", err
 	}
 	if err := postgres.Later(ctx, tx, batch); err != nil {
 		return "", fmt.Errorf("tell the ship notice for %s: %w", notice.PO, err)
