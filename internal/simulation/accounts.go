@@ -19,14 +19,6 @@ func newAccount() account {
 	return account{billed: map[string]int64{}, credited: map[string]int64{}, got: map[string]int64{}}
 }
 
-// given is what a supplier has credited, by the number of a memo or by all memos of a return.
-func (a *account) given(document string, back *comeback) int64 {
-	if back != nil {
-		return back.given()
-	}
-	return a.credited[document]
-}
-
 // paidLine is what one payment brings for an invoice, or takes off for a credit.
 type paidLine struct {
 	invoice, credit string
@@ -86,6 +78,10 @@ func (l *life) payables() map[[2]string]*position {
 		UNION ALL
 		SELECT 2, supplier, 'credit/' || supplier || '/memo/' || number || ':0', applied FROM claim_credits WHERE order_key = $1
 		UNION ALL
+		SELECT 2, split_part(e.account, ':', 2), 'credit/' || split_part(e.account, ':', 2) || '/' || split_part(t.key, '|', 3), e.minor
+			FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id AND starts_with(e.account, 'supplier_payable:')
+			WHERE t.order_key = $1 AND t.kind = 'claim_closed' AND t.key ~ '[|]settle/'
+		UNION ALL
 		SELECT 3, supplier, 'credit/' || supplier || '/memo/' || number || ':0', minor FROM claim_credits WHERE order_key = $1
 		UNION ALL
 		SELECT 2, supplier, 'return/' || rma || '/credit', (state -> 'claim' ->> 'got')::bigint FROM returns
@@ -138,27 +134,38 @@ func (l *life) checkPayables() {
 			}
 		}
 		var owed, credits int64
-		for document, got := range theirs {
+		for _, document := range slices.Sorted(maps.Keys(theirs)) {
 			s := ours[[2]string{p.id, document}]
 			if s == nil {
 				s = &position{}
 			}
-			billed, invoice := p.account.billed[document]
-			switch {
-			case s.paid != got:
-				l.fail("%s has got %d for %s, our books say %d", p.id, got, document, s.paid)
-			case invoice && -s.open != billed-got:
-				l.fail("%s asks for %d by %s and has got %d; %d of it stands as due", p.id, billed, document, got, -s.open)
-			case l.backs[document] == nil && s.noted != p.account.credited[document]:
-				l.fail("%s has given %d by credit %s, our books have noted %d", p.id, p.account.credited[document], document, s.noted)
-			case !invoice && s.taken > p.account.given(document, l.backs[document]):
-				l.fail("%s has given %d by credit %s, our books have taken %d", p.id, p.account.given(document, l.backs[document]), document, s.taken)
-			case !invoice && s.taken != 0 && s.open != s.taken+got:
-				l.fail("%d of credit %s of %s were taken, %d set off; %d stand as credit", s.taken, document, p.id, -got, s.open)
-			}
+			l.checkDocument(p, document, theirs[document], s)
 			owed, credits = owed+max(-s.open, 0), credits+max(s.open, 0)
 		}
 		l.judgeAccount(p, owed, credits)
+	}
+}
+
+// checkDocument compares what a supplier has written down about a document, and got for it, with our books. A claim
+// that people settled as credited between them has no document.
+func (l *life) checkDocument(p *party, document string, got int64, ours *position) {
+	billed, invoice := p.account.billed[document]
+	given, memo := p.account.credited[document]
+	back := l.backs[document]
+	if back != nil {
+		given = back.given()
+	}
+	switch {
+	case ours.paid != got:
+		l.fail("%s has got %d for %s, our books say %d", p.id, got, document, ours.paid)
+	case invoice && -ours.open != billed-got:
+		l.fail("%s asks for %d by %s and has got %d; %d of it stands as due", p.id, billed, document, got, -ours.open)
+	case memo && ours.noted != given:
+		l.fail("%s has given %d by credit %s, our books have noted %d", p.id, given, document, ours.noted)
+	case (memo || back != nil) && ours.taken > given:
+		l.fail("%s has given %d by credit %s, our books have taken %d", p.id, given, document, ours.taken)
+	case !invoice && ours.open != ours.taken+got:
+		l.fail("%d of credit %s of %s were taken, and %d set off; %d stand as credit", ours.taken, document, p.id, -got, ours.open)
 	}
 }
 

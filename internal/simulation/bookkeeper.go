@@ -60,14 +60,17 @@ func (l *life) asBookkeeper(do func()) {
 	do()
 }
 
-// keepsBooks lets the bookkeeper do one thing, every few hours or days.
+// keepsBooks lets the bookkeeper do one thing, every few hours or days. Before an order is over nothing is due, and
+// hardly anybody looks.
 func (l *life) keepsBooks() {
 	if k := &l.bookkeeper; k.ending || l.now.Before(k.next) || !l.billed() {
 		return
 	}
 	l.asBookkeeper(func() {
 		l.bookkeeper.next = l.now.Add(oneOf(l, []time.Duration{20 * time.Minute, 7 * time.Hour, 30 * time.Hour, 5 * 24 * time.Hour, 9 * 24 * time.Hour}))
-		l.keepsBooksNow()
+		if l.quiet || l.back || l.chance(15) {
+			l.keepsBooksNow()
+		}
 	})
 }
 
