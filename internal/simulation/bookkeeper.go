@@ -30,6 +30,7 @@ type bookkeeper struct {
 	taking  *takenBack
 	done    map[string]bool // suppliers with whom nothing is left to do at the end
 	ending  bool            // pays what is due to the last, and no more
+	looked  bool            // has looked through all payments at the end
 }
 
 // payment is one payment to a supplier as the bookkeeper has written it down.
@@ -459,6 +460,10 @@ func (l *life) finishesBooks() bool {
 				k.done[p.id] = true
 			}
 		}
+		if len(k.made) > 0 && k.taking == nil && l.chance(40) {
+			l.regretsPayment(oneOf(l, k.made))
+			return true
+		}
 	}
 	switch {
 	case len(k.open) > 0:
@@ -478,5 +483,11 @@ func (l *life) finishesBooks() bool {
 		l.bookOld()
 		return true
 	}
-	return false
+	if k.looked || len(k.made) == 0 {
+		return false
+	}
+	if k.looked = true; l.chance(40) {
+		l.repeatsPayment(oneOf(l, k.made))
+	}
+	return true
 }
