@@ -415,7 +415,7 @@ func (l *life) postings() []string {
 }
 
 // reverses is the ledger command's work on one posting, and what came of it; not answered: nobody knows.
-func (l *life) reverses(key string) (err error, answered bool) { //nolint:revive,staticcheck // the answer may be an error
+func (l *life) reverses(key string) (err error, answered bool) { //nolint:revive // the answer may be an error
 	l.note("the bookkeeper reverses %s", key)
 	f := l.chooseCut()
 	l.prepare(f)
