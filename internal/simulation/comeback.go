@@ -208,7 +208,7 @@ func (l *life) credits(c *comeback, percent int64) {
 }
 
 func (l *life) postMemo(c *comeback, number string, amount int64) {
-	c.memos[number] = amount
+	c.memos[number], c.book.party.account.credited[number] = amount, amount
 	text, err := money.Format(amount, l.world.currency)
 	if err != nil {
 		panic(err)

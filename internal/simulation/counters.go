@@ -90,6 +90,12 @@ var sometimes = map[string]int{
 	"letter: claim_asked": 300, "letter: claim_chased": 500, "told supplier_mail claim_asked": 300, "told supplier_mail claim_chased": 500,
 	"store credit": 40, "told customer_mail store_credited": 40,
 	"told customer_mail return_expired": 60, "told customer_mail return_not_paid": 60, "told supplier_mail credit_reminder": 60,
+	// what suppliers bill and are paid; counted in a run of three hundred
+	"billed freight": 15, "billed too many": 30, "billed more than its lines": 30, "billed twice": 60, "invoice corrected": 60, "invoice credited": 60,
+	"payment to a supplier booked": 2000, "payment to a supplier refused": 150, "payment to a supplier not answered": 40,
+	"payment to a supplier repeated": 100, "payment to a supplier reversed": 150, "another payment of one reference": 40,
+	"payment by an old list": 200, "payment by the paper": 60, "reversal refused": 25, "credit set off": 500, "supplier paid back": 20,
+	"supplier's account is square": 1200, "supplier is owed something at the end": 300, "supplier owes a credit at the end": 12,
 }
 
 // wanted is how often something must have happened in so many lives. What may well not happen in a run is not

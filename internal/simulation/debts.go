@@ -77,7 +77,7 @@ func (l *life) creditsClaim(d *debt, percent int64) {
 		return
 	}
 	number := fmt.Sprintf("CC-%s-%d", d.reference, len(d.credits)+1)
-	d.credits[number] = amount
+	d.credits[number], d.book.party.account.credited[number] = amount, amount
 	memo := wire.CreditMemo{Claim: d.reference, Number: number, At: l.now, Currency: l.world.currency, Amount: l.amount(amount)}
 	l.happened("claim credited")
 	l.postEvent(d.book, wire.TypeCreditMemo, memo)
@@ -175,7 +175,7 @@ func (l *life) checkDebts() {
 			theirs += amount
 		}
 		err := l.world.admin.QueryRow(l.ctx, `SELECT coalesce(sum(minor), 0)::bigint FROM claim_credits c JOIN pursuits p ON p.id = c.pursuit
-			WHERE p.reference = $1`, reference).Scan(&ours)
+			WHERE p.reference = $1 AND c.corrects = '' AND starts_with(c.number, 'CC-')`, reference).Scan(&ours)
 		if err != nil {
 			l.fail("read the credits of claim %s: %v", reference, err)
 		}

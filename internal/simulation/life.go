@@ -73,6 +73,8 @@ type life struct {
 	askAgain   time.Time // a person was refused, and tries again then
 	moved      bool
 
+	bookkeeper bookkeeper
+
 	// what comes back
 	till       *till // nil: the storefront keeps its customers' payments to itself
 	pursued    bool  // claims are pursued in this life
@@ -124,6 +126,7 @@ func (w *world) newLife(ctx context.Context, c Chooser, number uint64, tracing b
 		ctx: ctx, world: w, chooser: c, number: number, tracing: tracing,
 		parties: map[string]*party{}, books: map[string]*book{}, expected: map[string]bool{}, entries: map[string]*entry{},
 		letters: map[string]*letter{}, seen: map[string]int{}, backs: map[string]*comeback{}, regrets: -1, dues: map[string]*debt{},
+		bookkeeper: newBookkeeper(number),
 	}
 	w.life, w.processor = l, w.newProcessor()
 	l.setNow(time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC).Add(time.Duration(l.pick(360*24*60)) * time.Minute))
@@ -236,6 +239,7 @@ func (l *life) round() time.Duration {
 	} else {
 		pause = l.restless()
 	}
+	l.keepsBooks()
 	if l.broken != "" {
 		l.fail("%s", l.broken)
 	}

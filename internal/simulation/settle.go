@@ -31,7 +31,7 @@ func (l *life) settleDown() time.Duration {
 			l.poll()
 			break
 		}
-		l.over = !l.longs()
+		l.over = !l.longs() && !l.booksFinish()
 	default:
 		return l.untilNext()
 	}

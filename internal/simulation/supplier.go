@@ -23,6 +23,7 @@ type party struct {
 	slow    int  // percent of cancellations it answers later
 	mute    bool // it forgets what it promised to answer
 	prompt  int  // percent of purchase orders it acknowledges in the same breath
+	account account
 }
 
 // book is what a supplier itself has written down about one purchase order.
@@ -44,6 +45,7 @@ type book struct {
 	acks    int
 	papers  int
 	billed  map[*box]bool
+	wrong   []*wrongBill
 }
 
 // box is a parcel at a supplier or a carrier.
@@ -61,6 +63,7 @@ type box struct {
 func (l *life) newParty(s catalog.Supplier) *party {
 	return &party{
 		id: s.ID, rejects: 12 * l.pick(2), liar: 25 * l.pick(2), slow: 40 * l.pick(2), mute: l.chance(20), prompt: 40 * l.pick(2),
+		account: newAccount(),
 	}
 }
 

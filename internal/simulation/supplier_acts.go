@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/supplier/restapi/wire"
 )
@@ -209,42 +208,6 @@ func (l *life) reclaims(b *book) {
 	}
 	if l.chance(30) {
 		l.ship(b, false)
-	}
-}
-
-// bills charges for a box that has left, at the agreed cost or, sometimes, more.
-func (l *life) bills(b *book) {
-	for _, x := range b.boxes {
-		if !x.handed || x.stopped || b.billed[x] || x.units() == 0 {
-			continue
-		}
-		b.billed[x] = true
-		bill := wire.Invoice{PO: b.po, Number: "INV-" + x.tracking, At: l.now, Currency: l.world.currency}
-		var total int64
-		for _, line := range slices.Sorted(maps.Keys(x.lines)) {
-			if _, known := b.cost[line]; !known || x.lines[line] == 0 {
-				continue
-			}
-			cost := b.cost[line]
-			if l.chance(10) {
-				cost += l.world.scale
-				l.happened("billed too much")
-			}
-			text, _ := money.Format(cost, l.world.currency)
-			bill.Lines = append(bill.Lines, wire.InvoiceLine{Line: line, Quantity: x.lines[line], UnitCost: text})
-			total += cost * x.lines[line]
-		}
-		if len(bill.Lines) == 0 {
-			return
-		}
-		bill.Total, _ = money.Format(total, l.world.currency)
-		l.happened("invoice")
-		l.postEvent(b, wire.TypeInvoice, bill)
-		if l.chance(20) {
-			l.happened("invoice told twice")
-			l.postEvent(b, wire.TypeInvoice, bill)
-		}
-		return
 	}
 }
 

@@ -21,8 +21,10 @@ func (l *life) moneyActs() bool {
 		l.tillActs()
 	case n < 72 && l.till != nil:
 		l.decidesPayment()
-	case n < 86:
+	case n < 81:
 		l.debtsAct()
+	case n < 86:
+		l.billsAct()
 	case n < 90:
 		l.settlesClaim()
 	case n < 92:
@@ -241,9 +243,9 @@ func (l *life) moneyFinishes() bool {
 		return true
 	}
 	if l.now.Before(l.askAgain) {
-		return l.debtsFinish()
+		return l.billsFinish() || l.debtsFinish()
 	}
-	return l.till != nil && l.decidesPayment() || l.debtsFinish() || l.settlesClaim()
+	return l.till != nil && l.decidesPayment() || l.billsFinish() || l.debtsFinish() || l.settlesClaim()
 }
 
 func (l *life) tillFinishes() bool {
