@@ -32,7 +32,7 @@ func TestARefundThatItsStorefrontRefusesIsPaidElsewhereAndTheOrderCloses(t *test
 	decided := time.Now()
 	w.settled(t, key)
 	require.Less(t, time.Since(decided), 30*time.Second, "its rest was waited for")
-	require.Eventually(t, func() bool { return w.Storefront.RefundedElsewhere(key.Order)["USD"] > 0 }, patient, 50*time.Millisecond, "the storefront is told")
+	require.Eventually(t, func() bool { return w.Storefront.RefundedElsewhere(key.Order)["EUR"] > 0 }, patient, 50*time.Millisecond, "the storefront is told")
 
 	var v orderview.View
 	_, err := w.Call(t.Context(), http.MethodGet, "/v1/orders/"+key.String(), nil, &v)
