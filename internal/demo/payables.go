@@ -4,7 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/dropline/dropline/internal/money"
 )
@@ -102,33 +106,43 @@ func (p *play) pause(ctx context.Context, what string) error {
 }
 
 // standing is what suppliers were paid for an order, what was set off taken off, and what they are due still, in minor
-// units of the demo's currency.
-type standing struct{ paid, due int64 }
-
-// toSuppliers reads the order's ledger.
-func (w *world) toSuppliers(ctx context.Context, key string) (s standing, err error) {
-	err = w.pool.QueryRow(ctx, `
-		SELECT coalesce(-sum(e.minor) FILTER (WHERE e.account = 'bank' AND t.kind IN ('supplier_paid', 'supplier_set_off')), 0)::bigint,
-			coalesce(-sum(e.minor) FILTER (WHERE starts_with(e.account, 'supplier_payable:')), 0)::bigint
-		FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id WHERE t.order_key = $1 AND e.currency = $2`, key, currency).
-		Scan(&s.paid, &s.due)
-	if err != nil {
-		return s, fmt.Errorf("read what suppliers of order %s were paid: %w", key, err)
-	}
-	return s, nil
+// units of one currency.
+type standing struct {
+	currency  string
+	paid, due int64
 }
 
-// String says it in the closing table.
-func (s standing) String() string {
-	switch {
-	case s.paid != 0 && s.due == 0:
-		return amount(s.paid) + " paid"
-	case s.paid != 0:
-		return amount(s.paid) + " paid, " + amount(s.due) + " due"
-	case s.due != 0:
-		return amount(s.due) + " due"
+// toSuppliers reads the order's ledger, by currency.
+func (w *world) toSuppliers(ctx context.Context, key string) ([]standing, error) {
+	rows, err := w.pool.Query(ctx, `
+		SELECT e.currency, coalesce(-sum(e.minor) FILTER (WHERE e.account = 'bank' AND t.kind IN ('supplier_paid', 'supplier_set_off')), 0)::bigint,
+			coalesce(-sum(e.minor) FILTER (WHERE starts_with(e.account, 'supplier_payable:')), 0)::bigint
+		FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id WHERE t.order_key = $1 GROUP BY 1 ORDER BY 1`, key)
+	if err != nil {
+		return nil, fmt.Errorf("read what suppliers of order %s were paid: %w", key, err)
 	}
-	return ""
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (s standing, err error) {
+		err = row.Scan(&s.currency, &s.paid, &s.due)
+		return s, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read what suppliers of order %s were paid: %w", key, err)
+	}
+	return slices.DeleteFunc(list, func(s standing) bool { return s.paid == 0 && s.due == 0 }), nil
+}
+
+// closing says it in the closing table.
+func closing(list []standing) string {
+	var words []string
+	for _, s := range list {
+		if s.paid != 0 {
+			words = append(words, money.Money{Minor: s.paid, Currency: s.currency}.String()+" paid")
+		}
+		if s.due != 0 {
+			words = append(words, money.Money{Minor: s.due, Currency: s.currency}.String()+" due")
+		}
+	}
+	return strings.Join(words, ", ")
 }
 
 // comparePaid holds what the supplier was paid against the story: then its account is zero.
@@ -142,5 +156,5 @@ func (p *play) comparePaid(ctx context.Context, d *differences) {
 		d.add("%v", err)
 		return
 	}
-	same(d, "to the supplier", got, standing{paid: want})
+	same(d, "to the supplier", closing(got), closing([]standing{{currency, want, 0}}))
 }

@@ -47,7 +47,7 @@ func (w *world) report(ctx context.Context, out io.Writer, plays []*play) error 
 			return err
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%d\t%d\t%.1f\n", p.story.key, p.story.title, ended,
-			strings.Join(suppliers, ", "), len(recorded.State.POs), amount(recorded.Captured), amount(refunded), paid, events, billed, p.took.Seconds())
+			strings.Join(suppliers, ", "), len(recorded.State.POs), amount(recorded.Captured), amount(refunded), closing(paid), events, billed, p.took.Seconds())
 	}
 	if err := table.Flush(); err != nil {
 		return err
