@@ -6,5 +6,8 @@ INSERT INTO effects (key, order_key, kind, state)
     WHERE r.state = 'trying'
     ON CONFLICT DO NOTHING;
 
+-- What of a corrected invoice no dispute took: it takes off the cost, and waits for a payment to be set off in.
+ALTER TABLE claim_credits ADD COLUMN beyond bigint NOT NULL DEFAULT 0 CHECK (beyond >= 0 AND applied + beyond <= minor);
+
 -- +goose Down
-SELECT 1;
+ALTER TABLE claim_credits DROP COLUMN beyond;
