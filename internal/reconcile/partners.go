@@ -59,7 +59,10 @@ func Suppliers(supplier string, span Span, ours, theirs []Paper, covered func(ti
 		if !covered(p.On.Add(-day)) || !covered(p.On.Add(after)) {
 			cause = CauseBorder
 		}
-		add(Difference{Key: "unstated/" + p.Number, What: OursOnly, Cause: cause, Subject: strings.TrimPrefix(p.Number, PaymentMark), Order: p.Order, Currency: p.Currency, Ours: new(p.Minor), At: p.On})
+		add(Difference{
+			Key: "unstated/" + p.Number, What: OursOnly, Cause: cause, Subject: strings.TrimPrefix(p.Number, PaymentMark), Order: p.Order,
+			Currency: p.Currency, Ours: new(p.Minor), At: p.On,
+		})
 	}
 	return found
 }
