@@ -278,7 +278,7 @@ func queueProviderRefund(q ledgerbook.Queue, orderKey, reference, refundKey stri
 }
 
 // close writes the books, tells the payment what it has to follow, and the storefront what was made at the
-// provider: whatever becomes of it is told by the payment.
+// provider, or by a person: whatever becomes of it is told by the payment.
 func (r *refund) close(w ledgerbook.Queue, made refundMade, book, payer *ledgerbook.Book) error {
 	part := r.open
 	if r.payment != nil && (part.released > 0 || part.amount > 0 && part.route != byProvider) {
@@ -298,10 +298,14 @@ func (r *refund) close(w ledgerbook.Queue, made refundMade, book, payer *ledgerb
 			return err
 		}
 	}
-	if part.route != byProvider || part.amount == 0 {
+	if part.amount == 0 || part.route != byProvider && part.route != elsewhere {
 		return nil
 	}
-	return queueMessages(w, refundTold(r.payment.order, r.moneyKey(part), 1, false, part.amount, r.document.Currency))
+	holder := r.in.Key.String()
+	if r.payer != "" {
+		holder = r.payer
+	}
+	return queueMessages(w, refundTold(holder, r.moneyKey(part), 1, false, part.amount, r.document.Currency))
 }
 
 // wentBack: the customer gets money the way it was paid, and is told so. Who paid it another way has told the customer.

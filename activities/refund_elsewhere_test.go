@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/refunddesk"
@@ -57,7 +58,7 @@ func (b *bundle) requireRefusal(err error, says string) {
 // callsEnded lets the storefront's calls have ended long ago.
 func (b *bundle) callsEnded() {
 	b.t.Helper()
-	b.exec(`UPDATE effects SET last_at = last_at - interval '2 minutes' WHERE kind = 'refund'`)
+	b.exec(`UPDATE effects SET last_at = last_at - interval '2 minutes' WHERE kind IN ('refund', 'store_credit')`)
 }
 
 func TestARefundPaidElsewhereLeavesTheBankOnceAndIsNotAskedForAgain(t *testing.T) {
@@ -82,6 +83,8 @@ func TestARefundPaidElsewhereLeavesTheBankOnceAndIsNotAskedForAgain(t *testing.T
 	require.NoError(t, b.decide(d), "also when it is booked")
 	require.Empty(t, b.shop.Notices(storefrontsim.Refunds))
 	require.EqualValues(t, -1080, l.balance(ledger.Bank))
+	require.Equal(t, "storefront/refund_made/refund/shop/1/1/1 1080", b.text(`SELECT key || ' ' || (payload ->> 'amount') FROM outbox WHERE kind = 'refund_made'`))
+	require.EqualValues(t, 1, b.number(`SELECT count(*) FROM facts WHERE kind = 'refund_paid' AND urgent`), "the workflow is woken once")
 	require.EqualValues(t, 3780, l.balance(ledger.ProcessorClearing), "the storefront's processor has given nothing back")
 	require.EqualValues(t, -(3780 - 1080), l.balance(ledger.CustomerDeposits))
 	require.Equal(t, "elsewhere wire-1 done", b.text(`SELECT concat_ws(' ', route, reference, state) FROM refunds`))
@@ -245,6 +248,8 @@ func TestARefundOfAnExchangeOrderPaidElsewhereStandsInTheBooksOfTheOrderThatWasP
 	require.EqualValues(t, -1620, l.balance(ledger.Bank))
 	require.EqualValues(t, 3780+1080, l.balance(ledger.ProcessorClearing))
 	require.Zero(t, x.balance(ledger.Bank))
+	require.Equal(t, "shop/1 through/refund/shop/1-X1/1", b.text(`SELECT order_key || ' ' || (payload ->> 'refund') FROM outbox WHERE kind = 'refund_made'`),
+		"the storefront knows the payment as the first order's")
 	require.EqualValues(t, 2, b.number(`SELECT count(*) FROM refunds WHERE route = 'elsewhere' AND state = 'done'`))
 }
 
@@ -262,6 +267,8 @@ func TestAReturnIsPaidElsewhere(t *testing.T) {
 	b.requireRefusal(b.decide(d), "nobody was called about it")
 	b.exec(`UPDATE returns SET state = jsonb_set(state, '{attention}', '[{"key": "stalled/pay", "text": "x", "since": "2026-01-01T00:00:00Z"}]')`)
 	require.NoError(t, b.decide(d))
+	require.EqualValues(t, 1, b.number(`SELECT count(*) FROM return_facts WHERE kind = 'refund_paid' AND rma = '`+c.rma+`'`))
+	require.Zero(t, b.number(`SELECT count(*) FROM facts WHERE kind = 'refund_paid'`))
 	for range 2 {
 		paid, err := b.desk.PayReturn(b.ctx, c.payment())
 		require.NoError(t, err)
@@ -307,4 +314,89 @@ func TestACallWaitsForADecisionThatIsBeingNoted(t *testing.T) {
 	})
 	require.Empty(t, b.shop.Notices(storefrontsim.Refunds))
 	require.EqualValues(t, -1080, l.balance(ledger.Bank))
+}
+
+// refusedCredit is a return whose store credit the storefront refuses, which a person was called about.
+func (b *bundle) refusedCredit(manners ...storefrontsim.Fault) *comeback {
+	b.t.Helper()
+	b.offer(func(p *catalog.ReturnPolicy) { p.CreditBonusBP = 1000 })
+	c, _ := b.kept(sale("1", line(1, "MUG", 3))).wish(returns.Request{Resolution: returns.StoreCredit}, 2, nil, "")
+	c.authorise()
+	c.inspected(1, 2, returns.AsNew)
+	c.step(returns.StepPay)
+	for _, m := range manners {
+		b.shop.Script(storefrontsim.StoreCredits, m, 1, 0)
+		_, err := b.desk.PayReturn(b.ctx, c.payment())
+		require.Error(b.t, err)
+	}
+	b.exec(`UPDATE returns SET state = jsonb_set(state, '{attention}', '[{"key": "stalled/pay", "text": "x", "since": "2026-01-01T00:00:00Z"}]')`)
+	return c
+}
+
+func TestAStoreCreditThatIsRefusedIsPaidAsMoneyOnce(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.refusedCredit(storefrontsim.Refused)
+	d := c.decision("return/" + c.rma + "/1")
+	for range 2 {
+		require.NoError(t, b.decide(d))
+	}
+	for range 2 {
+		paid, err := b.desk.PayReturn(b.ctx, c.payment())
+		require.NoError(t, err)
+		require.Equal(t, "Paid to the customer past the storefront: 19.44 USD; kept as fees: 2.16 USD", paid.Text)
+		require.EqualValues(t, 1944, paid.Amount)
+		require.Zero(t, paid.Credit, "the bonus was for taking credit")
+	}
+	require.Empty(t, b.shop.Credited("1"))
+	require.EqualValues(t, -1944, c.balance(ledger.Bank))
+	require.Zero(t, c.balance(ledger.StoreCredit))
+	require.Zero(t, c.balance(ledger.CustomerDeposits))
+	require.EqualValues(t, 3780, c.balance(ledger.ProcessorClearing))
+	require.Zero(t, b.number(`SELECT count(*) FROM store_credits`))
+	require.EqualValues(t, 1, b.number(`SELECT count(*) FROM return_facts WHERE kind = 'refund_paid'`))
+	require.EqualValues(t, 1, b.number(`SELECT count(*) FROM outbox WHERE kind = 'refund_made' AND payload ->> 'amount' = '1944'`))
+	require.Zero(t, b.number(`SELECT count(*) FROM outbox WHERE kind = 'store_credited'`))
+}
+
+func TestAStoreCreditWhoseAnswerWasLostIsPaidOnlyOnAPersonsWordThatItWasNotGiven(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	c := b.refusedCredit(storefrontsim.AnswerLost, storefrontsim.Refused)
+	d := c.decision("return/" + c.rma + "/1")
+	b.requireRefusal(b.decide(d), "is being asked")
+	b.callsEnded()
+	b.requireRefusal(b.decide(d), "ask there first")
+	paid, err := b.desk.PayReturn(b.ctx, c.payment())
+	require.NoError(t, err, "it had given it, and says so")
+	require.EqualValues(t, 2138, paid.Credit)
+	d.NotMade = true
+	b.requireRefusal(b.decide(d), "the refund was made")
+	require.Zero(t, c.balance(ledger.Bank))
+}
+
+// While the customer's bank disputes the payment, money would be given beside the bank's.
+func TestAStoreCreditIsNotPaidOtherwiseWhileThePaymentIsDisputed(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	p := b.pays(catalog.CaptureOrder, true, sale("1", line(1, "MUG", 2)))
+	p.keep()
+	b.offer(nil)
+	r := p.wanted(returns.Request{Resolution: returns.StoreCredit}, "")
+	b.shop.Script(storefrontsim.StoreCredits, storefrontsim.Refused, 1, 0)
+	_, err := b.desk.PayReturn(b.ctx, r.payment())
+	require.ErrorContains(t, err, "refused")
+	b.exec(`UPDATE returns SET state = jsonb_set(state, '{attention}', '[{"key": "stalled/pay", "text": "x", "since": "2026-01-01T00:00:00Z"}]')`)
+	d := r.decision("return/" + r.rma + "/1")
+	dispute := p.sim.OpenDispute(p.state.Reference, "product_not_received")
+	p.tells()
+	b.requireRefusal(b.decide(d), "disputes the payment")
+	require.True(t, p.sim.CloseDispute(dispute, true))
+	p.tells()
+	require.NoError(t, b.decide(d))
+	paid, err := b.desk.PayReturn(b.ctx, r.payment())
+	require.NoError(t, err)
+	require.EqualValues(t, 972, paid.Amount)
+	require.Empty(t, p.sim.Refunds(p.state.Reference))
+	require.EqualValues(t, -972, p.balance(ledger.Bank))
 }

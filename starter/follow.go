@@ -18,8 +18,9 @@ func (p *program) follow() *cobra.Command {
 		Use: "follow ORDER", Short: "Follow the customer's money of an order to the last cent",
 		Long: `follow tells, line by line, what became of what the customer paid: earned, taxed, refunded, kept as a fee,
 given as store credit or used for an exchange order, whose own way is told below it; what the goods cost, what
-suppliers gave back and what they owe; and what they were paid. The running sums end at what was captured. Instead of an order
-name the other end: a supplier's invoice or credit memo by its number, a refund by its key or reference.`,
+suppliers gave back and what they owe; how what they are owed came to be and was paid, with what was set off; and what they
+were paid. The running sums end at what was captured, and at what suppliers are due still. Instead of an order name the
+other end: a supplier's invoice or credit memo by its number, a refund by its key or reference.`,
 		Example: `  starter ledger follow shop/1001
   starter ledger follow shop/1001 --line 2
   starter ledger follow --invoice INV-2041`,
@@ -96,6 +97,10 @@ func (p *program) tellTrail(t *ledgerbook.Trail, line int, marked string) {
 	if len(t.Costs) > 0 {
 		p.heading("What the goods cost")
 		p.table([]string{"LINE", "WHAT", "REFERENCE", "AMOUNT", "SUM"}, trailRows(t.Costs, t.Currency, line, marked))
+	}
+	if len(t.Owed) > 0 {
+		p.heading("What suppliers are owed")
+		p.table([]string{"LINE", "WHAT", "REFERENCE", "AMOUNT", "SUM"}, trailRows(t.Owed, t.Currency, line, marked))
 	}
 	if len(t.Paid) > 0 {
 		p.heading("What suppliers were paid")

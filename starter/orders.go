@@ -290,6 +290,17 @@ func (p *program) tellMoney(v *orderview.View) {
 			p.say("    %s", plain("paid past the storefront by "+d.Reference+" ("+words(d.Reason)+"), as "+d.By+" decided "+moment(d.At)))
 		}
 	}
+	for i := range v.SupplierPayments {
+		s := &v.SupplierPayments[i]
+		what := "invoice " + s.Invoice + " of " + s.Supplier + " paid"
+		if s.CreditMemo != "" {
+			what = "credit " + s.CreditMemo + " of " + s.Supplier + " set off"
+		}
+		p.say("  %s", plain(fmt.Sprintf("%s in %s of %s: %s %s", what, s.Payment, s.PaidOn, s.Amount, s.Currency)))
+		if x := s.Reversed; x != nil {
+			p.say("    %s", p.paint(yellow, plain("reversed by "+x.By+" "+moment(x.At)+" ("+words(x.Reason)+")")))
+		}
+	}
 }
 
 func (p *program) tellMessages(v *orderview.View) {

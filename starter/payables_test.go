@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
@@ -45,7 +46,16 @@ func TestASupplierIsPaidFromWhatIsDueAndAMistakeIsReversed(t *testing.T) {
 	require.Equal(t, exitUsage, c.run("ledger", "reverse", "demo/1001", key).code)
 	require.Contains(t, c.done("ledger", "reverse", "demo/1001", key, "--reason", "typed_wrong", "--by", "books"), "open again")
 	require.Contains(t, c.done("ledger", "reverse", "demo/1001", key, "--reason", "typed_wrong", "--by", "books"), "before")
-	require.Contains(t, c.done("ledger", "follow", "demo/1001"), "reversed: paid to acme by REM-1")
+	followed := c.done("ledger", "follow", "demo/1001", "--json")
+	require.Contains(t, followed, "reversed: paid to acme by REM-1")
+	var trails []ledgerbook.Trail
+	require.NoError(t, json.Unmarshal([]byte(followed), &trails))
+	var owed []int64
+	for _, s := range trails[0].Owed {
+		owed = append(owed, s.Minor, s.Sum)
+	}
+	require.Equal(t, []int64{1000, 1000, -1000, 0, 1000, 1000}, owed, "accrued, paid, reversed: what is due still")
+	require.Contains(t, c.done("ledger", "follow", "demo/1001"), "What suppliers are owed")
 	require.Contains(t, c.done("supplier", "due"), "invoice INV-1")
 	require.Contains(t, c.run("ledger", "reverse", "demo/1001", "supplier_accrued|P-1|1", "--reason", "x", "--by", "books").errors, "starter claim settle")
 }

@@ -18,8 +18,8 @@ func (p *program) refundElsewhere() *cobra.Command {
 	c := &cobra.Command{
 		Use: "elsewhere ORDER", Short: "Note that a refund was paid past its storefront",
 		Long: `elsewhere notes that a refund, which its storefront refuses or cannot make, was paid by other means. The
-storefront is not asked for it any more; it is booked as paid from the bank, and the order goes on, when it is
-due again: within six hours.
+storefront is not asked for it any more, and is told of it for its books; it is booked as paid from the bank, and
+the order goes on, within a minute. A store credit that the storefront refuses is paid so as money, without its bonus.
 
 Transfer the money once this is granted, never before: it is refused while the storefront is being asked. It is
 refused too when an answer of the storefront was lost: ask there whether the refund was made, and say --not-made

@@ -83,7 +83,7 @@ func (r *claimRun) take(step claims.Step) {
 		workflow.GetLogger(r.ctx).Warn("step keeps failing", "step", string(step), "error", err)
 		r.state.Stalled = reason(err)
 		r.publish()
-		r.rests.rest(r.ctx, string(step), "")
+		r.rests.rest(r.ctx, string(step), "", never)
 		return
 	}
 	r.rests.over(string(step), "")

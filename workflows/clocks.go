@@ -72,12 +72,19 @@ func (c *clocks) passed() bool {
 type rests map[string]time.Duration
 
 // rest lets a step that failed for good rest before it is tried again, each time twice as long. A
-// person has been told by then, and the history must not fill up meanwhile.
-func (r rests) rest(ctx workflow.Context, step, subject string) {
+// person has been told by then, and the history must not fill up meanwhile. It ends early when what the step rests for
+// has come.
+func (r rests) rest(ctx workflow.Context, step, subject string, woken func() bool) {
 	key := step + " " + subject
 	pause := min(max(2*r[key], retryPause), longestPause)
 	r[key] = pause
-	_ = workflow.NewTimerWithOptions(ctx, pause, workflow.TimerOptions{Summary: "Rest before " + step + " is tried again"}).Get(ctx, nil)
+	resting, wake := workflow.WithCancel(ctx)
+	over := workflow.NewTimerWithOptions(resting, pause, workflow.TimerOptions{Summary: "Rest before " + step + " is tried again"})
+	_ = workflow.Await(ctx, func() bool { return over.IsReady() || woken() }) // ctx is never cancelled
+	wake()
 }
+
+// never is the wish of a step that nothing wakes.
+func never() bool { return false }
 
 func (r rests) over(step, subject string) { delete(r, step+" "+subject) }

@@ -12,6 +12,7 @@ type machine[K ~string] interface {
 	Begin(step K)
 	Stalled(step K, why string, now time.Time)
 	Again(step K)
+	Woken(step K) bool
 	Resumed(step K)
 }
 
@@ -26,7 +27,7 @@ func beginDue[K ~string](ctx workflow.Context, m machine[K], rests rests, nudge 
 				workflow.GetLogger(ctx).Warn("step keeps failing", "step", string(step), "error", err)
 				m.Stalled(step, reason(err), workflow.Now(ctx))
 				nudge()
-				rests.rest(ctx, string(step), "")
+				rests.rest(ctx, string(step), "", func() bool { return m.Woken(step) })
 				m.Again(step)
 				return
 			}
@@ -45,6 +46,6 @@ func loaded[S any](ctx workflow.Context, rests rests, what string, read func() w
 			return recorded
 		}
 		workflow.GetLogger(ctx).Error("cannot load the "+what, "error", err)
-		rests.rest(ctx, "load", "")
+		rests.rest(ctx, "load", "", never)
 	}
 }

@@ -178,7 +178,7 @@ func (r *orderRun) stalled(ctx workflow.Context, step order.Step, err error) {
 	workflow.GetLogger(ctx).Warn("step keeps failing", "step", string(step.Kind), "subject", step.Subject, "error", err)
 	r.state.Stalled(step, reason(err), workflow.Now(ctx))
 	r.nudge()
-	r.rests.rest(ctx, string(step.Kind), step.Subject)
+	r.rests.rest(ctx, string(step.Kind), step.Subject, func() bool { return r.state.Woken(step) })
 	r.state.Again(step)
 }
 

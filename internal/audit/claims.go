@@ -100,8 +100,8 @@ var owed = []statement{
 	{
 		invariant: 11, name: "no credit is more than what it was given for", warning: true,
 		of: "claim_credits",
-		find: `SELECT order_key, format('credit %s of %s gives %s, its claim took %s (minor units)', number, supplier, minor, applied)
-			FROM claim_credits WHERE applied < minor AND given_at < now() - interval '7 days'`,
+		find: `SELECT order_key, format('credit %s of %s gives %s, its claim took %s (minor units)', number, supplier, minor, applied + beyond)
+			FROM claim_credits WHERE applied + beyond < minor AND given_at < now() - interval '7 days'`,
 		do: "Ask the supplier what the rest is for.",
 	},
 }

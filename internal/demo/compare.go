@@ -36,6 +36,7 @@ func (p *play) compare(ctx context.Context) []string {
 	p.comparePayment(ctx, d)
 	p.compareReturns(ctx, d)
 	p.compareClaims(ctx, d)
+	p.comparePaid(ctx, d)
 	if len(d.list) == 0 { // the API is asked last and least often
 		p.compareView(ctx, d)
 	}

@@ -17,11 +17,11 @@ import (
 // report prints how every order ended, and what differed from what was told.
 func (w *world) report(ctx context.Context, out io.Writer, plays []*play) error {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "\nORDER\tSTORY\tENDED\tSUPPLIERS\tPOS\tMONEY IN\tMONEY OUT\tEVENTS\tACTIONS\tSECONDS")
+	fmt.Fprintln(table, "\nORDER\tSTORY\tENDED\tSUPPLIERS\tPOS\tMONEY IN\tMONEY OUT\tTO SUPPLIERS\tEVENTS\tACTIONS\tSECONDS")
 	for _, p := range plays {
 		recorded, err := orderview.Stand(ctx, w.pool, p.story.key)
 		if err != nil {
-			fmt.Fprintf(table, "%s\t%s\tnot placed\t\t\t\t\t\t\t\n", p.story.key, p.story.title)
+			fmt.Fprintf(table, "%s\t%s\tnot placed\t\t\t\t\t\t\t\t\n", p.story.key, p.story.title)
 			continue
 		}
 		events, billed := 0, 0
@@ -42,8 +42,12 @@ func (w *world) report(ctx context.Context, out io.Writer, plays []*play) error 
 			ended += " (!)"
 		}
 		refunded := w.partners.storefronts[p.story.key.Storefront].Refunded(p.story.key.Order)[currency] + p.tookBack()
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%d\t%d\t%.1f\n", p.story.key, p.story.title, ended,
-			strings.Join(suppliers, ", "), len(recorded.State.POs), amount(recorded.Captured), amount(refunded), events, billed, p.took.Seconds())
+		paid, err := w.toSuppliers(ctx, p.story.key.String())
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%d\t%d\t%.1f\n", p.story.key, p.story.title, ended,
+			strings.Join(suppliers, ", "), len(recorded.State.POs), amount(recorded.Captured), amount(refunded), closing(paid), events, billed, p.took.Seconds())
 	}
 	if err := table.Flush(); err != nil {
 		return err

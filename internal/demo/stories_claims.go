@@ -18,7 +18,7 @@ import (
 
 // claimStories are about what suppliers owe besides returns.
 func claimStories() []*story {
-	dear := storyOf("shop", "dear-invoice", "An invoice too dear: disputed by its line, and credited").buys("VASE-CLAY", "Clay vase", 2, 3900).
+	dear := storyOf("shop", "dear-invoice", "An invoice too dear: disputed by its line, credited, and paid with the credit set off").buys("VASE-CLAY", "Clay vase", 2, 3900).
 		with("plover", "VASE-CLAY", suppliersim.Manner{Invoice: suppliersim.InvoiceManner{Mode: suppliersim.InvoiceOvercharge, OverchargeBP: 1000}})
 	dear.act = func(ctx context.Context, p *play) error {
 		c, err := p.claimOf(ctx, ledger.ClaimInvoiceDispute)
@@ -26,10 +26,13 @@ func claimStories() []*story {
 			return err
 		}
 		p.tell("%s is told of the claim of %s: %s", c.Partner, c.Amount, c.Reason)
-		return p.creditsClaim(ctx, c)
+		if err := p.creditsClaim(ctx, c); err != nil {
+			return err
+		}
+		return p.paysSupplier(ctx, "plover")
 	}
 	dear.want = delivered("plover", 2)
-	dear.want.claims = []string{"invoice_dispute settled"}
+	dear.want.claims, dear.want.toSupplier = []string{"invoice_dispute settled"}, 2400
 
 	late := storyOf("shop", "late-penalty", "A late supplier owes its penalty, and the operator lets it go").buys("FLASK-TIN", "Tin flask", 1, 7900).
 		with("swift", "FLASK-TIN", suppliersim.Manner{

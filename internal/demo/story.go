@@ -70,6 +70,9 @@ type ending struct {
 	// paid is how the payment ends at the provider; nil: the storefront keeps it to itself.
 	paid   *paid
 	orders []bought
+	// toSupplier is what the supplier was paid for the goods in the end, in minor units: nothing is due or to be set off
+	// after that. Zero: it is not paid yet.
+	toSupplier int64
 	// cases are the shipments that nobody waited for, by how they ended.
 	cases    []order.CaseStatus
 	breached bool

@@ -1,19 +1,17 @@
 package e2e
 
 import (
-	"log/slog"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/dropline/dropline/internal/intake"
 	"github.com/dropline/dropline/internal/orderview"
 	"github.com/dropline/dropline/internal/sim/storefrontsim"
 )
 
-// The step rests for a minute and more after each refusal; revived, the order tries it at once.
+// The step rests for a minute and more after each refusal; the decision wakes it.
 func TestARefundThatItsStorefrontRefusesIsPaidElsewhereAndTheOrderCloses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, slowly("acme"))
@@ -31,10 +29,10 @@ func TestARefundThatItsStorefrontRefusesIsPaidElsewhereAndTheOrderCloses(t *test
 	require.Eventually(t, func() bool { return decide() == http.StatusOK }, patient, 50*time.Millisecond, "note that the refund of %s was paid", key)
 	require.Equal(t, http.StatusOK, decide(), "a repeat is harmless")
 
-	require.NoError(t, w.Temporal.TerminateWorkflow(t.Context(), key.WorkflowID(), "", "the refund need not rest"))
-	deliverer := intake.Deliverer{Pool: w.Pool, Temporal: w.Temporal, Log: slog.New(slog.DiscardHandler)}
-	require.NoError(t, deliverer.Revive(t.Context(), key))
+	decided := time.Now()
 	w.settled(t, key)
+	require.Less(t, time.Since(decided), 30*time.Second, "its rest was waited for")
+	require.Eventually(t, func() bool { return w.Storefront.RefundedElsewhere(key.Order)["EUR"] > 0 }, patient, 50*time.Millisecond, "the storefront is told")
 
 	var v orderview.View
 	_, err := w.Call(t.Context(), http.MethodGet, "/v1/orders/"+key.String(), nil, &v)

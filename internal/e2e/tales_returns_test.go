@@ -101,6 +101,7 @@ type returnTale struct {
 	set      func(*comeback)
 	tell     func(*comeback)
 	watchers []interceptor.WorkerInterceptor
+	patient  bool // a rest is as long as it is
 	ends     returns.Stage
 }
 
@@ -169,6 +170,16 @@ func returnTales() map[string]returnTale {
 			b.signal("no facts")
 			comesBack(b)
 		}},
+		"return-woken-pay": {ends: returns.StageClosed, patient: true, set: func(b *comeback) { b.before[workflows.ActivityPayReturn] = refuses(1) }, tell: func(b *comeback) {
+			b.until(returns.StageAwaiting)
+			b.inspected(returns.AsNew)
+			untilState(b.player, "a person is called", func(s *returns.State) bool { return len(s.Attention) == 1 })
+			b.hear(returns.Fact{Paid: &order.RefundPaid{Refund: "return/" + b.granted.RMA + "/1", Reference: "wire-1"}})
+			began := time.Now()
+			b.until(returns.StageCredit)
+			require.Less(b.t, time.Since(began), 30*time.Second, "the rest of a minute was waited for")
+			b.credited()
+		}},
 		"return-stalled-load": {ends: returns.StageClosed, set: func(b *comeback) {
 			b.untouched = true
 			b.before[workflows.ActivityLoadReturn] = refuses(1)
@@ -201,7 +212,11 @@ func TestReturnTalesAreTold(t *testing.T) {
 			if story.set != nil {
 				story.set(b)
 			}
-			b.start(append([]interceptor.WorkerInterceptor{&hasty{}}, story.watchers...)...)
+			watchers := story.watchers
+			if !story.patient {
+				watchers = append([]interceptor.WorkerInterceptor{&hasty{}}, watchers...)
+			}
+			b.start(watchers...)
 			story.tell(b)
 			var result workflows.ReturnResult
 			b.told(name, &result)

@@ -59,6 +59,15 @@ func talesOfFailingSteps() map[string]tale {
 		}, order.StageCancelled),
 		"stalled-withdraw": stalls(workflows.ActivityCancel, 1, nil, cancelsAll, order.StageCancelled),
 		"stalled-refund":   stalls(workflows.ActivityRefund, 1, nil, cancelsAll, order.StageCancelled),
+		// A person pays what the storefront refuses: nobody waits until the rest is over.
+		"woken-refund": {ends: order.StageCancelled, set: func(r *rehearsal) { r.before[workflows.ActivityRefund] = refuses(1) }, tell: func(r *rehearsal) {
+			cancelsAll(r)
+			r.until("a person is called", func(s *order.State) bool { return len(s.Attention) == 1 })
+			r.tell(order.Fact{RefundPaid: &order.RefundPaid{Refund: "refund/" + r.key.String() + "/1", Reference: "wire-1"}})
+			began := time.Now()
+			r.untilCalled(workflows.ActivityRefund, 2)
+			require.Less(r.t, time.Since(began), 30*time.Second, "the rest of a minute was waited for")
+		}},
 		"stalled-catch-up": stalls(workflows.ActivityFacts, 1, nil, func(r *rehearsal) {
 			r.untilSent(1)
 			r.number(accepted(r.po(1))) // is never delivered

@@ -116,6 +116,8 @@ func kind(f order.Fact) string {
 		return "cancel_answer"
 	case f.Cancel != nil:
 		return "cancel_request"
+	case f.RefundPaid != nil:
+		return "refund_paid"
 	}
 	return "unknown"
 }

@@ -14,7 +14,8 @@ func (g *gateway) registerOrderRefunds() {
 	operation(g, huma.Operation{
 		OperationID: "refund-elsewhere", Method: http.MethodPost, Path: "/v1/orders/{storefront}/{id}/refunds/elsewhere",
 		Summary: "Note that a refund was paid past the storefront, which does not make it",
-		Description: "The storefront is not asked for it any more. 409 while it is being asked, and unless not_made is true, when it may " +
+		Description: "The storefront is not asked for it any more, and is told of it as of a refund that somebody else made. A store credit " +
+			"that it refuses is paid so as money, without its bonus. 409 while it is being asked, and unless not_made is true, when it may " +
 			"have made it. Refunds through a payment provider are decided about with the payment.",
 		Errors: []int{404, 409},
 	}, mayResolve, g.refundElsewhere)
@@ -65,6 +66,6 @@ func (g *gateway) refundElsewhere(ctx context.Context, in *elsewhereInput) (*els
 	}
 	out := &elsewhereOutput{}
 	out.Body.RequestID = name
-	out.Body.Message = "Noted; the storefront is not asked any more. It is booked, and the order goes on, when the refund is due again: within six hours."
+	out.Body.Message = "Noted; the storefront is not asked any more. It is booked, and the order goes on, within a minute."
 	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -136,6 +137,9 @@ func (g *gateway) show(ctx context.Context, in *OrderPath) (*showOutput, error) 
 	if err != nil {
 		return nil, err
 	}
+	if visitOf(ctx).key.Storefront != "" {
+		view.SupplierPayments = nil
+	}
 	to := linksOf(key)
 	to.ReturnPage = g.Links.For(key, g.Now())
 	return &showOutput{shownBody{view, to}}, nil
@@ -158,6 +162,9 @@ func (g *gateway) timeline(ctx context.Context, in *OrderPath) (*timelineOutput,
 	out := &timelineOutput{}
 	out.Body.Order = key.String()
 	out.Body.Events, err = orderview.Timeline(ctx, g.Database, key)
+	if visitOf(ctx).key.Storefront != "" {
+		out.Body.Events = slices.DeleteFunc(out.Body.Events, func(e orderview.Event) bool { return e.Kind == orderview.PaidSupplier })
+	}
 	return out, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -13,6 +14,7 @@ import (
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/supplier"
 )
 
 // invoiced gives acme a matched invoice of 10.00 USD for order shop/1001.
@@ -55,6 +57,7 @@ func TestASupplierIsPaidOnceForAReference(t *testing.T) {
 		require.Contains(t, got.body, `"result":"`+result+`"`)
 	}
 	require.Equal(t, 1, f.count(`SELECT count(*) FROM ledger_transactions WHERE kind = 'supplier_paid'`))
+	f.showsWhatSuppliersWerePaid()
 	require.Equal(t, 600, f.count(`SELECT -sum(minor) FROM claims WHERE kind = 'invoice_due' AND closed_at IS NULL`))
 	require.Equal(t, "conflict", f.post(path, f.operator, strings.ReplaceAll(body, "4.00", "5.00")).problem(t).Code)
 
@@ -77,4 +80,28 @@ func TestASupplierIsPaidOnceForAReference(t *testing.T) {
 	require.Contains(t, shown.Errors[0].Message, "invoice INV-2041 is not known", "what the manual shows is read")
 	require.Equal(t, http.StatusNotFound, f.post("/v1/suppliers/nobody/payments", f.operator, body).StatusCode)
 	require.Equal(t, 1, f.count(`SELECT count(*) FROM remittances`), "what was refused left nothing")
+}
+
+// showsWhatSuppliersWerePaid: the order tells of the payment and of its reversal, but not to a storefront.
+func (f *fixture) showsWhatSuppliersWerePaid() {
+	f.t.Helper()
+	require.NoError(f.t, postgres.InTx(f.t.Context(), f.pool, func(tx pgx.Tx) error {
+		_, err := ledgerbook.PaySupplier(f.t.Context(), tx, "acme", &supplier.Remittance{
+			Reference: "REM-W", At: time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC), Currency: "USD", Total: 100, Lines: []supplier.RemittanceLine{{Invoice: "INV-1", Minor: 100}},
+		}, "books")
+		if err == nil {
+			_, err = ledgerbook.Reverse(f.t.Context(), tx, "shop/1001", "supplier_paid|acme|REM-W:1|due#2/acme/INV-1", "typed_wrong", "books")
+		}
+		return err
+	}))
+	const paid, undone = `"payment":"REM-1","paid_on":"2026-04-30","invoice":"INV-1","currency":"USD","amount":"4.00"`, `"reason":"typed_wrong","by":"books"`
+	shown, story := f.get("/v1/orders/shop/1001", f.operator).body, f.get("/v1/orders/shop/1001/timeline", f.operator).body
+	require.Contains(f.t, shown, paid)
+	require.Contains(f.t, shown, undone)
+	require.Contains(f.t, story, "acme was paid 4.00 USD of invoice INV-1 by REM-1 of 2026-04-30; noted by operator key")
+	require.Contains(f.t, story, "books reversed it, typed wrong: acme was paid 1.00 USD of invoice INV-1 by REM-W of 2026-05-01")
+	shown, story = f.get("/v1/orders/shop/1001", f.shop).body, f.get("/v1/orders/shop/1001/timeline", f.shop).body
+	require.NotContains(f.t, shown, "supplier_payments")
+	require.NotContains(f.t, story, "acme was paid")
+	f.exec(`DELETE FROM remittance_lines WHERE reference = 'REM-W'; DELETE FROM remittances WHERE reference = 'REM-W'`)
 }

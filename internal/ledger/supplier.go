@@ -80,6 +80,14 @@ func SupplierInvoiced(in Invoice) (InvoiceMatch, error) {
 	}
 }
 
+// InvoiceCorrected records that a supplier asks for less than its invoice did, beyond what was disputed of it: the goods
+// cost so much less, and so much less is owed. by is the number of the invoice that stands in its place.
+func InvoiceCorrected(supplierID, invoice, by string, less money.Money) (Transaction, error) {
+	memo := "Invoice " + invoice + " of supplier " + supplierID + " corrected by " + by
+	return post("invoice_corrected", memo, less.Currency, supplierID, invoice, by).
+		move(less.Minor, SupplierPayable(supplierID), CostOfGoods).done()
+}
+
 func (in Invoice) adjusted(difference int64) (InvoiceMatch, error) {
 	debit, credit := CostOfGoods, SupplierPayable(in.SupplierID)
 	if difference < 0 {

@@ -31,6 +31,9 @@ type Trail struct {
 	Off   int64       `json:"off"`
 	// Costs is what the goods cost, what suppliers gave back and what they still owe.
 	Costs []TrailStep `json:"costs"`
+	// Owed is how what suppliers are owed came to be and what became of it, below nothing what took off from it, as it was
+	// posted; Sum is of one currency, and the last is what is left to be paid.
+	Owed []TrailStep `json:"owed,omitempty"`
 	// Paid is what suppliers were paid and what was set off, as it was posted; Sum is of one currency.
 	Paid []TrailStep `json:"paid,omitempty"`
 	// Exchanges are the orders that goods of this one were exchanged by.

@@ -165,33 +165,50 @@ func keepReversal(ctx context.Context, tx pgx.Tx, r ledger.Remitted, orderKey, k
 	return err
 }
 
-// paid reads what suppliers were paid for the order's goods.
+// paid reads what suppliers came to be owed for the order's goods, and what they were paid.
 func (f *follower) paid(ctx context.Context, q querier) error {
-	rows, err := q.Query(ctx, `SELECT t.key, e.account, e.currency, e.minor, coalesce(l.invoice, l.credit, ''), coalesce(l.reference, '')
-		FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id AND e.account = 'bank'
+	rows, err := q.Query(ctx, `SELECT t.key, t.memo, e.account, e.currency, -e.minor, coalesce(l.invoice, l.credit, ''), coalesce(l.reference, '')
+		FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
+			AND (starts_with(e.account, 'supplier_payable:') OR e.account = 'bank' AND t.key ~ '^(reversal\|)?supplier_(paid|set_off)\|')
 		LEFT JOIN remittance_lines l ON l.supplier = split_part(regexp_replace(t.key, '^reversal\|', ''), '|', 2)
 			AND l.payment = split_part(regexp_replace(t.key, '^reversal\|', ''), '|', 3)
-		WHERE t.order_key = $1 AND t.key ~ '^(reversal\|)?supplier_(paid|set_off)\|' ORDER BY t.id`, f.trail.Order)
+		WHERE t.order_key = $1 ORDER BY t.id, e.account`, f.trail.Order)
 	if err != nil {
 		return err
 	}
 	var t ledger.Transaction
-	var e ledger.Entry
-	var number, reference string
-	sums := map[string]int64{}
-	_, err = pgx.ForEachRow(rows, []any{&t.Key, &e.Account, &e.Currency, &e.Minor, &number, &reference}, func() error {
-		t.Entries = []ledger.Entry{e}
-		r, _ := ledger.RemittedBy(t)
-		what := "paid to " + r.Supplier + " by " + reference
-		if r.SetOff {
-			what = "set off against " + r.Supplier + " in " + reference
+	var account, reference string
+	var s TrailStep
+	owed, paid := map[string]int64{}, map[string]int64{}
+	_, err = pgx.ForEachRow(rows, []any{&t.Key, &t.Memo, &account, &s.Currency, &s.Minor, &s.Reference, &reference}, func() error {
+		s.What = remittedAs(t, reference)
+		if s.What == "" {
+			s.What, s.Reference = t.Memo, t.Key
 		}
-		if r.Reversal {
-			what = "reversed: " + what
+		list, sums := &f.trail.Owed, owed
+		if account == string(ledger.Bank) {
+			list, sums = &f.trail.Paid, paid
 		}
-		sums[r.Currency] += r.Minor
-		f.trail.Paid = append(f.trail.Paid, TrailStep{What: what, Reference: number, Currency: r.Currency, Minor: r.Minor, Sum: sums[r.Currency]})
+		sums[s.Currency] += s.Minor
+		s.Sum = sums[s.Currency]
+		*list = append(*list, s)
 		return nil
 	})
 	return err
+}
+
+// remittedAs says what a posting of the payment named did; empty: it is of no payment.
+func remittedAs(t ledger.Transaction, reference string) string {
+	r, is := ledger.RemittedBy(t)
+	what := "paid to " + r.Supplier + " by " + reference
+	switch {
+	case !is:
+		return ""
+	case r.SetOff:
+		what = "set off against " + r.Supplier + " in " + reference
+	}
+	if r.Reversal {
+		what = "reversed: " + what
+	}
+	return what
 }

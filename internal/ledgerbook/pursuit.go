@@ -11,6 +11,7 @@ import (
 
 	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/ledger"
+	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/volume"
 )
 
@@ -18,18 +19,23 @@ import (
 var ErrOverSettled = errors.New("more than is open of the claim")
 
 // credit is what a supplier gave for a matter, amounts in minor units. A credit that comes before its
-// claim waits for it; what exceeds the claim stays unapplied, where the audit and the claim show it.
+// claim waits for it; what exceeds the claim stays unapplied, where the audit and the claim show it. But what a
+// corrected invoice asks for less than was ever disputed is not owed: beyond is what was taken so.
 type credit struct {
 	supplier, number, matter string
-	minor, applied           int64
+	minor, applied, beyond   int64
+	corrects                 bool
 	changed                  bool
 }
 
+// left is what nothing took yet.
+func (c *credit) left() int64 { return c.minor - c.applied - c.beyond }
+
 func (b *Book) queueCredits(q Queue) {
-	q.Queue(`SELECT supplier, number, substr(pursuit, length(order_key) + 2), minor, applied FROM claim_credits
+	q.Queue(`SELECT supplier, number, substr(pursuit, length(order_key) + 2), minor, applied, beyond, corrects <> '' FROM claim_credits
 		WHERE order_key = $1 AND starts_with(pursuit, order_key || '/') ORDER BY given_at, supplier, number`, b.order).Query(func(rows pgx.Rows) (err error) {
 		b.credits, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c credit, err error) {
-			return c, row.Scan(&c.supplier, &c.number, &c.matter, &c.minor, &c.applied)
+			return c, row.Scan(&c.supplier, &c.number, &c.matter, &c.minor, &c.applied, &c.beyond, &c.corrects)
 		})
 		return err
 	})
@@ -40,7 +46,7 @@ func (b *Book) queueCredits(q Queue) {
 func (b *Book) ApplyCredits() error {
 	for i := range b.credits {
 		c := &b.credits[i]
-		minor := min(c.minor-c.applied, b.openOf(c.matter))
+		minor := min(c.left(), b.openOf(c.matter))
 		if minor == 0 {
 			continue
 		}
@@ -51,8 +57,70 @@ func (b *Book) ApplyCredits() error {
 		}
 		c.applied, c.changed = c.applied+minor, true
 	}
+	for _, po := range b.pos {
+		for i := range po.invoices {
+			if err := b.correct(po, &po.invoices[i]); err != nil {
+				return fmt.Errorf("correct invoice %s: %w", po.invoices[i].Number, err)
+			}
+		}
+	}
 	b.followPurchases()
 	return nil
+}
+
+// correct takes off the cost what corrections of an invoice ask for less than was disputed of it, paid or not: it is a
+// credit that waits for the next payment. A decision that took it otherwise, as money or as a credit, leaves it to
+// a person.
+func (b *Book) correct(po *billedPO, invoice *billedInvoice) error {
+	matter := po.matter(invoice.Number)
+	if !invoice.judged || b.openOf(matter) > 0 || b.decidedFor(matter) {
+		return nil
+	}
+	most := invoice.Total
+	for i := range b.credits {
+		if c := &b.credits[i]; c.matter == matter {
+			most -= c.applied + c.beyond
+		}
+	}
+	for i := range b.credits {
+		c := &b.credits[i]
+		minor := min(c.left(), most)
+		if c.matter != matter || !c.corrects || minor <= 0 {
+			continue
+		}
+		by := fmt.Sprintf("%s:%d", invoiceToken(c.number), c.applied)
+		posting, err := ledger.InvoiceCorrected(po.supplier, invoiceToken(invoice.Number), by, money.Money{Minor: minor, Currency: po.currency})
+		if err == nil {
+			err = b.Post(posting)
+		}
+		if err != nil {
+			return err
+		}
+		c.beyond, c.changed, most = c.beyond+minor, true, most-minor
+		// Below nothing is owed: what a payment can be less by.
+		memo := po.claim("credit/"+po.supplier+"/memo/"+by, ledger.ClaimCreditMemo, -minor, b.now.Add(paymentTerm))
+		if err := b.OpenClaim(memo); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decidedFor: a person has taken what was disputed of an invoice as given otherwise than by a document of the supplier.
+func (b *Book) decidedFor(matter string) bool {
+	for i := range b.claims {
+		row := &b.claims[i]
+		if row.matter != matter {
+			continue
+		}
+		for _, t := range b.transactions {
+			given := func(e ledger.Entry) bool { return e.Account != row.Account && e.Account != ledger.CostOfGoods }
+			if strings.HasPrefix(t.Key, "claim_closed|"+row.Key+"|settle/") && slices.ContainsFunc(t.Entries, given) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // openOf is what is open of a matter, minor units.
@@ -202,16 +270,17 @@ func (b *Book) purchaseOrderOf(c *claimRow) string {
 
 func (b *Book) writeCredits(q Queue) {
 	var suppliers, numbers []string
-	var applied []int64
+	var applied, beyond []int64
 	for i := range b.credits {
 		if c := &b.credits[i]; c.changed {
 			suppliers, numbers, applied = append(suppliers, c.supplier), append(numbers, c.number), append(applied, c.applied)
+			beyond = append(beyond, c.beyond)
 		}
 	}
 	if len(numbers) > 0 {
-		q.Queue(`UPDATE claim_credits c SET applied = n.applied
-			FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n (supplier, number, applied)
-			WHERE c.supplier = n.supplier AND c.number = n.number`, suppliers, numbers, applied)
+		q.Queue(`UPDATE claim_credits c SET applied = n.applied, beyond = n.beyond
+			FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS n (supplier, number, applied, beyond)
+			WHERE c.supplier = n.supplier AND c.number = n.number`, suppliers, numbers, applied, beyond)
 	}
 }
 

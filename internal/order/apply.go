@@ -26,6 +26,8 @@ func (s *State) Apply(f Fact, now time.Time) {
 	case f.Cancel != nil:
 		// The storefront has cancelled on its side already: do what still can be done.
 		s.Cancel(*f.Cancel, now)
+	case f.RefundPaid != nil:
+		s.RefundPaid = s.busy(StepRefund, "")
 	}
 }
 

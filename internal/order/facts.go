@@ -13,6 +13,7 @@ type Fact struct {
 	Milestone   *ParcelNews     `json:"parcel,omitempty"`
 	CancelReply *CancelAnswer   `json:"cancelAnswer,omitempty"`
 	Cancel      *CancelRequest  `json:"cancel,omitempty"`
+	RefundPaid  *RefundPaid     `json:"refundPaid,omitempty"`
 }
 
 // AckStatus is what a supplier says of some units of a purchase-order line.
@@ -83,6 +84,13 @@ type CancelAnswer struct {
 	At       time.Time `json:"at"`
 	Accepted bool      `json:"accepted"`
 	Reason   string    `json:"reason,omitempty"`
+}
+
+// RefundPaid is a person's word that a refund was paid past the storefront, which does not make it. What its step rests
+// for has come.
+type RefundPaid struct {
+	Refund    string `json:"refund"`    // its key
+	Reference string `json:"reference"` // the transfer's number
 }
 
 // Milestone is a parcel's standing as the customer would be told it.

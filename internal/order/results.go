@@ -344,7 +344,7 @@ func (s *State) Refunded(lines []ShippedLine, amount int64, text string, now tim
 	s.done(StepRefund, "")
 	s.Refunds++
 	s.Money.Refunded += amount
-	s.Refunding = nil
+	s.Refunding, s.RefundPaid = nil, false
 	for _, u := range lines {
 		s.line(u.Line).Refunded += u.Quantity
 	}
@@ -374,7 +374,13 @@ func (s *State) Stalled(step Step, why string, now time.Time) {
 func (s *State) Again(step Step) {
 	s.done(step.Kind, step.Subject)
 	s.unbegin(step)
+	if step.Kind == StepRefund {
+		s.RefundPaid = false
+	}
 }
+
+// Woken: what a stalled step rests for has come, and it is due before its rest is over.
+func (s *State) Woken(step Step) bool { return step.Kind == StepRefund && s.RefundPaid }
 
 // Resumed notes that a step that had stalled went through.
 func (s *State) Resumed(step Step) { s.lower(stalledKey(step)) }

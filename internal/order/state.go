@@ -46,6 +46,8 @@ type State struct {
 	// next one gives back, fixed when it is first tried, because its amount is.
 	Refunds   int           `json:"refunds,omitempty"`
 	Refunding []ShippedLine `json:"refunding,omitempty"`
+	// RefundPaid: a person has paid the refund under way past the storefront; it is only to be booked.
+	RefundPaid bool `json:"refundPaid,omitempty"`
 
 	// Money is shown to operators; what decides about it is the ledger.
 	Money Money `json:"money"`

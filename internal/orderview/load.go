@@ -223,6 +223,7 @@ func (v *View) queue(b *pgx.Batch, key order.Key) {
 			v.Refunded = amount(minor, currency)
 			return err
 		})
+	queueSupplierPayments(b, key, func(p *SupplierPayment) { v.SupplierPayments = append(v.SupplierPayments, *p) })
 	queueEach(b, `SELECT channel, kind, state, created_at, sent_at FROM outbox WHERE order_key = $1 ORDER BY id`, key,
 		func(row pgx.CollectableRow) error {
 			var m Message

@@ -24,6 +24,8 @@ func sentence(f *order.Fact) string {
 		return "Cancellation of everything asked for by " + by(f.Cancel)
 	case f.Cancel != nil:
 		return fmt.Sprintf("Cancellation of %s asked for by %s", quantities(f.Cancel.Lines), by(f.Cancel))
+	case f.RefundPaid != nil:
+		return fmt.Sprintf("Refund %s need not wait: it was paid by %s", f.RefundPaid.Refund, f.RefundPaid.Reference)
 	}
 	return "A fact of an unknown kind"
 }

@@ -17,7 +17,7 @@ import (
 // Event is one thing that happened to an order.
 type Event struct {
 	At   time.Time `json:"at"`
-	Kind string    `json:"kind" doc:"document, fact, story, routing, purchase_order, effect, parcel, scan, return, message, refund or ledger." example:"fact"`
+	Kind string    `json:"kind" doc:"document, fact, story, routing, purchase_order, effect, parcel, scan, return, message, refund, supplier_payment or ledger." example:"fact"`
 	Text string    `json:"text" doc:"What happened, in a sentence." example:"Supplier answers DLABCDEFGHIJKLM-1: 2 of line 1 accepted"`
 }
 
@@ -56,7 +56,7 @@ func Timeline(ctx context.Context, q Querier, key order.Key) ([]Event, error) {
 }
 
 var causality = []string{
-	"document", "scan", "fact", "parcel", "story", "routing", "purchase_order", "effect", "return", "refund", "ledger", "message",
+	"document", "scan", "fact", "parcel", "story", "routing", "purchase_order", "effect", "return", "refund", PaidSupplier, "ledger", "message",
 }
 
 type timeline struct{ events []Event }
@@ -126,6 +126,7 @@ func (t *timeline) queue(b *pgx.Batch, key order.Key) {
 		SELECT r.n, coalesce(r.rma, ''), r.amount_minor + r.released_minor + r.forgiven_minor, o.currency, r.reason, r.asked_at, r.done_at
 		FROM refunds r JOIN orders o ON o.key = r.order_key WHERE r.order_key = $1 ORDER BY r.n`, key, t.refund)
 	queueEach(b, `SELECT refund, reference, reason, by, decided_at FROM refund_decisions WHERE order_key = $1 ORDER BY decided_at, refund`, key, t.elsewhere)
+	queueSupplierPayments(b, key, t.supplierPayment)
 	queueEach(b, `SELECT kind, memo, posted_at FROM ledger_transactions WHERE order_key = $1 ORDER BY id`, key,
 		func(row pgx.CollectableRow) error {
 			var kind, memo string

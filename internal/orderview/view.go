@@ -24,16 +24,17 @@ type View struct {
 	Captured       string      `json:"captured" doc:"What was taken of it." example:"29.90"`
 	Refunded       string      `json:"refunded" doc:"What has gone back, or is on its way back." example:"0.00"`
 
-	Lines          []Line          `json:"lines"`
-	PurchaseOrders []PurchaseOrder `json:"purchase_orders"`
-	Parcels        []Parcel        `json:"parcels"`
-	Cases          []Case          `json:"cases" doc:"Shipments that nobody waits for."`
-	Refunds        []Refund        `json:"refunds"`
-	Returns        []Return        `json:"returns" doc:"Goods that come back, the oldest return first."`
-	Payment        *Payment        `json:"payment,omitempty" doc:"The order's money at its payment provider; missing: the storefront keeps it to itself."`
-	Claims         []Claim         `json:"claims,omitempty" doc:"What is or was open with suppliers and carriers: what, who pursues it, until when."`
-	Messages       []Message       `json:"messages" doc:"What was or will be told to the customer, the storefront and suppliers."`
-	WaitsFor       []Wait          `json:"waits_for" doc:"What has to happen next, and until when."`
+	Lines            []Line            `json:"lines"`
+	PurchaseOrders   []PurchaseOrder   `json:"purchase_orders"`
+	Parcels          []Parcel          `json:"parcels"`
+	Cases            []Case            `json:"cases" doc:"Shipments that nobody waits for."`
+	Refunds          []Refund          `json:"refunds"`
+	SupplierPayments []SupplierPayment `json:"supplier_payments,omitempty" doc:"What suppliers were paid for it, and what was set off; not for keys of one storefront."`
+	Returns          []Return          `json:"returns" doc:"Goods that come back, the oldest return first."`
+	Payment          *Payment          `json:"payment,omitempty" doc:"The order's money at its payment provider; missing: the storefront keeps it to itself."`
+	Claims           []Claim           `json:"claims,omitempty" doc:"What is or was open with suppliers and carriers: what, who pursues it, until when."`
+	Messages         []Message         `json:"messages" doc:"What was or will be told to the customer, the storefront and suppliers."`
+	WaitsFor         []Wait            `json:"waits_for" doc:"What has to happen next, and until when."`
 }
 
 // Attention is something that waits for a person.

@@ -218,6 +218,9 @@ func (s *State) Again(k StepKind) {
 	}
 }
 
+// Woken: no step of a payment is due before its rest is over.
+func (s *State) Woken(StepKind) bool { return false }
+
 // Resumed notes that a step that had stalled went through.
 func (s *State) Resumed(k StepKind) { s.lower("stalled/" + string(k)) }
 

@@ -20,7 +20,7 @@ import (
 const MaxFile = 16 << 20
 
 // Line is one line of a statement or bill. Subject is the invoice's or credit memo's number, or the
-// tracking number.
+// tracking number; of a payment to the supplier it is ours, with PaymentMark before it.
 type Line struct {
 	Subject  string
 	On       time.Time
@@ -36,7 +36,12 @@ type written struct {
 	Date     string `json:"date"`
 	Amount   string `json:"amount"`
 	Currency string `json:"currency"`
+	Kind     string `json:"kind"` // "payment", or nothing that counts
 }
+
+// PaymentMark begins the numbers of payments among those of invoices and credit memos: the two are given out by
+// different people.
+const PaymentMark = "payment/"
 
 // ReadStatement reads a supplier's statement, ReadBill a carrier's bill: CSV with a head, or JSON. Files
 // are read whole or not at all; the error names the line and repeats nothing of it.
@@ -95,7 +100,7 @@ func readJSON(file []byte, _ string) ([]written, int, error) {
 	decoder := json.NewDecoder(bytes.NewReader(file))
 	decoder.DisallowUnknownFields()
 	if decoder.Decode(&document) != nil || decoder.More() {
-		return nil, 0, errors.New(`want {"lines": [{"number" or "tracking", "date", "amount", "currency"}]}, each of them text`)
+		return nil, 0, errors.New(`want {"lines": [{"number" or "tracking", "date", "amount", "currency", perhaps "kind"}]}, each of them text`)
 	}
 	return document.Lines, 1, nil
 }
@@ -125,7 +130,11 @@ func readCSV(file []byte, subject string) (rows []written, first int, err error)
 			return nil, 0, fmt.Errorf("line %d: not CSV with as many columns as the first line", len(rows)+2)
 		}
 		get := func(name string) string { return strings.TrimSpace(row[places[name]]) }
-		w := written{Date: get("date"), Amount: get("amount"), Currency: get("currency")}
+		kind := ""
+		if _, told := places["kind"]; told {
+			kind = get("kind")
+		}
+		w := written{Kind: kind, Date: get("date"), Amount: get("amount"), Currency: get("currency")}
 		if subject == "tracking" {
 			w.Tracking = get(subject)
 		} else {
@@ -150,6 +159,9 @@ func (w written) line() (l Line, err error) {
 		return l, errors.New("the amount is not one like 12.50 in its currency, or there is no such currency")
 	}
 	l.Minor, l.Currency = read.Minor, read.Currency
+	if strings.EqualFold(w.Kind, "payment") && w.Tracking == "" {
+		l.Subject = PaymentMark + l.Subject
+	}
 	return l, nil
 }
 

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -13,10 +14,17 @@ type Paper struct {
 	Minor    int64
 	On       time.Time // the paper's day
 	Order    string    // ours only
+	SetOff   bool      // ours only: a credit that a payment was less by
 }
 
-// Suppliers compares a supplier's statement with the invoices and credit memos that we received. covered
-// says whether a day is one that a statement tells of.
+// payment: the paper is money that went to the supplier, by our own reference.
+func (p Paper) payment() bool { return strings.HasPrefix(p.Number, PaymentMark) }
+
+// transferTakes is how long a payment may be under way before it should stand in a statement.
+const transferTakes = 5 * day
+
+// Suppliers compares a supplier's statement with the invoices and credit memos that we received, and with what it was
+// paid. covered says whether a day is one that a statement tells of.
 func Suppliers(supplier string, span Span, ours, theirs []Paper, covered func(time.Time) bool) (found []Difference) {
 	add := func(d Difference) {
 		d.Book = "supplier/" + supplier
@@ -33,7 +41,7 @@ func Suppliers(supplier string, span Span, ours, theirs []Paper, covered func(ti
 	for _, p := range theirs {
 		stated[p.Number] = true
 		if d, differs := paperDiffers(p, known); differs {
-			d.Subject, d.Currency, d.Theirs, d.At = p.Number, p.Currency, new(p.Minor), p.On
+			d.Subject, d.Currency, d.Theirs, d.At = strings.TrimPrefix(p.Number, PaymentMark), p.Currency, new(p.Minor), p.On
 			add(d)
 		}
 	}
@@ -41,11 +49,20 @@ func Suppliers(supplier string, span Span, ours, theirs []Paper, covered func(ti
 		if stated[p.Number] || !covered(p.On) {
 			continue
 		}
-		cause := CauseNotStated
-		if !covered(p.On.Add(-day)) || !covered(p.On.Add(day)) {
+		cause, after := CauseNotStated, day
+		switch {
+		case p.payment():
+			cause, after = CauseNotArrived, transferTakes
+		case p.SetOff:
+			cause = CauseNotSetOff
+		}
+		if !covered(p.On.Add(-day)) || !covered(p.On.Add(after)) {
 			cause = CauseBorder
 		}
-		add(Difference{Key: "unstated/" + p.Number, What: OursOnly, Cause: cause, Subject: p.Number, Order: p.Order, Currency: p.Currency, Ours: new(p.Minor), At: p.On})
+		add(Difference{
+			Key: "unstated/" + p.Number, What: OursOnly, Cause: cause, Subject: strings.TrimPrefix(p.Number, PaymentMark), Order: p.Order,
+			Currency: p.Currency, Ours: new(p.Minor), At: p.On,
+		})
 	}
 	return found
 }
@@ -54,8 +71,12 @@ func paperDiffers(p Paper, known map[string]Paper) (d Difference, differs bool) 
 	our, received := known[p.Number]
 	d.Key = fmt.Sprintf("stated/%s/%d", p.Number, p.N)
 	switch {
+	case p.N > 1 && p.payment():
+		d.What, d.Cause = Twice, CausePaidTwice
 	case p.N > 1:
 		d.What, d.Cause, d.Order = Twice, CauseStatedTwice, our.Order
+	case !received && p.payment():
+		d.What, d.Cause = TheirsOnly, CauseUnknownTransfer
 	case !received && p.Minor < 0:
 		d.What, d.Cause = TheirsOnly, CauseNoCredit
 	case !received:

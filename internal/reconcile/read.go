@@ -11,26 +11,36 @@ import (
 )
 
 // suppliers reads both sides of a supplier's statement: what lies in the span on either, and its
-// counterpart wherever that lies.
+// counterpart wherever that lies. Payments are looked for once its statements tell of payments at all.
 func (r *Reconciler) suppliers(ctx context.Context, supplier string, span Span) (c Compared, found []Difference, err error) {
 	theirs, err := papers(ctx, r.Pool, `
-		SELECT number, n, currency, minor, stated_on::timestamp AT TIME ZONE 'UTC', '' FROM supplier_statement_lines
+		SELECT number, n, currency, minor, stated_on::timestamp AT TIME ZONE 'UTC', '', false FROM supplier_statement_lines
 		WHERE supplier = $1 AND (stated_on >= ($2 AT TIME ZONE 'UTC')::date AND stated_on < ($3 AT TIME ZONE 'UTC')::date
 			OR number IN (SELECT invoice FROM supplier_invoices WHERE supplier = $1 AND invoiced_at >= $2 AND invoiced_at < $3
-				UNION ALL SELECT number FROM credit_memos WHERE supplier = $1 AND given_at >= $2 AND given_at < $3))
+				UNION ALL SELECT number FROM credit_memos WHERE supplier = $1 AND given_at >= $2 AND given_at < $3
+				UNION ALL SELECT number FROM claim_credits WHERE supplier = $1 AND corrects = '' AND given_at >= $2 AND given_at < $3
+				UNION ALL SELECT 'payment/' || reference FROM remittances WHERE supplier = $1 AND paid_on >= ($2 AT TIME ZONE 'UTC')::date
+					AND paid_on < ($3 AT TIME ZONE 'UTC')::date))
 		ORDER BY stated_on, number, n`, supplier, span)
 	if err != nil {
 		return c, nil, fmt.Errorf("read the statements: %w", err)
 	}
 	ours, err := papers(ctx, r.Pool, `
-		SELECT number, 1, currency, minor, date_trunc('day', at, 'UTC'), order_key FROM (
+		SELECT number, 1, currency, minor, date_trunc('day', at, 'UTC'), order_key,
+			EXISTS (SELECT FROM remittance_lines l WHERE l.supplier = $1 AND l.credit = p.number AND l.reversed < -l.minor)
+		FROM (
 			SELECT invoice AS number, currency, total AS minor, invoiced_at AS at, order_key FROM supplier_invoices WHERE supplier = $1
-			UNION ALL SELECT number, currency, -minor, given_at, order_key FROM credit_memos WHERE supplier = $1) p
+			UNION ALL SELECT number, currency, -minor, given_at, order_key FROM credit_memos WHERE supplier = $1
+			UNION ALL SELECT number, currency, -minor, given_at, coalesce(order_key, '') FROM claim_credits WHERE supplier = $1 AND corrects = ''
+			UNION ALL SELECT 'payment/' || r.reference, r.currency, -sum(l.minor - sign(l.minor)::int * l.reversed)::bigint, r.paid_on::timestamp AT TIME ZONE 'UTC', ''
+				FROM remittances r JOIN remittance_lines l USING (supplier, reference) WHERE supplier = $1
+					AND EXISTS (SELECT FROM supplier_statement_lines s WHERE s.supplier = $1 AND starts_with(s.number, 'payment/'))
+				GROUP BY r.reference, r.currency, r.paid_on HAVING sum(l.minor - sign(l.minor)::int * l.reversed) <> 0) p
 		WHERE at >= $2 AND at < $3 OR number IN (SELECT number FROM supplier_statement_lines
 			WHERE supplier = $1 AND stated_on >= ($2 AT TIME ZONE 'UTC')::date AND stated_on < ($3 AT TIME ZONE 'UTC')::date)
 		ORDER BY at, number`, supplier, span)
 	if err != nil {
-		return c, nil, fmt.Errorf("read the invoices and credit memos: %w", err)
+		return c, nil, fmt.Errorf("read the invoices, credit memos and payments: %w", err)
 	}
 	covered, err := r.covered(ctx, supplier)
 	if err != nil {
@@ -46,7 +56,7 @@ func papers(ctx context.Context, pool *pgxpool.Pool, sql, supplier string, span 
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p Paper, err error) {
-		err = row.Scan(&p.Number, &p.N, &p.Currency, &p.Minor, &p.On, &p.Order)
+		err = row.Scan(&p.Number, &p.N, &p.Currency, &p.Minor, &p.On, &p.Order, &p.SetOff)
 		p.On = p.On.UTC()
 		return p, err
 	})

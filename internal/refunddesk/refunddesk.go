@@ -1,5 +1,5 @@
-// Package refunddesk takes a person's word that a refund was paid past a storefront that does not make it. The
-// storefront is not asked for it after that.
+// Package refunddesk takes a person's word that a refund was paid past a storefront that does not make it, or in place of
+// a store credit that it does not give. The storefront is not asked for it after that.
 package refunddesk
 
 import (
@@ -11,8 +11,11 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/dropline/dropline/internal/facts"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/returndesk"
+	"github.com/dropline/dropline/internal/returns"
 )
 
 // Errors of the desk.
@@ -41,7 +44,10 @@ type Decision struct {
 // standing is a refund that may be decided about, as it stands under its order's lock.
 type standing struct {
 	state, route string
+	rma          string // of the return that it pays for; empty: it is the order's own
 	minor        int64
+	credit       bool   // all of it is store credit
+	disputed     bool   // the customer's bank has taken the payment back and has not decided
 	exchange     bool   // a refund of an exchange order, in the books of the order that was paid
 	stalled      bool   // it was refused, or went wrong for long: a person was called
 	call         string // the state of the storefront's effect; empty: it was never noted
@@ -70,12 +76,27 @@ func PaidElsewhere(ctx context.Context, pool *pgxpool.Pool, d Decision) error {
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO refund_decisions (refund, order_key, request, reference, reason, not_made, by) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 			d.Refund, d.Order.String(), d.Request, d.Reference, d.Reason, d.NotMade, d.By)
-		return err
+		if err != nil {
+			return err
+		}
+		return wake(ctx, tx, d, s.rma)
 	})
 	if err != nil {
 		return fmt.Errorf("decide about a refund of order %s: %w", d.Order, err)
 	}
 	return nil
+}
+
+// wake makes the step due that rests: what it waits for has come.
+func wake(ctx context.Context, tx pgx.Tx, d Decision, rma string) error {
+	paid := &order.RefundPaid{Refund: d.Refund, Reference: d.Reference}
+	var err error
+	if rma != "" {
+		_, err = returndesk.Append(ctx, tx, rma, returns.Fact{Paid: paid}, true, 0)
+	} else {
+		_, err = facts.Append(ctx, tx, d.Order.String(), order.Fact{RefundPaid: paid}, true, 0)
+	}
+	return err
 }
 
 // before finds the decision that the request brought already.
@@ -98,14 +119,16 @@ func stand(ctx context.Context, tx pgx.Tx, d Decision) (*standing, error) {
 	var s standing
 	var seconds int64
 	err := tx.QueryRow(ctx, `
-		SELECT r.state, r.route, r.amount_minor + r.through_minor, r.n < 0, coalesce(e.state, ''),
+		SELECT r.state, r.route, coalesce(r.rma, ''), r.amount_minor + r.through_minor + r.credit_minor, c.whole, r.n < 0,
+			EXISTS (SELECT FROM payments p WHERE p.order_key = coalesce(o.exchange_of, o.key) AND p.disputed), coalesce(e.state, ''),
 			coalesce(extract(epoch FROM clock_timestamp() - e.last_at)::bigint, 0), coalesce(d.reference, ''),
 			EXISTS (SELECT FROM jsonb_array_elements(coalesce(nullif(CASE WHEN r.rma IS NULL THEN o.state ELSE b.state END -> 'attention', 'null'), '[]')) a
 				WHERE a ->> 'key' LIKE CASE WHEN r.rma IS NULL THEN 'stalled/refund/%' ELSE 'stalled/pay%' END)
 		FROM refunds r JOIN orders o ON o.key = r.order_key LEFT JOIN returns b ON b.rma = r.rma
-		LEFT JOIN effects e ON e.key = r.key LEFT JOIN refund_decisions d ON d.refund = r.key
+		CROSS JOIN LATERAL (SELECT r.credit_minor > 0 AND r.amount_minor + r.through_minor = 0 AS whole) c
+		LEFT JOIN effects e ON e.key = CASE WHEN c.whole THEN 'store_credit/' ELSE '' END || r.key LEFT JOIN refund_decisions d ON d.refund = r.key
 		WHERE r.order_key = $1 AND r.key = $2`, d.Order.String(), d.Refund).
-		Scan(&s.state, &s.route, &s.minor, &s.exchange, &s.call, &seconds, &s.decided, &s.stalled)
+		Scan(&s.state, &s.route, &s.rma, &s.minor, &s.credit, &s.exchange, &s.disputed, &s.call, &seconds, &s.decided, &s.stalled)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, ErrNoRefund
 	}
@@ -124,7 +147,9 @@ func (s *standing) judge(d Decision) error {
 		return refuse("the refund is one of the exchange order: decide there")
 	case s.state == "done" || s.call == "done":
 		return refuse("the refund was made")
-	case s.route != "":
+	case s.credit && s.disputed:
+		return refuse("the customer's bank disputes the payment: what is given beside that pays twice")
+	case s.route != "" && !s.credit:
 		return refuse("the refund goes through the payment provider: starter payment decide")
 	case s.minor == 0:
 		return refuse("the refund gives no money back")

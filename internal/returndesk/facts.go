@@ -63,6 +63,8 @@ func kind(f returns.Fact) string {
 		return "credit_memo"
 	case f.Cancel != nil:
 		return "cancel_request"
+	case f.Paid != nil:
+		return "refund_paid"
 	}
 	return "unknown"
 }

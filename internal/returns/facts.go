@@ -18,6 +18,7 @@ type Fact struct {
 	Inspection *Inspection       `json:"inspection,omitempty"`
 	Memo       *CreditMemo       `json:"creditMemo,omitempty"`
 	Cancel     *CancelRequest    `json:"cancel,omitempty"`
+	Paid       *order.RefundPaid `json:"paid,omitempty"`
 }
 
 // SupplierAnswerKind is what a supplier says about a return.
@@ -91,6 +92,8 @@ func (s *State) Apply(f Fact, now time.Time) {
 		if s.CanCancel(*f.Cancel) == nil {
 			s.Cancel(*f.Cancel, now)
 		}
+	case f.Paid != nil:
+		s.PaidElsewhere = s.Paying != nil
 	}
 	s.Unrecorded = true
 }

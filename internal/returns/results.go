@@ -52,7 +52,7 @@ func (s *State) PaidWith(p Payment, now time.Time) {
 	if s.Paying.Exchange || s.Paying.Supplement > 0 {
 		s.Exchanged = true
 	}
-	s.Paying = nil
+	s.Paying, s.PaidElsewhere = nil, false
 	s.Paid++
 	s.PaidMinor, s.CreditedMinor, s.MovedMinor = s.PaidMinor+p.Money, s.CreditedMinor+p.Credit, s.MovedMinor+p.Moved
 	if p.Replacement != "" {
@@ -99,8 +99,13 @@ func (s *State) Again(k StepKind) {
 		s.Unrecorded = true
 	case StepClose:
 		s.Unrecorded, s.Closed = true, false
+	case StepPay:
+		s.PaidElsewhere = false
 	}
 }
+
+// Woken: what a stalled step rests for has come, and it is due before its rest is over.
+func (s *State) Woken(k StepKind) bool { return k == StepPay && s.PaidElsewhere }
 
 // Resumed notes that a step that had stalled went through.
 func (s *State) Resumed(k StepKind) { s.lower("stalled/" + string(k)) }

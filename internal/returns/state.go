@@ -100,6 +100,8 @@ type State struct {
 	// Paid is how often the customer was paid; Paying is what the payment under way covers.
 	Paid   int     `json:"paid,omitempty"`
 	Paying *Payout `json:"paying,omitempty"`
+	// PaidElsewhere: a person has made the payment under way past the storefront; it is only to be booked.
+	PaidElsewhere bool `json:"paidElsewhere,omitempty"`
 	// PaidMinor is what went back to the customer as money, CreditedMinor what it got as store credit, bonus
 	// included, and MovedMinor what of the price of the goods was used for the exchange; in minor units.
 	PaidMinor     int64 `json:"paidMinor,omitempty"`
