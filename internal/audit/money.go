@@ -90,8 +90,8 @@ var money = []statement{
 		invariant: 10, name: "each refund has a named reason",
 		of: "refunds",
 		find: `SELECT order_key, format('refund %s has the reason %s', n, quote_literal(left(reason, 30))) FROM refunds
-			WHERE reason NOT IN ('cancelled', 'unavailable', 'returned', 'lost', 'damaged', 'goodwill', 'chargeback')`,
-		do: "Name why the money went back: cancelled, unavailable, returned, lost, damaged, goodwill or chargeback.",
+			WHERE reason NOT IN ('cancelled', 'unavailable', 'returned', 'lost', 'damaged', 'overpaid', 'goodwill', 'chargeback')`,
+		do: "Name why the money went back: cancelled, unavailable, returned, lost, damaged, overpaid, goodwill or chargeback.",
 	},
 	{
 		invariant: 11, name: "every invoice line matches a line of its purchase order, or is disputed",

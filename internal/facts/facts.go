@@ -86,6 +86,8 @@ func kind(f order.Fact) string {
 		return "cancel_answer"
 	case f.Cancel != nil:
 		return "cancel_request"
+	case f.Payment != nil:
+		return "customer_payment"
 	}
 	return "unknown"
 }
