@@ -123,6 +123,16 @@ var money = []statement{
 		do: "Chase the credit or pay the invoice, then close the claim.",
 	},
 	{
+		invariant: 12, name: "each payment that came later is in the ledger once",
+		of: "order_payments",
+		find: `SELECT p.order_key, format('payment %s of %s minor units has postings of %s', p.n, p.amount_minor, coalesce(l.sum, 0))
+			FROM order_payments p JOIN orders o ON o.key = p.order_key LEFT JOIN LATERAL (
+				SELECT sum(e.minor) AS sum FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
+				WHERE t.order_key = p.order_key AND e.account = 'processor_clearing' AND t.key = 'captured|' || o.order_id || '/' || p.n + 1) l ON true
+			WHERE p.amount_minor IS DISTINCT FROM l.sum`,
+		do: "Compare with the storefront's payments, and post or reverse what differs.",
+	},
+	{
 		invariant: 12, name: "each refund that was made is in the ledger once",
 		of: "refunds WHERE state = 'done' AND amount_minor > 0 AND route IN ('', 'provider')",
 		find: `SELECT r.order_key, format('refund %s of %s minor units has %s postings of %s', r.n, r.amount_minor, coalesce(p.n, 0), coalesce(p.sum, 0))
