@@ -160,7 +160,7 @@ var breakages = map[string]string{
 	"each refund has a named reason":                                 `UPDATE refunds SET reason = 'because'`,
 	"each payment that came later is in the ledger once": `INSERT INTO order_payments (order_key, n, storefront, reference, request, amount_minor, by)
 		SELECT key, 1, storefront, 'p', 'r', 5, 'k' FROM orders WHERE key = 'demo/smooth'`,
-	"each refund that was made is in the ledger once":                `UPDATE ledger_transactions SET key = 'other' WHERE kind = 'refunded'`,
+	"each refund that was made is in the ledger once": `UPDATE ledger_transactions SET key = 'other' WHERE kind = 'refunded'`,
 	"each refund that was paid past its storefront is in the ledger once, and somebody decided so": `INSERT INTO refund_decisions
 		(refund, order_key, request, reference, reason, not_made, by) SELECT key, order_key, 'r', 'wire-1', 'refused', false, 'x' FROM refunds`,
 	"every invoice line matches a line of its purchase order, or is disputed": invoice + `UPDATE supplier_invoices SET standing = 'matched', document = '{"Lines": [{"Line": 8}]}'`,

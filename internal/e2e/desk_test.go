@@ -21,7 +21,7 @@ type desk struct {
 	lines  []order.Line
 	policy order.Policy
 	doubts []string
-	unpaid string // the one among them that a payment ends
+	unpaid string   // the one among them that a payment ends
 	stock  []string // suppliers in the order in which routing takes them
 	terms  order.Terms
 	// acks: the supplier acknowledges in its answer to the purchase order.
