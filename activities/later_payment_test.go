@@ -15,6 +15,7 @@ import (
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/internal/storefront"
 	"github.com/dropline/dropline/workflows"
 )
@@ -192,6 +193,36 @@ func TestMoreThanIsDueGoesBackAndTheRestStays(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "Settled: 37.80 USD captured, 27.00 USD kept, claims open: 1", text)
 	require.EqualValues(t, 1080, l.backAtShop())
+}
+
+func TestARefundOfTwoPaymentsAtOnceLeavesNothingForTheSecond(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l := b.place(sale("1", line(1, "MUG", 3)))
+	l.validate()
+	l.pays("p-1", 300)
+	require.True(t, l.state.Overpaid)
+	_, err := l.take(l.payment("p-2", 200)) // the workflow has not heard of it when the first goes back
+	require.NoError(t, err)
+	require.Equal(t, "Refunded 5.00 USD", l.repays())
+	l.hears()
+	require.Equal(t, "Nothing was paid beyond what is due", l.repays())
+	require.EqualValues(t, 500, l.backAtShop())
+	require.EqualValues(t, l.state.Refunds, b.number(`SELECT count(DISTINCT n) FROM refunds WHERE state = 'done'`), "the order counts what was made")
+	require.EqualValues(t, 1, b.number(`SELECT count(*) FROM outbox WHERE kind = 'refunded'`))
+}
+
+func TestAPaymentThatCameLaterPaysForNoExchange(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.offer(nil)
+	l := b.kept(sale("1", line(1, "MUG", 3)))
+	_, err := l.take(l.payment("p-1", 1080))
+	require.NoError(t, err)
+	want := &returns.Wanted{UnitPrice: 1500, Tax: 240, Title: "Lamp"}
+	_, refused := l.wish(returns.Request{Resolution: returns.Exchange, Payment: &returns.Paid{Reference: "p-1", Amount: 1080}}, 2, want, "LAMP")
+	require.NotNil(t, refused)
+	require.Equal(t, returns.RefusedPaymentUsed, refused.Code)
 }
 
 func TestWhatIsPaidAfterItWasDeliveredWithoutPaymentIsNoGoodwill(t *testing.T) {

@@ -9,10 +9,11 @@ import (
 )
 
 // fixOverpaid fixes what the customer has paid beyond what is due as a part of its own, which is for no units. It is
-// worked out anew from what was paid and given back, so that a second run finds nothing more.
+// worked out anew from what was paid and given back, so that a second run finds nothing more. A number that finds
+// nothing, as the one before it has given back a payment that came just then, is made all the same: the order counts it.
 func (r *refund) fixOverpaid(w ledgerbook.Queue, number int) error {
 	over := r.dues.Over()
-	if over == 0 {
+	if over == 0 && number > 1 {
 		return nil
 	}
 	part := &refundPart{
