@@ -242,7 +242,7 @@ func TestWhatIsPaidAfterItWasDeliveredWithoutPaymentIsNoGoodwill(t *testing.T) {
 		l.record()
 		_, err = l.settle()
 		require.NoError(t, err)
-		require.EqualValues(t, []int64{2780, 0}[n], l.balance(ledger.Goodwill))
+		require.Equal(t, []int64{2780, 0}[n], l.balance(ledger.Goodwill))
 	}
 	require.Zero(t, l.balance(ledger.CustomerDeposits))
 	require.EqualValues(t, -3000, l.balance(ledger.Revenue))

@@ -27,6 +27,7 @@ func (p *Processor) takeShopifyPayment(ctx context.Context, tx pgx.Tx, d receive
 		return verdict{}, &later{order: key.String(), because: "the order has not come yet", giveUp: quarantine(CodeUnknownOrder,
 			"It says that order %s is paid, which never came. Fetch the order from the storefront, then retry; dismiss it if the order is not wanted.", key)}
 	case errors.Is(err, facts.ErrNoOrder):
+		//nolint:nilerr // whoever knows the order says it again
 		return verdict{}, nil
 	case err != nil:
 		return verdict{}, fmt.Errorf("find order %s: %w", key, err)
