@@ -3,13 +3,13 @@ package activities
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/ledger"
+	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/notify"
 	"github.com/dropline/dropline/internal/order"
@@ -37,7 +37,7 @@ func (o *Orders) RefundCustomer(ctx context.Context, in workflows.RefundInput) (
 		if err := o.pay(ctx, r); err != nil {
 			return workflows.RefundResult{}, err
 		}
-		if len(r.uncovered) == 0 {
+		if len(r.uncovered) == 0 && !in.Overpaid {
 			return r.result(), nil
 		}
 	}
@@ -54,6 +54,7 @@ type refund struct {
 	parts     []refundPart // of all refunds of the order
 	open      *refundPart  // what is to be paid now; nil when all is done
 	call      *effect      // the storefront's call for it; nil: it is not asked
+	dues      ledger.Dues  // read when what was overpaid is to go back
 	uncovered []order.ShippedLine
 }
 
@@ -115,6 +116,11 @@ func (o *Orders) openRefund(ctx context.Context, in workflows.RefundInput) (*ref
 				return err
 			}
 		}
+		if r.open == nil && in.Overpaid {
+			if err := r.fixOverpaid(w, parts+1); err != nil {
+				return err
+			}
+		}
 		r.queueCall(w)
 		return nil
 	})
@@ -144,6 +150,9 @@ func readRefund(ctx context.Context, w *postgres.Work, in workflows.RefundInput)
 		})
 		return err
 	})
+	if in.Overpaid {
+		ledgerbook.QueueDues(w, key, &r.dues)
+	}
 	err := w.Flush(ctx)
 	if err == nil && r.payer != "" {
 		r.payment = queuePayment(w, r.payer)
@@ -173,10 +182,7 @@ func without(lines, gone []order.ShippedLine) []order.ShippedLine {
 
 // fix prices the uncovered units and stores the part.
 func (r *refund) fix(w *postgres.Work, number int) error {
-	part := &refundPart{key: fmt.Sprintf("refund/%s/%d", r.in.Key, r.in.N), n: r.in.N, lines: r.uncovered, reason: r.in.Reason}
-	if number > 1 {
-		part.key += "." + strconv.Itoa(number)
-	}
+	part := &refundPart{key: r.partKey(number), n: r.in.N, lines: r.uncovered, reason: r.in.Reason}
 	if err := r.price(part); err != nil {
 		return err
 	}
@@ -242,6 +248,9 @@ func (r *refund) result() workflows.RefundResult {
 		}
 	}
 	if all.gone() == 0 {
+		if r.in.Overpaid && len(r.in.Lines) == 0 {
+			return workflows.RefundResult{Text: "Nothing was paid beyond what is due"}
+		}
 		return workflows.RefundResult{Text: "Nothing was captured for these units: nothing goes back"}
 	}
 	return workflows.RefundResult{Amount: all.gone(), Text: strings.Join(all.words(r.document.Currency), "; ")}

@@ -172,22 +172,32 @@ func (p *settlement) post(t ledger.Transaction, err error) {
 }
 
 // giveAway names what was delivered without having been paid for, because a person let the order
-// pass: goodwill. Refunds were never more than was captured.
+// pass: goodwill. Refunds were never more than was captured. What is paid afterwards is no goodwill any more.
 func (p *settlement) giveAway(s *order.State, sale ledger.Sale) {
-	var deposit int64 // what the customer's payments less refunds left, credit positive
+	var deposit, given int64 // what the customer's payments less refunds left, and what was given away: credit positive
+	key, memo, times := "unpaid_given_away|order", "Delivered without payment ", 0
 	for _, t := range p.book.Transactions() {
-		if t.Kind == "earned" || t.Kind == "unpaid_given_away" {
+		if t.Kind == "earned" {
 			continue
 		}
+		var credited int64
 		for _, e := range t.Entries {
 			if e.Account == ledger.CustomerDeposits {
-				deposit -= e.Minor
+				credited -= e.Minor
 			}
 		}
+		if t.Kind == "unpaid_given_away" {
+			given, times = given+credited, times+1
+		} else {
+			deposit += credited
+		}
 	}
-	if short := sale.Goods + sale.Tax + sale.Shipping + sale.ShippingTax - deposit; short > 0 {
+	if times > 0 {
+		key, memo = key+"|"+strconv.Itoa(times+1), "Paid after it was delivered without payment "
+	}
+	if short := max(sale.Goods+sale.Tax+sale.Shipping+sale.ShippingTax-deposit, 0) - given; short != 0 {
 		p.post(ledger.Transaction{
-			Key: "unpaid_given_away|order", Kind: "unpaid_given_away", Memo: "Delivered without payment " + s.Key.String(),
+			Key: key, Kind: "unpaid_given_away", Memo: memo + s.Key.String(),
 			Entries: []ledger.Entry{
 				{Account: ledger.Goodwill, Currency: p.currency, Minor: short},
 				{Account: ledger.CustomerDeposits, Currency: p.currency, Minor: -short},

@@ -38,7 +38,7 @@ func (o *Orders) ValidateOrder(ctx context.Context, key order.Key) (order.Verdic
 		l := &document.Lines[i]
 		verdict.Lines = append(verdict.Lines, order.Line{Line: l.Line, SKU: l.SKU, Ordered: l.Quantity})
 	}
-	verdict.Doubts = doubts(&facts)
+	verdict.Doubts, verdict.Unpaid = doubts(&facts)
 	return verdict, nil
 }
 
@@ -56,10 +56,11 @@ func (o *Orders) readForValidation(ctx context.Context, key order.Key) (judged, 
 	var people supplier.Address
 	var email string
 	batch := &pgx.Batch{}
-	batch.Queue(`SELECT o.document, c.ship_to, c.email, s.document FROM orders o
+	var captured int64
+	batch.Queue(`SELECT o.document, o.captured_minor, c.ship_to, c.email, s.document FROM orders o
 		JOIN order_contacts c ON c.order_key = o.key JOIN storefronts s ON s.id = o.storefront
 		WHERE o.key = $1`, key.String()).QueryRow(func(row pgx.Row) error {
-		return missing(row.Scan(&j.document, &people, &email, &j.shop), "order", key.String())
+		return missing(row.Scan(&j.document, &captured, &people, &email, &j.shop), "order", key.String())
 	})
 	batch.Queue(`SELECT coalesce(array_agg(DISTINCT f.sku), '{}') FROM order_lines l JOIN offers f USING (sku)
 		WHERE l.order_key = $1`, key.String()).QueryRow(func(row pgx.Row) error { return row.Scan(&j.known) })
@@ -82,7 +83,21 @@ func (o *Orders) readForValidation(ctx context.Context, key order.Key) (judged, 
 		return j, err
 	}
 	j.document.ShipTo, j.document.Email = people, email
+	j.paidSince(captured)
 	return j, nil
+}
+
+// paidSince brings the payment up to date: captured is all that was, with what the customer paid after the order was
+// placed.
+func (j *judged) paidSince(captured int64) {
+	p := &j.document.Payment
+	if captured <= p.Captured {
+		return
+	}
+	p.Captured, p.Status = captured, storefront.PaymentPartiallyPaid
+	if j.document.Paid() >= j.document.Total {
+		p.Status = storefront.PaymentPaid
+	}
 }
 
 // velocityLook is how many of a customer's newest orders are looked at: more than any velocity rule
@@ -109,6 +124,9 @@ func (j *judged) beingCaptured() bool {
 	return j.payment.standing == paymentdesk.StandingCapturing || j.payment.standing == paymentdesk.StandingAuthorised && j.payment.try == 0
 }
 
+// uncaptured is the doubt about a payment that the storefront itself has to capture.
+const uncaptured = "the payment is authorized but not captured"
+
 // doubtPayment says what is wrong with the payment; empty: nothing.
 func (j *judged) doubtPayment() string {
 	p, atShipment := &j.document.Payment, j.shop.Policy.Capture == catalog.CaptureShipment
@@ -118,24 +136,30 @@ func (j *judged) doubtPayment() string {
 	case p.Status != storefront.PaymentAuthorized || p.Captured >= j.document.Total || j.payment.standing == paymentdesk.StandingCaptured:
 		return ""
 	case j.payment.reference == "":
-		return "the payment is authorized but not captured"
+		return uncaptured
 	case atShipment:
 		return ""
 	}
 	return "the payment could not be captured: see the order's payment"
 }
 
-func doubts(j *judged) []string {
-	var found []string
+// doubts lists what holds the order; unpaid is the one among them that a later payment ends.
+func doubts(j *judged) (found []string, unpaid string) {
 	review := &j.shop.Policy.Review
 	for _, d := range storefront.Doubts(&j.document) {
 		if d.Code == storefront.DoubtPOBox && !review.HoldPOBoxes {
 			continue
 		}
 		found = append(found, d.Detail)
+		if d.Code == storefront.DoubtUnpaid {
+			unpaid = d.Detail
+		}
 	}
 	if doubt := j.doubtPayment(); doubt != "" {
 		found = append(found, doubt)
+		if doubt == uncaptured {
+			unpaid = doubt
+		}
 	}
 	for i := range j.document.Lines {
 		if sku := j.document.Lines[i].SKU; sku != "" && !slices.Contains(j.known, sku) {
@@ -153,7 +177,7 @@ func doubts(j *judged) []string {
 			found = append(found, fmt.Sprintf("%d orders of the same customer within %s", n, v.Per))
 		}
 	}
-	return found
+	return found, unpaid
 }
 
 // policyFor picks from a storefront's policy what decides about one order.

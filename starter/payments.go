@@ -17,9 +17,10 @@ func (p *program) payments() *cobra.Command {
 what waits for a person, and puts a person's decisions to it.`,
 		`  starter payment list
   starter payment show shop/1001
+  starter payment came shop/1001 --amount 29.90 --currency USD --reference wire-2026-117
   starter payment decide shop/1001 paid_elsewhere --reference wire-2026-117
   starter payment evidence shop/1001`)
-	c.AddCommand(p.paymentShow(), p.paymentList(), p.paymentDecide(), p.paymentEvidence(), p.paymentRevive())
+	c.AddCommand(p.paymentShow(), p.paymentList(), p.paymentCame(), p.paymentDecide(), p.paymentEvidence(), p.paymentRevive())
 	return c
 }
 

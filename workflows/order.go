@@ -92,6 +92,7 @@ func (r *orderRun) nudge() { r.changed.SendAsync(struct{}{}) }
 func (r *orderRun) takeNews() {
 	now := workflow.Now(r.ctx)
 	eachSignal(r.facts, r.state.MissedFacts, func(batch FactsSignal) {
+		r.heard(batch.Facts)
 		for _, fact := range batch.Facts {
 			r.state.Apply(fact, now)
 		}
@@ -109,6 +110,16 @@ func (r *orderRun) takeNews() {
 	}
 	for r.changed.ReceiveAsync(nil) {
 		continue
+	}
+}
+
+// heard settles for good, in this run, whether payments that come after the order was placed count: a worker of a
+// release that does not know them has taken such a fact for nothing, and its history must go on like that.
+func (r *orderRun) heard(facts []order.Fact) {
+	for i := range facts {
+		if facts[i].Payment != nil {
+			r.state.IgnoresPayments = workflow.GetVersion(r.ctx, "later-payments", workflow.DefaultVersion, 1) < 1
+		}
 	}
 }
 

@@ -53,6 +53,8 @@ type RefundInput struct {
 	// covers is never paid twice, whatever numbers they had.
 	Owed   []order.ShippedLine `json:"owed"`
 	Reason string              `json:"reason"`
+	// Overpaid: what the customer has paid beyond what is due goes back, too.
+	Overpaid bool `json:"overpaid,omitempty"`
 }
 
 // RefundResult is a refund that was made: its amount in minor units, and the same in words.
@@ -139,6 +141,7 @@ func (r *orderRun) perform(ctx workflow.Context, step order.Step) error {
 		if err := r.local(ctx, "Fetch facts that did not arrive", ActivityFacts, in).Get(ctx, &facts); err != nil {
 			return err
 		}
+		r.heard(facts)
 		s.CaughtUp(facts, workflow.Now(ctx))
 	case order.StepRoute:
 		return r.route(ctx, step)
@@ -235,7 +238,7 @@ func (r *orderRun) intercept(ctx workflow.Context, step order.Step) error {
 func (r *orderRun) refund(ctx workflow.Context, step order.Step) error {
 	in := RefundInput{
 		Key: r.state.Key, N: r.state.Refunds + 1, Lines: step.Lines, Owed: r.state.Owed(step.Lines),
-		Reason: r.state.RefundReason(step.Lines),
+		Reason: r.state.RefundReason(step.Lines), Overpaid: r.state.Repaying,
 	}
 	ctx = partnerCall(ctx, "Give the customer the price of undelivered units back")
 	var result RefundResult

@@ -158,7 +158,9 @@ var breakages = map[string]string{
 	"the customer's money is used up when the order is closed":       `UPDATE ledger_entries SET minor = minor + 5 WHERE account = 'customer_deposits'`,
 	"only cancelled, lost or returned units are refunded, each once": `UPDATE refunds SET lines = '[{"line": 1, "quantity": 2}]', asked_at = now() - interval '1 minute'`,
 	"each refund has a named reason":                                 `UPDATE refunds SET reason = 'because'`,
-	"each refund that was made is in the ledger once":                `UPDATE ledger_transactions SET key = 'other' WHERE kind = 'refunded'`,
+	"each payment that came later is in the ledger once": `INSERT INTO order_payments (order_key, n, storefront, reference, request, amount_minor, by)
+		SELECT key, 1, storefront, 'p', 'r', 5, 'k' FROM orders WHERE key = 'demo/smooth'`,
+	"each refund that was made is in the ledger once": `UPDATE ledger_transactions SET key = 'other' WHERE kind = 'refunded'`,
 	"each refund that was paid past its storefront is in the ledger once, and somebody decided so": `INSERT INTO refund_decisions
 		(refund, order_key, request, reference, reason, not_made, by) SELECT key, order_key, 'r', 'wire-1', 'refused', false, 'x' FROM refunds`,
 	"every invoice line matches a line of its purchase order, or is disputed": invoice + `UPDATE supplier_invoices SET standing = 'matched', document = '{"Lines": [{"Line": 8}]}'`,

@@ -90,8 +90,8 @@ var money = []statement{
 		invariant: 10, name: "each refund has a named reason",
 		of: "refunds",
 		find: `SELECT order_key, format('refund %s has the reason %s', n, quote_literal(left(reason, 30))) FROM refunds
-			WHERE reason NOT IN ('cancelled', 'unavailable', 'returned', 'lost', 'damaged', 'goodwill', 'chargeback')`,
-		do: "Name why the money went back: cancelled, unavailable, returned, lost, damaged, goodwill or chargeback.",
+			WHERE reason NOT IN ('cancelled', 'unavailable', 'returned', 'lost', 'damaged', 'overpaid', 'goodwill', 'chargeback')`,
+		do: "Name why the money went back: cancelled, unavailable, returned, lost, damaged, overpaid, goodwill or chargeback.",
 	},
 	{
 		invariant: 11, name: "every invoice line matches a line of its purchase order, or is disputed",
@@ -121,6 +121,16 @@ var money = []statement{
 				to_char(due_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), owner)
 			FROM claims WHERE closed_at IS NULL AND due_at < now()`,
 		do: "Chase the credit or pay the invoice, then close the claim.",
+	},
+	{
+		invariant: 12, name: "each payment that came later is in the ledger once",
+		of: "order_payments",
+		find: `SELECT p.order_key, format('payment %s of %s minor units has postings of %s', p.n, p.amount_minor, coalesce(l.sum, 0))
+			FROM order_payments p JOIN orders o ON o.key = p.order_key LEFT JOIN LATERAL (
+				SELECT sum(e.minor) AS sum FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id
+				WHERE t.order_key = p.order_key AND e.account = 'processor_clearing' AND t.key = 'captured|' || o.order_id || '/' || p.n + 1) l ON true
+			WHERE p.amount_minor IS DISTINCT FROM l.sum`,
+		do: "Compare with the storefront's payments, and post or reverse what differs.",
 	},
 	{
 		invariant: 12, name: "each refund that was made is in the ledger once",

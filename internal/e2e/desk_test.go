@@ -21,6 +21,7 @@ type desk struct {
 	lines  []order.Line
 	policy order.Policy
 	doubts []string
+	unpaid string   // the one among them that a payment ends
 	stock  []string // suppliers in the order in which routing takes them
 	terms  order.Terms
 	// acks: the supplier acknowledges in its answer to the purchase order.
@@ -70,7 +71,7 @@ func newDesk(id string) *desk {
 // serve registers the activities with a worker.
 func (d *desk) serve(w worker.ActivityRegistry) {
 	serve(d, w, workflows.ActivityValidate, func(order.Key) any {
-		return order.Verdict{Currency: "EUR", Country: "DE", Policy: d.policy, Lines: d.lines, Captured: 9900, Doubts: d.doubts}
+		return order.Verdict{Currency: "EUR", Country: "DE", Policy: d.policy, Lines: d.lines, Captured: 9900, Doubts: d.doubts, Unpaid: d.unpaid}
 	})
 	serve(d, w, workflows.ActivityRoute, func(in workflows.RouteInput) any { return d.route(&in) })
 	serve(d, w, workflows.ActivityDispatch, func(in workflows.PurchaseOrderInput) any { return d.dispatch(d.send, in.PO) })

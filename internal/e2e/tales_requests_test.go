@@ -143,6 +143,18 @@ func talesOfReviews() map[string]tale {
 			require.NoError(r.t, r.ask(workflows.UpdateReview, workflows.ReviewRequest{Decision: order.ReviewApprove, By: "operator"}, nil))
 			r.delivers(1, 3)
 		}},
+		// Too little is paid, then too much: the order goes on, and what is not due goes back.
+		"paid-later": {ends: order.StageSettled, set: func(r *rehearsal) {
+			r.doubts, r.unpaid = []string{"payment is pending"}, "payment is pending"
+		}, tell: func(r *rehearsal) {
+			r.untilStage(order.StageHeld)
+			r.tell(order.Fact{Payment: &order.CustomerPaid{N: 1, At: time.Now(), Currency: "EUR", Amount: 900, Paid: 900, Missing: 9000}})
+			r.until("a part is paid", func(s *order.State) bool { return s.Hold != nil && s.Paid.N == 1 })
+			require.Zero(r.t, r.called(workflows.ActivityRoute))
+			r.tell(order.Fact{Payment: &order.CustomerPaid{N: 2, At: time.Now(), Currency: "EUR", Amount: 9100, Paid: 10000, Over: 100}})
+			r.delivers(1, 3)
+			require.Equal(r.t, 1, r.called(workflows.ActivityRefund))
+		}},
 		"review-timeout": {ends: order.StageCancelled, set: func(r *rehearsal) {
 			held(r)
 			r.policy.ReviewEscalateAfter, r.policy.ReviewCancelAfter = time.Second, 2*time.Second

@@ -118,6 +118,8 @@ func kind(f order.Fact) string {
 		return "cancel_request"
 	case f.RefundPaid != nil:
 		return "refund_paid"
+	case f.Payment != nil:
+		return "customer_payment"
 	}
 	return "unknown"
 }

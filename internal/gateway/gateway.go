@@ -148,6 +148,7 @@ func New(c Config) http.Handler {
 	g.registerReturns()
 	g.registerOrderPayments()
 	g.registerOrderRefunds()
+	g.registerOrderPay()
 	g.registerClaims()
 	g.registerPayables()
 	g.registerReturnPages()

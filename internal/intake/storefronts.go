@@ -80,9 +80,16 @@ func (p *Processor) applyShopify(ctx context.Context, tx pgx.Tx, d received) (ve
 		}
 		return p.cancelOrder(ctx, tx, d, document.Order.Key, cancel)
 	}
+	taken, err := p.takeShopifyPayment(ctx, tx, d, document)
+	if err != nil || taken.status == statusQuarantined {
+		return taken, err
+	}
 	if cancelled {
 		// Every topic carries the whole order: a cancellation is taken from whichever comes first.
 		return p.cancelOrder(ctx, tx, d, document.Order.Key, cancel)
+	}
+	if taken.status != "" {
+		return taken, nil
 	}
 	switch d.kind {
 	case shopify.TopicOrderUpdated, shopify.TopicOrderPaid:

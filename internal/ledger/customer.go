@@ -14,7 +14,7 @@ var ErrReason = errors.New("reason is not one of the named ones")
 // a return, a loss, damage, goodwill or a chargeback.
 type RefundReason string
 
-// The reasons of refunds. The first five give back a deposit: the units were never earned,
+// The reasons of refunds. The first six give back a deposit: the units were never earned,
 // or were taken back by Unearned first. Goodwill leaves goods and revenue where they are.
 const (
 	RefundCancelled   RefundReason = "cancelled"
@@ -22,13 +22,14 @@ const (
 	RefundReturned    RefundReason = "returned"
 	RefundLost        RefundReason = "lost"
 	RefundDamaged     RefundReason = "damaged"
+	RefundOverpaid    RefundReason = "overpaid" // more was paid than is due
 	RefundGoodwill    RefundReason = "goodwill"
 	RefundChargeback  RefundReason = "chargeback" // taken by the customer's bank
 )
 
 func (r RefundReason) source() (Account, error) {
 	switch r {
-	case RefundCancelled, RefundUnavailable, RefundReturned, RefundLost, RefundDamaged:
+	case RefundCancelled, RefundUnavailable, RefundReturned, RefundLost, RefundDamaged, RefundOverpaid:
 		return CustomerDeposits, nil
 	case RefundGoodwill:
 		return Goodwill, nil

@@ -23,6 +23,8 @@ func (s *State) Apply(f Fact, now time.Time) {
 		s.applyMilestone(f.Milestone, now)
 	case f.CancelReply != nil:
 		s.applyCancelAnswer(f.CancelReply, now)
+	case f.Payment != nil:
+		s.applyPayment(f.Payment, now)
 	case f.Cancel != nil:
 		// The storefront has cancelled on its side already: do what still can be done.
 		s.Cancel(*f.Cancel, now)

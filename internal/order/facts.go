@@ -3,7 +3,7 @@ package order
 import "time"
 
 // A Fact is something that happened outside: a supplier's answer, a parcel's milestone, a
-// storefront's cancellation. It was archived and deduplicated before it reached the order, and
+// storefront's cancellation, a customer's payment. It was archived and deduplicated before it reached the order, and
 // carries a number that grows by one per order, so that the order can tell a repeat from news.
 // Exactly one of the pointers is set.
 type Fact struct {
@@ -14,6 +14,7 @@ type Fact struct {
 	CancelReply *CancelAnswer   `json:"cancelAnswer,omitempty"`
 	Cancel      *CancelRequest  `json:"cancel,omitempty"`
 	RefundPaid  *RefundPaid     `json:"refundPaid,omitempty"`
+	Payment     *CustomerPaid   `json:"payment,omitempty"`
 }
 
 // AckStatus is what a supplier says of some units of a purchase-order line.

@@ -62,6 +62,7 @@ func (s *State) Begin(step Step) {
 		s.Case(step.Subject).Status = CaseIntercepting
 	case StepRefund:
 		s.Refunding = slices.Clone(step.Lines)
+		s.Overpaid, s.Repaying = false, s.Overpaid || s.Repaying
 	case StepRecord:
 		s.snapshot()
 	case StepRoute:
@@ -132,7 +133,7 @@ func (s *State) Steps() []Step {
 			add(Step{Kind: StepIntercept, Subject: c.Key, PO: c.PO})
 		}
 	}
-	if lines := s.refundDue(); len(lines) > 0 {
+	if lines := s.refundDue(); len(lines) > 0 || s.Overpaid || s.Repaying {
 		add(Step{Kind: StepRefund, Lines: lines})
 	}
 	// Routing and settling record the order too, in the same transaction.

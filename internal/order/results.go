@@ -3,7 +3,6 @@ package order
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -17,13 +16,15 @@ type Verdict struct {
 	Captured int64 `json:"captured"`
 	// Doubts hold the order for a person; none lets it pass. No personal data.
 	Doubts []string `json:"doubts,omitempty"`
+	// Unpaid is the one among the doubts that a payment ends; empty: there is none.
+	Unpaid string `json:"unpaid,omitempty"`
 }
 
 // ValidatedWith takes the verdict of validation.
 func (s *State) ValidatedWith(v Verdict, now time.Time) {
 	s.done(StepValidate, "")
 	s.Currency, s.Country, s.Policy, s.Lines = v.Currency, v.Country, v.Policy, v.Lines
-	s.Money.Captured = v.Captured
+	s.Money.Captured = max(v.Captured, s.Paid.Paid)
 	for i := range s.Lines {
 		s.Lines[i].Unassigned = s.Lines[i].Ordered
 	}
@@ -37,10 +38,13 @@ func (s *State) ValidatedWith(v Verdict, now time.Time) {
 		return
 	}
 	s.Hold = &Hold{
-		Reasons: v.Doubts, Since: now,
+		Reasons: slices.Clone(v.Doubts), Unpaid: v.Unpaid, Since: now,
 		EscalateAt: now.Add(v.Policy.ReviewEscalateAfter), CancelAt: now.Add(v.Policy.ReviewCancelAfter),
 	}
-	s.raise(now, "review", "held for review: %s", strings.Join(v.Doubts, "; "))
+	s.raise(now, "review", "%s", heldFor(v.Doubts))
+	if s.Paid.N > 0 {
+		s.paidHold(now) // it came while the order was being looked at
+	}
 }
 
 // NewPO is a purchase order that routing decided on and reserved stock for.
@@ -344,7 +348,7 @@ func (s *State) Refunded(lines []ShippedLine, amount int64, text string, now tim
 	s.done(StepRefund, "")
 	s.Refunds++
 	s.Money.Refunded += amount
-	s.Refunding, s.RefundPaid = nil, false
+	s.Refunding, s.RefundPaid, s.Repaying = nil, false, false
 	for _, u := range lines {
 		s.line(u.Line).Refunded += u.Quantity
 	}

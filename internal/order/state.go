@@ -49,6 +49,14 @@ type State struct {
 	// RefundPaid: a person has paid the refund under way past the storefront; it is only to be booked.
 	RefundPaid bool `json:"refundPaid,omitempty"`
 
+	// Paid is the newest payment that came after the order was placed. Overpaid: more than is due was paid, which
+	// goes back; Repaying: the refund under way gives it back. IgnoresPayments: the run began under a release that
+	// did not know such payments, and took one for nothing.
+	Paid            CustomerPaid `json:"paid,omitzero"`
+	Overpaid        bool         `json:"overpaid,omitempty"`
+	Repaying        bool         `json:"repaying,omitempty"`
+	IgnoresPayments bool         `json:"ignoresPayments,omitempty"`
+
 	// Money is shown to operators; what decides about it is the ledger.
 	Money Money `json:"money"`
 
@@ -153,7 +161,9 @@ type Supply struct {
 
 // Hold is a doubt about an order that a person has to decide.
 type Hold struct {
-	Reasons    []string  `json:"reasons"`
+	Reasons []string `json:"reasons"`
+	// Unpaid is the one among the reasons that a payment ends; empty: there is none.
+	Unpaid     string    `json:"unpaid,omitempty"`
 	Since      time.Time `json:"since"`
 	EscalateAt time.Time `json:"escalateAt"`
 	CancelAt   time.Time `json:"cancelAt"`

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/order"
 )
 
@@ -20,6 +21,8 @@ func sentence(f *order.Fact) string {
 		return "Supplier gives units of " + f.CancelReply.PO + " back"
 	case f.CancelReply != nil:
 		return "Supplier keeps " + f.CancelReply.PO
+	case f.Payment != nil:
+		return "The customer paid " + money.Money{Minor: f.Payment.Amount, Currency: f.Payment.Currency}.String()
 	case f.Cancel != nil && len(f.Cancel.Lines) == 0:
 		return "Cancellation of everything asked for by " + by(f.Cancel)
 	case f.Cancel != nil:

@@ -68,7 +68,8 @@ func (c *counter) priceExchange(ctx context.Context, tx pgx.Tx, r returns.Reques
 		return refusal, err
 	}
 	tag, err := tx.Exec(ctx, `INSERT INTO exchange_payments (storefront, reference, order_key, request, currency, minor)
-		VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+		SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (SELECT FROM order_payments WHERE storefront = $1 AND reference = $2)
+		ON CONFLICT DO NOTHING`,
 		c.key.Storefront, payment.Reference, c.key.String(), r.ID, c.document.Currency, payment.Amount)
 	if err == nil && (tag.RowsAffected() == 0 || payment.Reference == c.document.Payment.Reference) {
 		return &returns.Refusal{Code: returns.RefusedPaymentUsed, Text: "That payment has paid for something else already."}, nil

@@ -117,7 +117,8 @@ func (l *life) paidUnder(prefix string) (sum int64) {
 // the order was; the others no more than that.
 func (l *life) checkShare(s *returns.State, unpaid int64) {
 	var price int64
-	whole := l.basket.captured == l.basket.total
+	// What is paid after the goods are back goes back with no return.
+	whole := l.basket.captured == l.basket.total && l.later.times == 0
 	for i := range s.Lines {
 		r := &s.Lines[i]
 		sold := &l.basket.lines[r.Line-1]

@@ -32,7 +32,7 @@ var sometimes = map[string]int{
 	"cancel of the whole": 300, "cancel of a part": 200, "cancel refused": 200, "cancel repeated": 30, "cancel stored": 10,
 	"answer came too late": 10, "address changed": 10, "address refused": 100, "review approve": 20, "review reject": 20, "review amend": 20,
 	"withdrawal resolved by a person": 16, "case resolved by a person": 20, "workflow cancelled by hand": 50, "cancel signal by hand": 30,
-	"unreadable signal": 50, "not paid": 30, "paid in part": 30, "refund": 1000, "storefront asked again": 100,
+	"unreadable signal": 50, "not paid": 30, "paid in part": 30, "paid later": 20, "paid too much": 5, "refund": 1000, "storefront asked again": 100,
 	// what became of the orders
 	"stage settled": 500, "stage cancelled": 500, "parcel delivered": 500, "parcel lost": 100, "parcel returning": 50,
 	"withdrawal confirmed": 200, "withdrawal refused": 100, "withdrawal silent": 20, "several purchase orders": 500,
@@ -44,7 +44,7 @@ var sometimes = map[string]int{
 	"activity ValidateOrder": 8000, "activity RouteOrder": 8000, "activity DispatchPurchaseOrder": 5000, "activity LookUpPurchaseOrder": 50,
 	"activity CancelPurchaseOrder": 1000, "activity InterceptParcel": 20, "activity RefundCustomer": 3000, "activity RecordProgress": 5000,
 	"activity SettleOrder": 8000, "activity LoadOrder": 50, "activity ChangeAddress": 50, "activity ReadFacts": 10, "activity PollCarrier": 1000,
-	"fact acknowledgment": 1000, "fact ship_notice": 1000, "fact cancel_answer": 100, "fact cancel_request": 10, "fact parcel_in_transit": 500,
+	"fact acknowledgment": 1000, "fact ship_notice": 1000, "fact cancel_answer": 100, "fact cancel_request": 10, "fact customer_payment": 20, "fact parcel_in_transit": 500,
 	"fact parcel_delivered": 400, "fact parcel_lost": 50, "fact parcel_returning": 50, "fact parcel_exception": 8,
 	"told customer_mail placed": 8000, "told customer_mail shipped": 200, "told customer_mail delivered": 200, "told customer_mail cancelled": 1000,
 	"told customer_mail refunded": 1000, "told customer_mail lost": 50, "told customer_mail backordered": 10, "told customer_mail delayed": 20,

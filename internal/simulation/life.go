@@ -70,6 +70,7 @@ type life struct {
 	letters    map[string]*letter
 	requests   int
 	lastCancel map[string]any
+	later      laterPay
 	askAgain   time.Time // a person was refused, and tries again then
 	moved      bool
 

@@ -44,7 +44,7 @@ func (l *life) requestAt(path, who, what string, body map[string]any, then func(
 
 // customerActs: the customer changes their mind, at any moment and again.
 func (l *life) customerActs() {
-	if l.chance(50) {
+	if l.placed && l.paysLater() || l.chance(50) {
 		return
 	}
 	l.requests++

@@ -24,9 +24,10 @@ func (l *life) settleDown() time.Duration {
 		l.arriveLate()
 	case len(l.documents) > 0:
 		l.deliverDocument()
+	case l.paymentFinishes():
 	case l.longsMeanwhile():
 	case l.partnersFinish(), l.comebacksFinish(), l.moneyFinishes(), l.staffFinish():
-	case len(l.runs()) == 0 && l.finished():
+	case len(l.runs()) == 0 && l.finished() && l.later.asked == nil:
 		if check := l.look().check; check != nil && !check.After(l.now) {
 			l.poll()
 			break

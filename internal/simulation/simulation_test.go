@@ -142,7 +142,7 @@ func TestEveryKindOfFactIsPlayedAndCounted(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]string{
 		"Acknowledge": "fact acknowledgment", "Ship": "fact ship_notice", "Milestone": "fact parcel_delivered",
-		"CancelReply": "fact cancel_answer", "Cancel": "fact cancel_request",
+		"CancelReply": "fact cancel_answer", "Cancel": "fact cancel_request", "Payment": "fact customer_payment",
 	}
 	fact := reflect.TypeFor[order.Fact]()
 	for field := range fact.Fields() {

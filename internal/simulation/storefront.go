@@ -65,6 +65,7 @@ func (l *life) newBasket() {
 	if l.till != nil {
 		payment = l.checkOut()
 	}
+	l.later.rest = b.total - b.captured
 	document := map[string]any{
 		"id": l.key.Order, "number": "#" + l.key.Order, "placed_at": l.now.Truncate(1e9), "currency": l.world.currency, "lines": lines,
 		"shipping": l.amount(b.shipping), "discount": l.amount(b.discount), "total": l.amount(b.total),
