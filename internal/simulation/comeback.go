@@ -33,6 +33,7 @@ type comeback struct {
 	memos   map[string]int64
 	decided bool // the supplier has decided whether it gives the rest of its credit
 	excused bool // a person has decided that it is paid for without the goods
+	by      *purchase // what replaces the goods; nil: nothing does
 }
 
 // comeback finds what is known of an RMA, which everybody hears of for the first time some day.
@@ -272,7 +273,7 @@ func (l *life) underway(x *box) bool {
 
 // givesRest: a supplier that owes a credit gives the rest of it, or never does.
 func (l *life) givesRest(c *comeback) bool {
-	r := l.flow(returns.WorkflowID(l.key, c.rma)).run
+	r := l.flow(returns.WorkflowID(c.book.of.key, c.rma)).run
 	if r == nil {
 		return false
 	}

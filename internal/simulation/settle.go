@@ -91,6 +91,17 @@ func (l *life) staffFinish() bool {
 	if l.decides() {
 		return true
 	}
+	for _, p := range l.purchases {
+		if l.attends(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// attends lets a person do the next thing that waits for one about a purchase.
+func (l *life) attends(p *purchase) bool {
+	defer l.about(p)()
 	s := l.state()
 	if s == nil || !s.Validated {
 		return false
@@ -170,7 +181,7 @@ func (l *life) untilNext() time.Duration {
 		l.tellAgain()
 		return time.Millisecond
 	}
-	if s := l.state(); next.IsZero() && (s != nil && (len(s.Busy) > 0 || !s.Validated) || l.returnsBusy()) && l.idle < 60 {
+	if next.IsZero() && (l.ordersRest() || l.returnsBusy()) && l.idle < 60 {
 		l.idle++ // a step that kept failing rests, at most six hours
 		return 10 * time.Minute
 	}
