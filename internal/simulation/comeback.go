@@ -242,7 +242,7 @@ func (l *life) comebacksFinish() bool {
 		switch {
 		case l.answersReturn(c):
 		case x == nil && !c.keep && !c.never:
-			if c.never = l.chance(30); c.never {
+			if c.never = l.chance(l.idleness()); c.never {
 				l.happened("return never sent")
 				continue
 			}
@@ -264,6 +264,14 @@ func (l *life) comebacksFinish() bool {
 		return true
 	}
 	return false
+}
+
+// idleness is how many percent of those who were granted a return never send it. Who wants other goods mostly does.
+func (l *life) idleness() int {
+	if l.exchanges() {
+		return 12
+	}
+	return 30
 }
 
 // underway: a document about a box waits for the gateway.

@@ -19,7 +19,7 @@ func (l *life) longs() bool {
 	if l.regrets < 0 { // drawn last, so that how an order went does not depend on it
 		l.regrets = oneOf(l, []int{0, 1, 1, 2})
 		if l.exchanges() {
-			l.regrets = max(l.regrets, 1)
+			l.regrets = max(l.regrets, 2)
 		}
 	}
 	if l.regrets == 0 {
@@ -214,16 +214,16 @@ func (l *life) wishes() []map[string]any {
 	add := func(line int, quantity int64) {
 		lines = append(lines, map[string]any{"line": line, "quantity": quantity, "reason": string(oneOf(l, returns.Reasons))})
 	}
-	held, soundly := l.holds(l.purchase), 80
-	if l.exchanges() {
-		soundly = 95
+	held, soundly, likes := l.holds(l.purchase), 80, 60
+	if l.exchanges() { // mostly for what can be exchanged
+		soundly, likes = 95, 85
 	}
 	for i := range l.basket.lines {
 		n := l.basket.lines[i].quantity
 		if l.chance(soundly) {
 			n = held[i+1]
 		}
-		if n > 0 && l.chance(60) {
+		if n > 0 && l.chance(likes) {
 			add(i+1, 1+int64(l.pick(int(n))))
 		}
 	}
