@@ -34,7 +34,7 @@ func (l *life) wantsInstead(body map[string]any) {
 			continue
 		}
 		sold, scale := &l.basket.lines[line-1], l.world.scale
-		price := sold.price / scale * oneOf(l, []int64{40, 80, 100, 100, 105, 130}) / 100 * scale
+		price := sold.price / scale * oneOf(l, []int64{40, 90, 100, 105, 125, 140}) / 100 * scale
 		sku := oneOf(l, []string{"ANVIL", "BELL", "CLOCK", "DRUM"})
 		if l.chance(3) {
 			sku = "GHOST"
@@ -116,7 +116,10 @@ func (l *life) asksAnew() bool {
 		l.background(70, 60, 30)
 		return true
 	}
-	if p.dearer == nil || !l.chance(50) {
+	if l.repents() {
+		return true
+	}
+	if p.dearer == nil || !l.chance(60) {
 		return false
 	}
 	body := p.dearer
@@ -139,6 +142,19 @@ func (l *life) asksAnew() bool {
 	l.sendsReturn(p, "storefront-"+p.key.Storefront, "return asked", body)
 	l.background(70, 60, 30)
 	return true
+}
+
+// repents: who has paid in addition for an exchange does not want it any more.
+func (l *life) repents() bool {
+	for _, c := range l.sortedBacks() {
+		if c.dear && c.box == nil && l.chance(12) {
+			c.dear = false
+			l.cancelsReturn(c)
+			l.background(70, 60, 30)
+			return true
+		}
+	}
+	return false
 }
 
 // captured is what the storefront has of the customer, as far as anybody can say.
@@ -241,7 +257,7 @@ func (l *life) noticeReplacements() {
 		l.happened("exchange order placed")
 		l.quiet = false
 		l.unrest = l.steps + 25 + l.pick(50)
-		if !l.chance(15) {
+		if !l.chance(25) {
 			continue
 		}
 		var skus []string

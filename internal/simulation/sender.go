@@ -198,6 +198,7 @@ func (l *life) sendsReturn(p *purchase, who, what string, body map[string]any) {
 		for _, granted := range said.Returns {
 			c := l.comeback(granted.RMA)
 			c.keep = granted.Keep
+			c.dear = body["payment"] != nil
 			if c.keep {
 				l.happened("return to be kept")
 			}
