@@ -31,8 +31,8 @@ type comeback struct {
 	seen    bool           // somebody said what was found
 	final   bool           // the supplier has said all
 	memos   map[string]int64
-	decided bool // the supplier has decided whether it gives the rest of its credit
-	excused bool // a person has decided that it is paid for without the goods
+	decided bool      // the supplier has decided whether it gives the rest of its credit
+	excused bool      // a person has decided that it is paid for without the goods
 	dear    bool      // the customer paid in addition for what is to replace them
 	by      *purchase // what replaces the goods; nil: nothing does
 }
