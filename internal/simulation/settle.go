@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"slices"
 	"time"
 
 	"github.com/dropline/dropline/internal/order"
@@ -91,12 +92,7 @@ func (l *life) staffFinish() bool {
 	if l.decides() {
 		return true
 	}
-	for _, p := range l.purchases {
-		if l.attends(p) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(l.purchases, l.attends)
 }
 
 // attends lets a person do the next thing that waits for one about a purchase.
