@@ -25,7 +25,7 @@ func throughKey(part *refundPart) string { return through + part.key }
 
 // insert fixes a part, and with it what goes back through the payer.
 func (r *refund) insert(w ledgerbook.Queue, part *refundPart, number int) error {
-	lines, err := json.Marshal(part.lines)
+	lines, err := json.Marshal(append([]order.ShippedLine{}, part.lines...)) // never null: a supplement alone goes back for no units
 	if err != nil {
 		return fmt.Errorf("encode the units of %s: %w", part.key, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"github.com/dropline/dropline/internal/audit"
 	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/ledgerbook"
@@ -227,6 +228,24 @@ func TestAnExchangeThatIsNotPaidForIsMoneyInstead(t *testing.T) {
 	require.EqualValues(t, 1300, l.backAtShop())
 	require.Contains(t, l.followed(), "0 paid in addition, refunded return/"+c.rma+"/1 220")
 	require.Zero(t, l.balance(ledger.CustomerDeposits))
+}
+
+func TestWhatWasPaidForAnExchangeThatIsGivenUpGoesBackForNoUnitsAndTheNextOneIsPriced(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.offer(nil)
+	l := b.kept(sale("1", line(1, "MUG", 3)))
+	c, _ := l.wish(returns.Request{ID: "-1", Resolution: returns.Exchange, Payment: &returns.Paid{Reference: "p-1", Amount: 1080}}, 2, &returns.Wanted{UnitPrice: 1500, Tax: 240}, "LAMP")
+	c.authorise()
+	c.state.Cancel(returns.CancelRequest{ID: "c", By: "customer"}, b.now)
+	require.Equal(t, "Refunded 10.80 USD", c.pay().Text)
+	c.record(returns.StepClose)
+	require.EqualValues(t, 1080, l.backAtShop())
+	require.Equal(t, "[]", b.text(`SELECT lines::text FROM refunds WHERE rma = $1`, c.rma), "every reader takes the units apart")
+	_, refused := l.wish(returns.Request{ID: "-2", Resolution: returns.Exchange}, 1, &returns.Wanted{UnitPrice: 700}, "TEA")
+	require.Nil(t, refused)
+	_, err := audit.Run(b.ctx, audit.Options{Pool: b.pool, Limit: 10})
+	require.NoError(t, err)
 }
 
 func TestStoreCreditIsGivenOnceWithItsBonusAndNoMoneyMoves(t *testing.T) {

@@ -99,7 +99,7 @@ const ordersSQL = `
 		(SELECT jsonb_agg(jsonb_build_object('po', p.po_number, 'tracking', p.tracking, 'scanned', p.first_scan_at IS NOT NULL,
 				'line', e -> 'line', 'quantity', e -> 'quantity'))
 			FROM parcels p, jsonb_array_elements(p.lines) e WHERE p.order_key = o.key),
-		(SELECT jsonb_agg(e) FROM refunds r, jsonb_array_elements(r.lines) e
+		(SELECT jsonb_agg(e) FROM refunds r, jsonb_array_elements(coalesce(nullif(r.lines, 'null'), '[]')) e
 			WHERE r.order_key = o.key AND r.state = 'done' AND r.rma IS NULL),
 		(SELECT count(DISTINCT r.n) FROM refunds r WHERE r.order_key = o.key AND r.state = 'done' AND r.rma IS NULL AND r.n > 0)
 	FROM orders o ORDER BY o.key`

@@ -80,7 +80,7 @@ var money = []statement{
 				SELECT l.order_key, l.line, l.cancelled, sum((e ->> 'quantity')::bigint) AS refunded, (
 					SELECT coalesce(sum(coalesce((p.units ->> 'lost')::bigint, 0) + coalesce((p.units ->> 'returned')::bigint, 0)), 0)
 					FROM purchase_order_lines p WHERE p.order_key = l.order_key AND p.line = l.line) AS gone
-				FROM refunds r CROSS JOIN jsonb_array_elements(r.lines) e
+				FROM refunds r CROSS JOIN jsonb_array_elements(coalesce(nullif(r.lines, 'null'), '[]')) e
 				JOIN order_lines l ON l.order_key = r.order_key AND l.line = (e ->> 'line')::int
 				WHERE r.asked_at < now() - @grace::interval AND r.rma IS NULL GROUP BY l.order_key, l.line, l.cancelled) u
 			WHERE refunded > cancelled + gone`,

@@ -16,7 +16,7 @@ var comebacks = []statement{
 		of: "return_lines",
 		find: `SELECT r.order_key, format('%s line %s: %s units paid for, %s granted', f.rma, f.line, f.paid, coalesce(l.quantity, 0))
 			FROM (SELECT rma, (e ->> 'line')::int AS line, sum((e ->> 'quantity')::bigint) AS paid
-				FROM refunds, jsonb_array_elements(lines) e WHERE rma IS NOT NULL GROUP BY 1, 2) f
+				FROM refunds, jsonb_array_elements(coalesce(nullif(lines, 'null'), '[]')) e WHERE rma IS NOT NULL GROUP BY 1, 2) f
 			JOIN returns r ON r.rma = f.rma LEFT JOIN return_lines l ON l.rma = f.rma AND l.line = f.line
 			WHERE f.paid > coalesce(l.quantity - l.released, 0)`,
 		do: "Stop payments of this return; compare with the storefront's own list of refunds.",

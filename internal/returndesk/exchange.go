@@ -43,7 +43,7 @@ func (c *counter) priceExchange(ctx context.Context, tx pgx.Tx, r returns.Reques
 		_, err := pgx.ForEachRow(rows, []any{&sku}, func() error { c.sold[sku] = true; return nil })
 		return err
 	})
-	b.Queue(`SELECT (e ->> 'line')::int, sum((e ->> 'quantity')::bigint)::bigint FROM refunds, jsonb_array_elements(lines) e
+	b.Queue(`SELECT (e ->> 'line')::int, sum((e ->> 'quantity')::bigint)::bigint FROM refunds, jsonb_array_elements(coalesce(nullif(lines, 'null'), '[]')) e
 		WHERE order_key = $1 GROUP BY 1`, c.key.String()).Query(func(rows pgx.Rows) error {
 		var line int
 		var n int64

@@ -69,23 +69,23 @@ func (l *life) payables() map[[2]string]*position {
 	list := map[[2]string]*position{}
 	rows, err := l.world.admin.Query(l.ctx, `
 		SELECT 0, split_part(account, ':', 2), key, minor FROM claims
-			WHERE order_key = $1 AND closed_at IS NULL AND kind IN ('invoice_due', 'credit_memo')
+			WHERE order_key = ANY ($1) AND closed_at IS NULL AND kind IN ('invoice_due', 'credit_memo')
 		UNION ALL
 		SELECT 1, split_part(k.key, '|', 2), split_part(k.key, '|', 4), -e.minor
 			FROM ledger_transactions t CROSS JOIN LATERAL (SELECT regexp_replace(t.key, '^reversal[|]', '') AS key) k
 			JOIN ledger_entries e ON e.transaction_id = t.id AND e.account = 'bank'
-			WHERE t.order_key = $1 AND k.key ~ '^supplier_(paid|set_off)[|]'
+			WHERE t.order_key = ANY ($1) AND k.key ~ '^supplier_(paid|set_off)[|]'
 		UNION ALL
-		SELECT 2, supplier, 'credit/' || supplier || '/memo/' || number || ':0', applied FROM claim_credits WHERE order_key = $1
+		SELECT 2, supplier, 'credit/' || supplier || '/memo/' || number || ':0', applied FROM claim_credits WHERE order_key = ANY ($1)
 		UNION ALL
 		SELECT 2, split_part(e.account, ':', 2), 'credit/' || split_part(e.account, ':', 2) || '/' || split_part(t.key, '|', 3), e.minor
 			FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id AND starts_with(e.account, 'supplier_payable:')
-			WHERE t.order_key = $1 AND t.kind = 'claim_closed' AND t.key ~ '[|]settle/'
+			WHERE t.order_key = ANY ($1) AND t.kind = 'claim_closed' AND t.key ~ '[|]settle/'
 		UNION ALL
-		SELECT 3, supplier, 'credit/' || supplier || '/memo/' || number || ':0', minor FROM claim_credits WHERE order_key = $1
+		SELECT 3, supplier, 'credit/' || supplier || '/memo/' || number || ':0', minor FROM claim_credits WHERE order_key = ANY ($1)
 		UNION ALL
 		SELECT 2, supplier, 'return/' || rma || '/credit', (state -> 'claim' ->> 'got')::bigint FROM returns
-			WHERE order_key = $1 AND state -> 'claim' ->> 'got' IS NOT NULL`, l.key.String())
+			WHERE order_key = ANY ($1) AND state -> 'claim' ->> 'got' IS NOT NULL`, l.orders())
 	if err != nil {
 		l.fail("read what suppliers are due: %v", err)
 	}

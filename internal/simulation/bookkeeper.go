@@ -125,7 +125,7 @@ func (l *life) looksUpDue(p *party) (list []payable, answered bool) {
 		return nil, false
 	}
 	for _, d := range said.Due {
-		if d.Order != l.key.String() {
+		if !slices.Contains(l.orders(), d.Order) {
 			continue
 		}
 		amount, err := money.Parse(d.Amount, l.world.currency)
@@ -401,9 +401,9 @@ func (l *life) regretsOther() {
 	}
 }
 
-// postings are the keys of the order's ledger, as the bookkeeper reads them.
+// postings are the keys of the orders' ledger, as the bookkeeper reads them.
 func (l *life) postings() []string {
-	rows, err := l.world.admin.Query(l.ctx, `SELECT key FROM ledger_transactions WHERE order_key = $1 ORDER BY id`, l.key.String())
+	rows, err := l.world.admin.Query(l.ctx, `SELECT key FROM ledger_transactions WHERE order_key = ANY ($1) ORDER BY id`, l.orders())
 	if err == nil {
 		var keys []string
 		if keys, err = pgx.CollectRows(rows, pgx.RowTo[string]); err == nil {
@@ -417,11 +417,15 @@ func (l *life) postings() []string {
 // reverses is the ledger command's work on one posting, and what came of it; not answered: nobody knows.
 func (l *life) reverses(key string) (err error, answered bool) { //nolint:revive // the answer may be an error
 	l.note("the bookkeeper reverses %s", key)
+	var of string
+	if err := l.world.admin.QueryRow(l.ctx, `SELECT order_key FROM ledger_transactions WHERE key = $1`, key).Scan(&of); err != nil {
+		l.fail("read of which order posting %s is: %v", key, err)
+	}
 	f := l.chooseCut()
 	l.prepare(f)
 	s := l.begin(func() {
 		err = postgres.InTx(l.ctx, l.world.pool, func(tx pgx.Tx) error {
-			_, err := ledgerbook.Reverse(l.ctx, tx, l.key.String(), key, "typed_wrong", "bookkeeping")
+			_, err := ledgerbook.Reverse(l.ctx, tx, of, key, "typed_wrong", "bookkeeping")
 			return err
 		})
 	})

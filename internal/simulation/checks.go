@@ -11,6 +11,7 @@ import (
 
 // checkState is what must hold at any moment.
 func (l *life) checkState() {
+	defer l.about(l.some())()
 	s := l.state()
 	if s == nil || !s.Validated {
 		return
@@ -37,6 +38,8 @@ type ended struct {
 	refundRows  int64
 	refundMinor int64
 	refundsPaid int
+	through     int64 // of what is refunded, by the payment of the order that goods were exchanged of
+	others      int64 // of what is refunded, for orders that replace goods of this one
 	reserved    int64
 	unreadable  []string // natural keys in quarantine
 	told        []string
@@ -54,7 +57,9 @@ func (l *life) readEnd() *ended {
 				WHERE t.order_key = o.key AND e.account = 'processor_clearing'),
 			(SELECT count(*) FROM refunds r WHERE r.order_key = o.key AND r.state = 'done'),
 			(SELECT coalesce(sum(amount_minor + CASE WHEN rma IS NULL THEN released_minor + forgiven_minor ELSE 0 END), 0)::bigint FROM refunds r WHERE r.order_key = o.key),
-			(SELECT count(*) FROM refunds r WHERE r.order_key = o.key AND amount_minor > 0),
+			(SELECT count(*) FROM refunds r WHERE r.order_key = o.key AND amount_minor + through_minor > 0 AND n >= 0),
+			(SELECT coalesce(sum(through_minor), 0)::bigint FROM refunds r WHERE r.order_key = o.key),
+			(SELECT coalesce(sum(amount_minor), 0)::bigint FROM refunds r WHERE r.order_key = o.key AND n < 0),
 			(SELECT coalesce(sum(reserved), 0)::bigint FROM offers),
 			ARRAY(SELECT natural_key || ' ' || reason_code || ' ' || reason FROM documents WHERE status = 'quarantined' ORDER BY natural_key),
 			ARRAY(SELECT id FROM documents WHERE status = 'quarantined'),
@@ -62,7 +67,7 @@ func (l *life) readEnd() *ended {
 			ARRAY(SELECT channel || ' ' || kind FROM outbox WHERE order_key = o.key AND state = 'sent' ORDER BY key)
 			, ARRAY(SELECT kind FROM facts WHERE order_key = o.key ORDER BY seq)
 		FROM orders o WHERE key = $1`, l.key.String()).
-		Scan(&text, &e.clearing, &e.refundRows, &e.refundMinor, &e.refundsPaid, &e.reserved, &e.unreadable, &e.quarantined, &e.gaveUp, &e.told, &e.facts)
+		Scan(&text, &e.clearing, &e.refundRows, &e.refundMinor, &e.refundsPaid, &e.through, &e.others, &e.reserved, &e.unreadable, &e.quarantined, &e.gaveUp, &e.told, &e.facts)
 	if err != nil {
 		l.fail("read how the order ended: %v", err)
 	}
@@ -81,6 +86,17 @@ func (l *life) checkEnd() {
 			l.fail("end the polling: %v", err)
 		}
 	}
+	l.checkExtras()
+	for _, p := range l.purchases {
+		l.checkPurchase(p)
+	}
+	l.checkDebts()
+	l.checkPayables()
+}
+
+// checkPurchase is what must hold of each order by itself.
+func (l *life) checkPurchase(p *purchase) {
+	defer l.about(p)()
 	e := l.readEnd()
 	s := &e.state
 	l.lastState = s
@@ -101,13 +117,15 @@ func (l *life) checkEnd() {
 		l.fail("finished, and a person is still called: %s: %s", a.Key, a.Text)
 	}
 	for _, b := range l.sortedBooks() {
-		l.checkBook(s, b)
+		if b.of == p {
+			l.checkBook(s, b)
+		}
 	}
 	l.checkMoney(e, l.checkReturns(s))
-	l.checkDebts()
-	l.checkPayables()
 	l.checkLetters(s, e)
-	l.checkQuarantine(e)
+	if p == l.first() {
+		l.checkQuarantine(e)
+	}
 	if e.reserved != 0 {
 		l.fail("%d units are still reserved", e.reserved)
 	}
@@ -180,18 +198,22 @@ func (l *life) checkBook(s *order.State, b *book) {
 
 // checkMoney: captured less refunded is kept, in our books and in the storefront's.
 func (l *life) checkMoney(e *ended, returned int64) {
+	if s := &e.state; s.Money.Refunded+returned != e.refundMinor-e.others+e.through {
+		l.fail("the order shows %d refunded and its returns %d, %d were", s.Money.Refunded, returned, e.refundMinor-e.others+e.through)
+	}
+	if l.rma != "" {
+		l.checkReplacement(e)
+		return
+	}
 	if l.till != nil {
-		l.checkTill(e, returned)
+		l.checkTill(e)
 		return
 	}
 	if e.refundMinor != l.paidBack {
 		l.fail("our books refund %d, the storefront's %d", e.refundMinor, l.paidBack)
 	}
-	if e.clearing != l.basket.captured-l.paidBack {
-		l.fail("%d were captured and %d paid back, the ledger keeps %d", l.basket.captured, l.paidBack, e.clearing)
-	}
-	if s := &e.state; s.Money.Refunded+returned != e.refundMinor {
-		l.fail("the order shows %d refunded and its returns %d, %d were", s.Money.Refunded, returned, e.refundMinor)
+	if e.clearing != l.captured()-l.paidBack {
+		l.fail("%d were captured and %d paid back, the ledger keeps %d", l.captured(), l.paidBack, e.clearing)
 	}
 	everything := true
 	for i := range e.state.Lines {
@@ -208,6 +230,9 @@ func (l *life) checkLetters(s *order.State, e *ended) {
 	items := map[notify.Milestone]int64{}
 	about := map[string]bool{}
 	for _, told := range l.letters {
+		if told.about != l.key {
+			continue
+		}
 		count[told.milestone]++
 		items[told.milestone] += told.items
 		if told.tracking == "" || told.milestone == notify.Lost {
@@ -223,6 +248,10 @@ func (l *life) checkLetters(s *order.State, e *ended) {
 		l.happened("message given up")
 		return
 	}
+	greeting := notify.Placed
+	if l.rma != "" {
+		greeting = notify.Exchanged
+	}
 	var cancelled, lost int64
 	for i := range s.Lines {
 		cancelled += s.Lines[i].Cancelled
@@ -233,8 +262,8 @@ func (l *life) checkLetters(s *order.State, e *ended) {
 		}
 	}
 	switch {
-	case count[notify.Placed] != 1:
-		l.fail("the customer was told %d times that the order was placed", count[notify.Placed])
+	case count[greeting] != 1 || count[notify.Placed]+count[notify.Exchanged] != 1:
+		l.fail("the customer was told %d times that %s was placed", count[greeting], l.key)
 	case items[notify.Cancelled] != cancelled:
 		l.fail("%d units are cancelled, the customer was told of %d", cancelled, items[notify.Cancelled])
 	case items[notify.Lost] != lost:

@@ -21,7 +21,7 @@ type endedReturn struct {
 
 func (l *life) readReturns() []endedReturn {
 	rows, err := l.world.admin.Query(l.ctx, `
-		SELECT r.state, r.closed_at IS NOT NULL, coalesce((SELECT sum(amount_minor) FROM refunds f WHERE f.rma = r.rma AND f.state = 'done'), 0)::bigint,
+		SELECT r.state, r.closed_at IS NOT NULL, coalesce((SELECT sum(amount_minor + through_minor) FROM refunds f WHERE f.rma = r.rma AND f.state = 'done'), 0)::bigint,
 			coalesce((SELECT sum(released_minor + forgiven_minor) FROM refunds f WHERE f.rma = r.rma), 0)::bigint,
 			coalesce((SELECT sum(minor) FROM credit_memos m WHERE m.rma = r.rma), 0)::bigint,
 			ARRAY(SELECT kind FROM return_facts f WHERE f.rma = r.rma ORDER BY seq)
@@ -89,10 +89,11 @@ func (l *life) checkReturn(e *endedReturn) {
 	}
 	lost := c.box != nil && c.box.scanned("in_transit")
 	// What was granted without the goods may have been answered to nobody: the answer was lost, a mail told of it.
-	if !s.Keep && !c.seen && !c.excused && !lost && s.PaidMinor+s.CreditedMinor > 0 {
-		l.fail("return %s: nobody has seen the goods, and %d were paid for them", s.RMA, s.PaidMinor+s.CreditedMinor)
+	if given := s.PaidMinor + s.CreditedMinor + c.swapped() - s.Supplement; !s.Keep && !c.seen && !c.excused && !lost && given > 0 {
+		l.fail("return %s: nobody has seen the goods, and %d were given for them", s.RMA, given)
 	}
-	l.checkShare(s, e.Unpaid)
+	l.checkShare(s, c, e.Unpaid)
+	l.checkExchange(s, c)
 }
 
 // given is what the supplier says that it has credited.
@@ -113,9 +114,9 @@ func (l *life) paidUnder(prefix string) (sum int64) {
 	return sum
 }
 
-// checkShare: units that came back with something wrong are paid in full, to a cent a payment, as far as
+// checkShare: units that came back with something wrong, or were exchanged, are paid in full, to a cent a payment, as far as
 // the order was; the others no more than that.
-func (l *life) checkShare(s *returns.State, unpaid int64) {
+func (l *life) checkShare(s *returns.State, c *comeback, unpaid int64) {
 	var price int64
 	// What is paid after the goods are back goes back with no return.
 	whole := l.basket.captured == l.basket.total && l.later.times == 0
@@ -123,11 +124,11 @@ func (l *life) checkShare(s *returns.State, unpaid int64) {
 		r := &s.Lines[i]
 		sold := &l.basket.lines[r.Line-1]
 		price += sold.sum * r.Settled / sold.quantity
-		whole = whole && r.Reason.Fault() && len(r.Ruled) == 0
+		whole = whole && (r.Reason.Fault() || c.by != nil && s.Paid == 1) && len(r.Ruled) == 0
 	}
-	slack := int64(len(s.Lines) + s.Paid)
+	slack := int64(len(s.Lines)+s.Paid) + c.rounded()
 	credit, bonus := l.creditedUnder("return/" + s.RMA + "/")
-	paid := s.PaidMinor + credit - bonus
+	paid := s.PaidMinor + credit - bonus + c.swapped() - s.Supplement
 	if most := price + slack + l.basket.shipping; paid > most {
 		l.fail("return %s has paid %d for goods that were sold for %d", s.RMA, paid, price)
 	}

@@ -31,8 +31,10 @@ type comeback struct {
 	seen    bool           // somebody said what was found
 	final   bool           // the supplier has said all
 	memos   map[string]int64
-	decided bool // the supplier has decided whether it gives the rest of its credit
-	excused bool // a person has decided that it is paid for without the goods
+	decided bool      // the supplier has decided whether it gives the rest of its credit
+	excused bool      // a person has decided that it is paid for without the goods
+	dear    bool      // the customer paid in addition for what is to replace them
+	by      *purchase // what replaces the goods; nil: nothing does
 }
 
 // comeback finds what is known of an RMA, which everybody hears of for the first time some day.
@@ -241,7 +243,7 @@ func (l *life) comebacksFinish() bool {
 		switch {
 		case l.answersReturn(c):
 		case x == nil && !c.keep && !c.never:
-			if c.never = l.chance(30); c.never {
+			if c.never = l.chance(l.idleness()); c.never {
 				l.happened("return never sent")
 				continue
 			}
@@ -265,6 +267,14 @@ func (l *life) comebacksFinish() bool {
 	return false
 }
 
+// idleness is how many percent of those who were granted a return never send it. Who wants other goods mostly does.
+func (l *life) idleness() int {
+	if l.exchanges() {
+		return 12
+	}
+	return 30
+}
+
 // underway: a document about a box waits for the gateway.
 func (l *life) underway(x *box) bool {
 	return slices.ContainsFunc(l.documents, func(d *document) bool { return d.what == "scans of "+x.tracking })
@@ -272,7 +282,7 @@ func (l *life) underway(x *box) bool {
 
 // givesRest: a supplier that owes a credit gives the rest of it, or never does.
 func (l *life) givesRest(c *comeback) bool {
-	r := l.flow(returns.WorkflowID(l.key, c.rma)).run
+	r := l.flow(returns.WorkflowID(c.book.of.key, c.rma)).run
 	if r == nil {
 		return false
 	}

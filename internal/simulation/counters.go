@@ -89,6 +89,12 @@ var sometimes = map[string]int{
 	"claim settled: credited": 80, "claim settled: paid": 80, "claim settled: conceded": 80, "claim settled: written_off": 80,
 	"letter: claim_asked": 300, "letter: claim_chased": 500, "told supplier_mail claim_asked": 300, "told supplier_mail claim_chased": 500,
 	"store credit": 40, "told customer_mail store_credited": 40,
+	// exchanges; counted in what some hundred lives of the storefronts that have them have shown
+	"exchange order placed": 80, "told customer_mail exchanged": 60, "exchange for as much": 25, "exchange for dearer goods": 20,
+	"exchange for dearer goods, waived": 6, "exchange with a rest in money": 25, "replacement of goods that are kept": 5,
+	"exchange given up": 15, "exchange given up, what was paid in addition returned": 10, "exchange paid for in money": 25,
+	"exchange order came whole": 20, "exchange order came in part": 8, "exchange order came to nothing": 40, "goods of an exchange sold out": 15,
+	"paid in addition": 50, "paid in addition, and refused": 12, "return refused: payment_missing": 40, "return refused: unknown_sku": 5,
 	"told customer_mail return_expired": 60, "told customer_mail return_not_paid": 60, "told supplier_mail credit_reminder": 60,
 	// what suppliers bill and are paid; counted in a run of three hundred
 	"billed freight": 15, "billed too many": 30, "billed more than its lines": 30, "billed twice": 60, "invoice corrected": 60, "invoice credited": 60,

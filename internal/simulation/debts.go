@@ -187,8 +187,8 @@ func (l *life) checkDebts() {
 		return
 	}
 	var open int
-	err := l.world.admin.QueryRow(l.ctx, `SELECT count(*) FROM pursuits p WHERE order_key = $1 AND (closed_at IS NULL OR stage <> 'settled'
-		OR needs_attention OR EXISTS (SELECT FROM claims c WHERE c.pursuit = p.id AND c.closed_at IS NULL))`, l.key.String()).Scan(&open)
+	err := l.world.admin.QueryRow(l.ctx, `SELECT count(*) FROM pursuits p WHERE order_key = ANY ($1) AND (closed_at IS NULL OR stage <> 'settled'
+		OR needs_attention OR EXISTS (SELECT FROM claims c WHERE c.pursuit = p.id AND c.closed_at IS NULL))`, l.keys()).Scan(&open)
 	if err != nil {
 		l.fail("look for open claims: %v", err)
 	}

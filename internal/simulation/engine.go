@@ -153,7 +153,13 @@ func (l *life) flow(id string) *flow {
 			return f
 		}
 	}
-	f := l.newFlow(id)
+	for _, p := range l.purchases {
+		if f := p.newFlow(id); f != nil {
+			l.flows = append(l.flows, f)
+			return f
+		}
+	}
+	f := l.replacement(id).order
 	l.flows = append(l.flows, f)
 	return f
 }
@@ -169,9 +175,6 @@ func (l *life) start(f *flow, input any, begins time.Time, first *signal) {
 }
 
 func (f *flow) running() bool { return f.run != nil }
-
-// running: the order's workflow runs.
-func (l *life) running() bool { return l.order.running() }
 
 // runs are all that run now, in a fixed order.
 func (l *life) runs() []*run {
@@ -280,9 +283,12 @@ func (l *life) tick(r *run) {
 	r.env.RegisterDelayedCallback(func() { l.tick(r) }, max(l.now.Sub(r.env.Now()), time.Microsecond))
 }
 
+// state asks the workflow of the order that the life is about where it stands.
+func (l *life) state() *order.State { return l.purchase.state(l) }
+
 // state asks the order's workflow where it stands; nil when none runs or the answer is still being loaded.
-func (l *life) state() *order.State {
-	r := l.order.run
+func (p *purchase) state(l *life) *order.State {
+	r := p.order.run
 	if r == nil || !r.active || r.asked == nil {
 		return nil
 	}

@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"reflect"
-	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -26,21 +25,6 @@ var (
 		workflows.PaymentWorkflow: "payment opened again", workflows.ClaimWorkflow: "claim opened again",
 	}
 )
-
-// newFlow is the workflow of an id that is heard of for the first time.
-func (l *life) newFlow(id string) *flow {
-	if _, rma, is := strings.Cut(id, "return/"+l.key.String()+"/"); is {
-		return &flow{id: id, kind: workflows.ReturnWorkflow, rma: rma}
-	}
-	switch {
-	case id == payments.WorkflowID(l.key):
-		return &flow{id: id, kind: workflows.PaymentWorkflow}
-	case strings.HasPrefix(id, claims.WorkflowID(l.key.String()+"/")):
-		return &flow{id: id, kind: workflows.ClaimWorkflow}
-	}
-	l.fail("somebody speaks of workflow %s", id)
-	return nil
-}
 
 // nextInput reads what a run goes on with.
 func (l *life) nextInput(f *flow, again *workflow.ContinueAsNewError) any {
@@ -164,7 +148,7 @@ func (l *life) revivePayment() bool {
 			continue
 		}
 		l.note("an operator revives the payment")
-		if err := l.world.deliverer.RevivePayment(l.ctx, l.key); err != nil {
+		if err := l.world.deliverer.RevivePayment(l.ctx, l.first().key); err != nil {
 			l.fail("the payment cannot be revived: %v", err)
 		}
 		l.happened("payment revived")
@@ -195,8 +179,8 @@ func (l *life) orderOver() bool {
 	}
 	l.judged = soFar // nothing changes until somebody is at the database again
 	var closed bool
-	err := l.world.admin.QueryRow(l.ctx, `SELECT coalesce((SELECT closed_at IS NOT NULL FROM orders WHERE key = $1), false)
-		AND NOT EXISTS (SELECT FROM returns WHERE order_key = $1 AND closed_at IS NULL)`, l.key.String()).Scan(&closed)
+	err := l.world.admin.QueryRow(l.ctx, `SELECT coalesce((SELECT bool_and(closed_at IS NOT NULL) FROM orders WHERE key = ANY ($1)), false)
+		AND NOT EXISTS (SELECT FROM returns WHERE order_key = ANY ($1) AND closed_at IS NULL)`, l.keys()).Scan(&closed)
 	if err != nil {
 		l.fail("look whether the order is over: %v", err)
 	}

@@ -51,6 +51,7 @@ func (l *life) saysPaid() {
 
 // paymentFinishes says again what the gateway has not answered.
 func (l *life) paymentFinishes() bool {
+	defer l.about(l.first())()
 	if l.later.asked == nil || l.now.Before(l.askAgain) {
 		return false
 	}

@@ -22,13 +22,15 @@ func isViolation(cause any) bool {
 	return is
 }
 
-// life is one order's life with all who have to do with it.
+// life is one order's life, and that of those which replace its goods, with all who have to do with them.
 type life struct {
+	*purchase // that the life is about now: mostly the first
+	purchases []*purchase
+
 	ctx     context.Context //nolint:containedctx // a life is one call, from Replay or Run
 	world   *world
 	chooser Chooser
 	number  uint64
-	key     order.Key
 	now     time.Time
 	steps   int
 	turns   int           // of background loops that found something to do
@@ -41,13 +43,11 @@ type life struct {
 	broken  string
 
 	// the engine
-	order         *flow
 	flows         []*flow // the order's first
 	answers       []*answer
 	frozen        []*frozen
 	current       *strand
 	engineTrouble outage
-	lastState     *order.State
 
 	// the network
 	netPlan, met netFault
@@ -55,36 +55,33 @@ type life struct {
 	late         []func()
 
 	// the partners and people
-	basket     basket
-	placed     bool
-	parties    map[string]*party
-	books      map[string]*book
-	boxes      int
-	pushes     int
-	documents  []*document
-	delivered  []*document
-	garbage    int
-	expected   map[string]bool // natural keys that belong in quarantine
-	entries    map[string]*entry
-	paidBack   int64
-	letters    map[string]*letter
-	requests   int
-	lastCancel map[string]any
-	later      laterPay
-	askAgain   time.Time // a person was refused, and tries again then
-	moved      bool
+	parties   map[string]*party
+	books     map[string]*book
+	boxes     int
+	pushes    int
+	documents []*document
+	delivered []*document
+	garbage   int
+	expected  map[string]bool // natural keys that belong in quarantine
+	entries   map[string]*entry
+	paidBack  int64
+	letters   map[string]*letter
+	requests  int
+	askAgain  time.Time // a person was refused, and tries again then
 
 	bookkeeper bookkeeper
 
 	// what comes back
-	till       *till // nil: the storefront keeps its customers' payments to itself
-	pursued    bool  // claims are pursued in this life
-	dues       map[string]*debt
-	judged     uint64               // how many round trips there had been when it was last looked whether the order is over
-	backs      map[string]*comeback // by RMA
-	regrets    int                  // times that the customer comes back to an order that is over; less than none: not drawn yet
-	back       bool                 // the customer has
-	lastReturn map[string]any
+	till    *till // nil: the storefront keeps its customers' payments to itself
+	pursued bool  // claims are pursued in this life
+	dues    map[string]*debt
+	judged  uint64               // how many round trips there had been when it was last looked whether the order is over
+	backs   map[string]*comeback // by RMA
+	regrets int                  // times that the customer comes back to an order that is over; less than none: not drawn yet
+	back    bool                 // the customer has
+	born    int                  // purchases that replace others and that nobody has noticed yet
+	swaps   map[string][]swap    // what was wanted instead of goods, by the request
+	extras  map[string]*extra    // what was paid in addition, by reference
 
 	ahead   ahead
 	seen    map[string]int
@@ -127,8 +124,9 @@ func (w *world) newLife(ctx context.Context, c Chooser, number uint64, tracing b
 		ctx: ctx, world: w, chooser: c, number: number, tracing: tracing,
 		parties: map[string]*party{}, books: map[string]*book{}, expected: map[string]bool{}, entries: map[string]*entry{},
 		letters: map[string]*letter{}, seen: map[string]int{}, backs: map[string]*comeback{}, regrets: -1, dues: map[string]*debt{},
-		bookkeeper: newBookkeeper(number),
+		bookkeeper: newBookkeeper(number), swaps: map[string][]swap{}, extras: map[string]*extra{}, purchase: &purchase{},
 	}
+	l.purchases = []*purchase{l.purchase}
 	w.life, w.processor = l, w.newProcessor()
 	l.setNow(time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC).Add(time.Duration(l.pick(360*24*60)) * time.Minute))
 	l.key = order.Key{Storefront: oneOf(l, shops), Order: fmt.Sprintf("s%d", number)}
@@ -231,6 +229,7 @@ func (l *life) round() time.Duration {
 		l.quiet = true
 		l.note("---- from here on everyone does what they should")
 	}
+	l.noticeReplacements()
 	l.noticeFrozen()
 	l.giveUpWaiting()
 	l.resumeAnswered()
@@ -262,13 +261,13 @@ func (l *life) restless() time.Duration {
 		if at := l.nextDeadline(); !at.IsZero() && at.Sub(l.now) < pause {
 			pause = at.Sub(l.now) + time.Millisecond
 		}
-		if s := l.lastState; s != nil && len(s.Busy) > 0 || l.returnsBusy() {
+		if l.ordersBusy() || l.returnsBusy() {
 			pause = min(pause, 5*time.Minute) // a step rests, and comes up again in between
 		}
 		l.waiting -= pause
 		return pause
 	}
-	if l.back {
+	if l.back && !l.atReplacement() {
 		l.actBack()
 	} else {
 		l.act()
@@ -350,8 +349,12 @@ func (l *life) pause1() time.Duration {
 
 func (l *life) nextDeadline() time.Time {
 	var next time.Time
-	if s := l.state(); s != nil {
-		l.lastState = s
+	for _, p := range l.purchases {
+		s := p.state(l)
+		if s == nil {
+			continue
+		}
+		p.lastState = s
 		for _, d := range s.Deadlines() {
 			if d.At.After(l.now) && (next.IsZero() || d.At.Before(next)) {
 				next = d.At
@@ -392,15 +395,18 @@ func (l *life) restock() {
 
 // revive is an operator's decision to go on with an order whose workflow did not end by itself.
 func (l *life) revive() bool {
-	if l.running() || !l.order.started || l.order.ending != enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT {
-		return false
+	for _, p := range l.purchases {
+		if p.order.running() || !p.order.started || p.order.ending != enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT {
+			continue
+		}
+		l.note("an operator revives the order")
+		if err := l.world.deliverer.Revive(l.ctx, p.key); err != nil {
+			l.fail("the order cannot be revived: %v", err)
+		}
+		l.happened("revived")
+		return true
 	}
-	l.note("an operator revives the order")
-	if err := l.world.deliverer.Revive(l.ctx, l.key); err != nil {
-		l.fail("the order cannot be revived: %v", err)
-	}
-	l.happened("revived")
-	return true
+	return false
 }
 
 func wireLines(lines []order.ShippedLine) []wire.ShippedLine {
@@ -421,9 +427,14 @@ func (l *life) standing() string {
 			calls = append(calls, fmt.Sprintf("%s %s, busy %v, attention %v", s.RMA, s.Stage(), s.Busy, s.Attention))
 		}
 	}
-	s := l.state()
-	if s == nil {
+	var standing []string
+	for _, p := range l.purchases {
+		if s := p.state(l); s != nil {
+			standing = append(standing, fmt.Sprintf("%s: %s; busy %v, attention %v, waits %v", p.key, s.Stage(), s.Busy, s.Attention, s.Waiting()))
+		}
+	}
+	if len(standing) == 0 {
 		return fmt.Sprintf("no order's workflow answers; documents %d, late %d, frozen %d, calls %v", len(l.documents), len(l.late), len(l.frozen), calls)
 	}
-	return fmt.Sprintf("%s; busy %v, attention %v, waits %v, calls %v", s.Stage(), s.Busy, s.Attention, s.Waiting(), calls)
+	return fmt.Sprintf("%s; calls %v", strings.Join(standing, "; "), calls)
 }

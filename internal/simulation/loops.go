@@ -53,9 +53,9 @@ type ahead struct {
 	seen                      uint64 // how many round trips there had been
 	known                     bool
 	documents, news, messages *time.Time // for the loops
-	mine                      *time.Time // news of the life's own order
+	mine                      *time.Time // news of the life's own orders
 	check                     *time.Time // of its parcels
-	closed                    bool       // its order, and all returns of it
+	closed                    bool       // its orders, and all returns of them
 }
 
 // look says what lies ahead. As long as nobody has been at the database, that is what it was.
@@ -68,14 +68,14 @@ func (l *life) look() *ahead {
 	err := l.world.admin.QueryRow(l.ctx, `
 		SELECT (SELECT min(next_attempt_at) FROM documents WHERE status = 'received'), least((SELECT min(deliver_at) FROM orders),
 				(SELECT min(deliver_at) FROM returns), (SELECT min(deliver_at) FROM pursuits), (SELECT min(deliver_at) FROM payments)),
-			(SELECT min(due_at) FROM outbox WHERE state = 'pending'), least((SELECT min(deliver_at) FROM orders WHERE key = $1),
-				(SELECT min(deliver_at) FROM returns WHERE order_key = $1), (SELECT min(deliver_at) FROM pursuits WHERE order_key = $1),
-				(SELECT min(deliver_at) FROM payments WHERE order_key = $1)),
-			(SELECT min(next_check_at) FROM parcels WHERE order_key = $1),
-			coalesce((SELECT closed_at IS NOT NULL FROM orders WHERE key = $1), false)
-				AND NOT EXISTS (SELECT FROM returns WHERE order_key = $1 AND closed_at IS NULL)
-				AND NOT EXISTS (SELECT FROM payments WHERE order_key = $1 AND closed_at IS NULL AND started_at IS NOT NULL)
-				AND NOT ($2 AND EXISTS (SELECT FROM pursuits WHERE order_key = $1 AND closed_at IS NULL))`, l.key.String(), l.pursued).
+			(SELECT min(due_at) FROM outbox WHERE state = 'pending'), least((SELECT min(deliver_at) FROM orders WHERE key = ANY ($1)),
+				(SELECT min(deliver_at) FROM returns WHERE order_key = ANY ($1)), (SELECT min(deliver_at) FROM pursuits WHERE order_key = ANY ($1)),
+				(SELECT min(deliver_at) FROM payments WHERE order_key = ANY ($1))),
+			(SELECT min(next_check_at) FROM parcels WHERE order_key = ANY ($1)),
+			coalesce((SELECT bool_and(closed_at IS NOT NULL) FROM orders WHERE key = ANY ($1)), false)
+				AND NOT EXISTS (SELECT FROM returns WHERE order_key = ANY ($1) AND closed_at IS NULL)
+				AND NOT EXISTS (SELECT FROM payments WHERE order_key = ANY ($1) AND closed_at IS NULL AND started_at IS NOT NULL)
+				AND NOT ($2 AND EXISTS (SELECT FROM pursuits WHERE order_key = ANY ($1) AND closed_at IS NULL))`, l.keys(), l.pursued).
 		Scan(&a.documents, &a.news, &a.messages, &a.mine, &a.check, &a.closed)
 	if err != nil {
 		l.fail("look what lies ahead: %v", err)

@@ -4,11 +4,13 @@ import (
 	"context"
 
 	"github.com/dropline/dropline/internal/notify"
+	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/outbox"
 )
 
 // letter is a message that reached somebody.
 type letter struct {
+	about     order.Key
 	milestone notify.Milestone
 	subject   string
 	tracking  string
@@ -40,7 +42,7 @@ func (m mailbox) Send(_ context.Context, n notify.Notification) error {
 	}
 	known := l.letters[n.Key()]
 	if known == nil {
-		known = &letter{milestone: n.Milestone, subject: n.Subject, tracking: n.Tracking, amount: n.Amount}
+		known = &letter{about: n.Order, milestone: n.Milestone, subject: n.Subject, tracking: n.Tracking, amount: n.Amount}
 		for _, item := range n.Items {
 			known.items += item.Quantity
 		}

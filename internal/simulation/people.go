@@ -47,6 +47,7 @@ func (l *life) customerActs() {
 	if l.placed && l.paysLater() || l.chance(50) {
 		return
 	}
+	defer l.about(l.some())()
 	l.requests++
 	body := map[string]any{"request_id": fmt.Sprintf("r%d", l.requests)}
 	what := "cancel of the whole"
@@ -82,6 +83,7 @@ func (l *life) customerActs() {
 
 // staffActs: people at their desks do what they may, not always at the right moment.
 func (l *life) staffActs() {
+	defer l.about(l.some())()
 	s := l.state()
 	if s == nil {
 		return

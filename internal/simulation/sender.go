@@ -18,8 +18,15 @@ import (
 func (l *life) longs() bool {
 	if l.regrets < 0 { // drawn last, so that how an order went does not depend on it
 		l.regrets = oneOf(l, []int{0, 1, 1, 2})
+		if l.exchanges() {
+			l.regrets = max(l.regrets, 2)
+		}
 	}
-	if l.regrets == 0 || len(l.holds()) == 0 {
+	if l.regrets == 0 {
+		return false
+	}
+	p := l.holder()
+	if p == nil {
 		return false
 	}
 	l.regrets--
@@ -29,12 +36,12 @@ func (l *life) longs() bool {
 		l.setNow(l.now.Add(l.between(10*24*time.Hour, 90*24*time.Hour, 24*time.Hour)))
 	}
 	l.note("---- the customer does not like it")
-	l.asksReturn()
+	l.asksReturn(p)
 	return true
 }
 
-// holds are the units, by line, that have reached the customer and are not on their way back.
-func (l *life) holds() map[int]int64 {
+// holds are the units of a purchase, by line, that have reached the customer and are not on their way back.
+func (l *life) holds(p *purchase) map[int]int64 {
 	held := map[int]int64{}
 	count := func(x *box, sign int64) {
 		for line, n := range x.lines {
@@ -45,13 +52,13 @@ func (l *life) holds() map[int]int64 {
 	}
 	for _, b := range l.sortedBooks() {
 		for _, x := range b.boxes {
-			if x.scanned("delivered") {
+			if b.of == p && x.scanned("delivered") {
 				count(x, 1)
 			}
 		}
 	}
 	for _, c := range l.sortedBacks() {
-		if c.box != nil {
+		if c.box != nil && c.book.of == p {
 			count(c.box, -1)
 		}
 	}
@@ -60,7 +67,7 @@ func (l *life) holds() map[int]int64 {
 
 // actBack lets one thing happen after the customer has asked to send goods back.
 func (l *life) actBack() {
-	if l.moneyActs() {
+	if l.moneyActs() || l.asksAnew() {
 		return
 	}
 	switch n := l.pick(100); {
@@ -102,7 +109,7 @@ func (l *life) actBack() {
 func (l *life) customerReturns() {
 	list := l.sortedBacks()
 	if len(list) == 0 || l.chance(20) {
-		l.asksReturn()
+		l.asksReturn(l.some())
 		return
 	}
 	c := oneOf(l, list)
@@ -117,7 +124,7 @@ func (l *life) customerReturns() {
 
 // givenUp: the return was cancelled or has expired, or is over.
 func (l *life) givenUp(c *comeback) bool {
-	r := l.flow(returns.WorkflowID(l.key, c.rma)).run
+	r := l.flow(returns.WorkflowID(c.book.of.key, c.rma)).run
 	if r == nil {
 		return true
 	}
@@ -125,10 +132,11 @@ func (l *life) givenUp(c *comeback) bool {
 	return s == nil || s.Cancelled || s.Expired
 }
 
-func (l *life) asksReturn() {
+func (l *life) asksReturn(p *purchase) {
+	defer l.about(p)()
 	for _, c := range l.sortedBacks() {
 		switch {
-		case !l.givenUp(c):
+		case c.book.of != p || !l.givenUp(c):
 		case c.box != nil:
 			return // what is on its way under a number that is over is what would be asked for anew
 		default:
@@ -140,6 +148,7 @@ func (l *life) asksReturn() {
 	if l.key.Storefront == "hazel" && l.chance(60) {
 		body["resolution"] = "store_credit"
 	}
+	l.wantsInstead(body)
 	what := "return asked"
 	switch {
 	case l.lastReturn != nil && l.chance(15):
@@ -153,10 +162,18 @@ func (l *life) asksReturn() {
 	if who == "operator-" && l.chance(50) && what == "return asked" {
 		body["override"] = true
 	}
+	l.sendsReturn(p, who, what, body)
+}
+
+// sendsReturn asks for a return of a purchase, and takes the answer.
+func (l *life) sendsReturn(p *purchase, who, what string, body map[string]any) {
+	defer l.about(p)()
+	l.remembers(body)
 	l.request(who, "returns", body, func(status int, text string) {
 		var said struct {
 			Refusal *struct {
-				Code string `json:"code"`
+				Code    string `json:"code"`
+				Missing string `json:"missing"`
 			} `json:"refusal"`
 			Returns []struct {
 				RMA   string              `json:"rma"`
@@ -169,7 +186,9 @@ func (l *life) asksReturn() {
 		}
 		if said.Refusal != nil {
 			l.happened("return refused: " + said.Refusal.Code)
+			l.isDearer(p, body, said.Refusal.Missing)
 		}
+		l.hearsOfPayment(body, status)
 		switch status {
 		case http.StatusConflict:
 			l.happened(what + ", refused")
@@ -179,6 +198,7 @@ func (l *life) asksReturn() {
 		for _, granted := range said.Returns {
 			c := l.comeback(granted.RMA)
 			c.keep = granted.Keep
+			c.dear = body["payment"] != nil
 			if c.keep {
 				l.happened("return to be kept")
 			}
@@ -195,13 +215,16 @@ func (l *life) wishes() []map[string]any {
 	add := func(line int, quantity int64) {
 		lines = append(lines, map[string]any{"line": line, "quantity": quantity, "reason": string(oneOf(l, returns.Reasons))})
 	}
-	held := l.holds()
+	held, soundly, likes := l.holds(l.purchase), 80, 60
+	if l.exchanges() { // mostly for what can be exchanged
+		soundly, likes = 95, 85
+	}
 	for i := range l.basket.lines {
 		n := l.basket.lines[i].quantity
-		if l.chance(80) {
+		if l.chance(soundly) {
 			n = held[i+1]
 		}
-		if n > 0 && l.chance(60) {
+		if n > 0 && l.chance(likes) {
 			add(i+1, 1+int64(l.pick(int(n))))
 		}
 	}
@@ -240,6 +263,7 @@ func (l *life) sendsBack(c *comeback) {
 func (l *life) cancelsReturn(c *comeback) {
 	l.requests++
 	body := map[string]any{"request_id": fmt.Sprintf("k%d", l.requests)}
+	defer l.about(c.book.of)()
 	l.request("storefront-"+l.key.Storefront, "returns/"+c.rma+"/cancel", body, func(status int, _ string) {
 		switch status {
 		case http.StatusOK:
@@ -322,6 +346,7 @@ func (l *life) ruling(s *returns.State, matter string) map[string]any {
 func (l *life) decide(c *comeback, body map[string]any) {
 	l.requests++
 	body["request_id"] = fmt.Sprintf("d%d", l.requests)
+	defer l.about(c.book.of)()
 	what := body["decision"].(string) //nolint:forcetypeassert // ours
 	l.request("operator-", "returns/"+c.rma+"/decide", body, func(status int, _ string) {
 		switch status {

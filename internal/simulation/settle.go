@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"slices"
 	"time"
 
 	"github.com/dropline/dropline/internal/order"
@@ -27,7 +28,7 @@ func (l *life) settleDown() time.Duration {
 	case l.paymentFinishes():
 	case l.longsMeanwhile():
 	case l.partnersFinish(), l.comebacksFinish(), l.moneyFinishes(), l.staffFinish():
-	case len(l.runs()) == 0 && l.finished() && l.later.asked == nil:
+	case len(l.runs()) == 0 && l.finished() && l.first().later.asked == nil:
 		if check := l.look().check; check != nil && !check.After(l.now) {
 			l.poll()
 			break
@@ -92,6 +93,12 @@ func (l *life) staffFinish() bool {
 	if l.decides() {
 		return true
 	}
+	return slices.ContainsFunc(l.purchases, l.attends)
+}
+
+// attends lets a person do the next thing that waits for one about a purchase.
+func (l *life) attends(p *purchase) bool {
+	defer l.about(p)()
 	s := l.state()
 	if s == nil || !s.Validated {
 		return false
@@ -171,7 +178,7 @@ func (l *life) untilNext() time.Duration {
 		l.tellAgain()
 		return time.Millisecond
 	}
-	if s := l.state(); next.IsZero() && (s != nil && (len(s.Busy) > 0 || !s.Validated) || l.returnsBusy()) && l.idle < 60 {
+	if next.IsZero() && (l.ordersRest() || l.returnsBusy()) && l.idle < 60 {
 		l.idle++ // a step that kept failing rests, at most six hours
 		return 10 * time.Minute
 	}

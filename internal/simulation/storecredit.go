@@ -26,8 +26,8 @@ func (l *life) writesCredit(e *entry, body []byte) {
 		e.bonus = bonus.Minor
 	}
 	given, bonuses := l.creditedUnder("")
-	if worth := l.paidBack + given - bonuses + e.credit - e.bonus; worth > l.basket.captured {
-		l.fail("%d is paid back or credited, %d was captured", worth, l.basket.captured)
+	if worth := l.paidBack + given - bonuses + e.credit - e.bonus; worth > l.captured() {
+		l.fail("%d is paid back or credited, %d was captured", worth, l.captured())
 	}
 	l.happened("store credit")
 }

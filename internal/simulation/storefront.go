@@ -26,8 +26,6 @@ type basketLine struct {
 	price, discount, tax, sum int64
 }
 
-func (l *life) shippingTo() string { return l.basket.street }
-
 // newBasket draws what the customer orders.
 func (l *life) newBasket() {
 	b := &l.basket
@@ -163,8 +161,11 @@ func (l *life) serveStorefront(w http.ResponseWriter, r *http.Request, body []by
 		}
 		e.amount = amount.Minor
 		l.paidBack += e.amount
-		if l.paidBack > l.basket.captured {
-			l.fail("%d is paid back, %d was captured", l.paidBack, l.basket.captured)
+		if l.paidBack > l.captured() {
+			l.fail("%d is paid back, %d was captured", l.paidBack, l.captured())
+		}
+		if !strings.HasPrefix(r.URL.Path, "/orders/"+l.first().key.Order+"/") {
+			l.fail("the storefront is asked for a refund by %s, where nothing was paid", r.URL.Path)
 		}
 		l.happened("refund")
 	}

@@ -29,6 +29,7 @@ type party struct {
 // book is what a supplier itself has written down about one purchase order.
 type book struct {
 	po      string
+	of      *purchase
 	party   *party
 	arrived bool
 	fenced  bool // asked to cancel before it ever came: refuses it for ever
@@ -71,7 +72,7 @@ func (l *life) book(p *party, number string) *book {
 	b := l.books[number]
 	if b == nil {
 		b = &book{
-			po: number, party: p, sent: map[int]int64{}, cost: map[int]int64{}, live: map[int]int64{}, rogue: map[int]int64{},
+			po: number, of: l.of(number), party: p, sent: map[int]int64{}, cost: map[int]int64{}, live: map[int]int64{}, rogue: map[int]int64{},
 			answers: map[string]string{}, asked: map[string][]wire.ShippedLine{}, billed: map[*box]bool{},
 		}
 		l.books[number] = b
@@ -214,7 +215,7 @@ func (b *book) receive(l *life, po wire.PurchaseOrder, content string) {
 		}
 		b.sent[line.Line], b.live[line.Line], b.cost[line.Line] = line.Quantity, line.Quantity, cost.Minor
 	}
-	if po.ShipTo.Street1 != l.shippingTo() && !l.moved {
+	if po.ShipTo.Street1 != b.of.basket.street && !b.of.moved {
 		l.fail("%s goes to another address than the customer's", po.Number)
 	}
 	l.note("%s has %s: %s", b.party.id, b.po, content)
@@ -443,7 +444,7 @@ func (l *life) takeIntercept(p *party, w http.ResponseWriter, number string, bod
 
 // stopParcel keeps the parcel of a case in the house, or has it brought back.
 func (l *life) stopParcel(b *book, caseKey string) {
-	s := l.lastState
+	s := b.of.lastState
 	if s == nil {
 		return
 	}

@@ -71,10 +71,22 @@ const keysKept = 26 * time.Hour
 // on it: the lives of all other seeds stay what they were.
 var tills = map[uint64]string{1: "rowan", 7: "willow", 10: "willow"}
 
+// exchanges are the storefronts that exchange goods, by what is left of a seed, for the same reason.
+var exchanges = map[uint64]string{10: "laurel", 11: "fern", 14: "aspen", 20: "fern", 23: "aspen"}
+
+// exchanges: the storefront sends other goods for those that come back.
+func (l *life) exchanges() bool {
+	shop := l.first().key.Storefront
+	return shop == "laurel" || shop == "fern" || shop == "aspen"
+}
+
 // deals gives every third life a storefront and suppliers with whom money takes longer ways: three of four
-// have a provider, and hazel gives store credit.
+// have a provider, and hazel gives store credit. A quarter of the others deal with one that exchanges goods.
 func (l *life) deals() {
 	if l.number%3 != 1 {
+		if shop := exchanges[l.number%24]; shop != "" {
+			l.key.Storefront = shop
+		}
 		return
 	}
 	l.pursued = true
@@ -85,6 +97,9 @@ func (l *life) deals() {
 	shop := tills[l.number%12]
 	if shop == "" || l.world.currency == "KWD" { // the provider takes no thousandths
 		return
+	}
+	if exchanges[l.number%24] != "" {
+		shop = exchanges[l.number%24]
 	}
 	l.key.Storefront = shop
 	l.till = &till{
