@@ -105,6 +105,7 @@ func (l *life) checkEnd() {
 	}
 	l.checkMoney(e, l.checkReturns(s))
 	l.checkDebts()
+	l.checkHauls(s)
 	l.checkLetters(s, e)
 	l.checkQuarantine(e)
 	if e.reserved != 0 {

@@ -105,7 +105,11 @@ func (l *life) announced(c *comeback, said wire.ReturnAuthorization, content str
 		})
 	}
 	l.happened("return announced: " + c.outcome)
-	if l.chance(80) {
+	labels := 80 // percent
+	if l.hauls && buysLabels(c.book.party.id) {
+		labels = 20
+	}
+	if l.chance(labels) {
 		l.boxes++
 		c.label = fmt.Sprintf("R%dX%d", l.number, l.boxes)
 	}

@@ -233,6 +233,7 @@ func (l *life) sendsBack(c *comeback) {
 	l.happened("return sent")
 	l.note("the customer sends %s back: %v", c.rma, x.lines)
 	if c.label != "" {
+		l.handsIn(c)
 		l.scan(x, "in_transit")
 	}
 }

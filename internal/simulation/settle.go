@@ -31,6 +31,9 @@ func (l *life) settleDown() time.Duration {
 			l.poll()
 			break
 		}
+		if pause := l.givesBack(); pause > 0 {
+			return pause
+		}
 		l.over = !l.longs()
 	default:
 		return l.untilNext()

@@ -55,6 +55,7 @@ type box struct {
 	stopped  bool
 	done     bool
 	scans    []scan
+	sought   bool // the carrier has looked for it after it had lost it
 	told     int // of its scans, those that Dropline has been told of
 }
 

@@ -77,7 +77,7 @@ func (l *life) deals() {
 	if l.number%3 != 1 {
 		return
 	}
-	l.pursued = true
+	l.pursued, l.hauls = true, haulage(l.number)
 	if l.number%12 == 4 {
 		l.key.Storefront = "hazel"
 		return
