@@ -170,34 +170,6 @@ func TestGoodsThatACarrierDamagedAtItsRiskAreClaimedOfItAndNotOfTheSupplier(t *t
 	require.Equal(t, "1Z1", l.text(`SELECT DISTINCT tracking FROM pursuit_parcels`))
 }
 
-// TestDamageOutOfSeveralParcelsIsClaimedParcelByParcel: the mugs came in one, the bowls in another. One return holds
-// goods out of both, and what it claims for the bowls leaves for the mugs what the carrier pays for theirs.
-func TestDamageOutOfSeveralParcelsIsClaimedParcelByParcel(t *testing.T) {
-	t.Parallel()
-	l := ourAccount(t).kept(sale("1", line(1, "MUG", 3), line(2, "MUG", 3)))
-	l.exec(`UPDATE parcels SET lines = '[{"line": 1, "quantity": 3}]'`)
-	l.exec(`INSERT INTO parcels (po_number, carrier, tracking, order_key, lines, noticed_at, milestone, milestone_at)
-		SELECT po_number, carrier, '1Z2', order_key, '[{"line": 2, "quantity": 3}]', noticed_at, milestone, milestone_at FROM parcels`)
-	both := l.ask("r-1", returns.Damaged, 1, 1)
-	l.exec(`INSERT INTO return_lines SELECT (jsonb_populate_record(n, '{"line": 2, "quantity": 3}')).* FROM return_lines n WHERE rma = $1`, both.rma)
-	added := both.state.Lines[0]
-	added.Line, added.Quantity = 2, 3
-	both.state.Lines = append(both.state.Lines, added)
-	both.authorise()
-	both.hear(returns.Fact{Inspection: &returns.Inspection{Document: "ins", At: l.now, Final: true, Lines: []returns.InspectedLine{
-		{Line: 1, Quantity: 1, Condition: returns.DamagedGoods}, {Line: 2, Quantity: 3, Condition: returns.DamagedGoods},
-	}}})
-	both.pay()
-	both.record(returns.StepClose)
-	require.EqualValues(t, 420+1000, l.balance(track), "12.60 of bowls came in a parcel for which it pays 10.00")
-	mugs := l.ask("r-2", returns.Damaged, 1, 2)
-	mugs.authorise()
-	mugs.inspected(1, 2, returns.DamagedGoods)
-	mugs.pay()
-	mugs.record(returns.StepClose)
-	require.EqualValues(t, 1000+1000, l.balance(track), "and 12.60 of mugs in the other")
-}
-
 func TestGoodsReportedDamagedThatCameBackAsNewAreTakenBackOnTheSuppliersTerms(t *testing.T) {
 	t.Parallel()
 	c := ourAccount(t).kept(sale("1", line(1, "MUG", 5))).ask("r-1", returns.Damaged, 1, 2)

@@ -179,6 +179,9 @@ func (l *life) inspects(c *comeback) {
 			left -= n
 			c.looked[line] += n
 			found := wire.InspectedLine{Line: line, Quantity: n, Condition: string(oneOf(l, conditions))}
+			if l.hauls && c.reasons[line] == string(returns.Damaged) && l.chance(60) {
+				found.Condition = string(returns.DamagedGoods)
+			}
 			if l.chance(50) {
 				found.Disposition = string(oneOf(l, returns.Dispositions))
 			}

@@ -146,12 +146,18 @@ func (l *life) checkMatters(s *order.State) {
 	if err != nil {
 		l.fail("read what was claimed of the carrier: %v", err)
 	}
+	l.damage = l.damaged()
 	claimed := map[string]bool{}
 	for i := range list {
 		m := &list[i]
 		parts := strings.Split(strings.TrimPrefix(m.ID, l.key.String()+"/"), "/")
 		claimed[parts[len(parts)-1]] = true
 		l.checkMatter(m, parts)
+	}
+	for _, b := range l.sortedBooks() {
+		if d := l.damage[b.po]; d != nil {
+			l.checkDamage(b, d)
+		}
 	}
 	for i := range s.POs {
 		po := &s.POs[i]
@@ -186,11 +192,63 @@ func (l *life) checkMatter(m *ourMatter, parts []string) {
 		l.checkLoss(m, c.box, min(m.Asked, worth+worth/10)) // its price may have been changed since
 	case "damage":
 		l.happened("carrier's claim ended: damage")
-		if most := l.liability() * int64(len(l.comeback(subject).book.boxes)); m.Asked > most {
-			l.fail("%d is claimed for damage to goods of %s, the carrier answers for %d", m.Asked, subject, most)
+		if l.damage[number] == nil {
+			l.damage[number] = &damage{}
 		}
+		l.damage[number].claimed += m.Asked
 	default:
 		l.fail("%d is claimed of the carrier for %v", m.Asked, parts)
+	}
+}
+
+// damage is what a carrier damaged of one purchase order, by line, and what was claimed for it, in minor units.
+type damage struct {
+	worth   map[int]int64
+	claimed int64
+}
+
+// damaged is what returns say about it, by purchase order.
+func (l *life) damaged() map[string]*damage {
+	list := map[string]*damage{}
+	for _, e := range l.readReturns() {
+		_, found := e.State.DamagedOnTheWay()
+		for _, d := range found {
+			if list[e.State.PO] == nil {
+				list[e.State.PO] = &damage{worth: map[int]int64{}}
+			}
+			list[e.State.PO].worth[d.Line] += d.Minor()
+		}
+	}
+	return list
+}
+
+// checkDamage: of each parcel that was delivered the carrier is asked for what was damaged out of it, up to what it
+// answers for. Of a line that came in several of them it is not known here out of which the damage is.
+func (l *life) checkDamage(b *book, d *damage) {
+	var most int64
+	known := map[int]int{}
+	for _, x := range b.boxes {
+		if !x.scanned("delivered") {
+			continue
+		}
+		var worth int64
+		for line := range d.worth {
+			if x.lines[line] > 0 {
+				worth += d.worth[line]
+				known[line]++
+			}
+		}
+		most += min(worth, l.liability())
+	}
+	single := true
+	for line := range d.worth {
+		single = single && known[line] == 1
+	}
+	if d.claimed > most || single && d.claimed != most {
+		l.fail("%s: %d is claimed for damage, the carrier answers for %d of %v", b.po, d.claimed, most, d.worth)
+	}
+	if single {
+		l.happened("damage claimed to the cent")
 	}
 }
 

@@ -56,15 +56,15 @@ func (l *life) hearsFromUs(id string, about outbox.Message) bool {
 // haulsAct lets something happen about labels or claims on the carrier.
 func (l *life) haulsAct() {
 	switch l.pick(10) {
-	case 0, 1, 2:
+	case 0, 1:
 		l.poll()
-	case 3, 4:
+	case 2, 3:
 		l.finds(40)
-	case 5, 6:
+	case 4, 5:
 		if c := l.someHaulClaim(); c != nil && !c.never {
 			l.carrierPays(c, oneOf(l, []int64{100, 100, 50, 120}))
 		}
-	case 7:
+	case 6, 7:
 		l.takesLabelBack()
 	default:
 		l.settlesHaul()

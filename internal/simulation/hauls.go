@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/carrier"
+	"github.com/dropline/dropline/internal/catalog"
 )
 
 // seller is the carrier that sells labels, and under our account with which some suppliers ship.
@@ -33,11 +33,12 @@ const (
 )
 
 // haulage says which of the lives with longer ways of money have suppliers who ship under our account with the
-// carrier, and labels that are bought of it: two of three.
+// carrier, and labels that are bought of it: two of three. What comes of it is rare: in these lives parcels are lost,
+// goods damaged and returns asked for more often.
 func haulage(number uint64) bool { return number%3 == 1 && number%36 < 24 }
 
-// underOurAccount is a supplier with those terms: alder's parcels go at the carrier's risk, birch makes no labels,
-// and cedar has both.
+// underOurAccount is a supplier with those terms: alder's parcels go at the carrier's risk, birch and delta make no
+// labels, and cedar has both.
 func underOurAccount(s catalog.Supplier) catalog.Supplier {
 	if s.ID == "alder" || s.ID == "cedar" {
 		s.Contract.TransitCarrier = seller
@@ -51,7 +52,7 @@ func underOurAccount(s catalog.Supplier) catalog.Supplier {
 	return s
 }
 
-func buysLabels(supplier string) bool { return supplier == "birch" || supplier == "cedar" }
+func buysLabels(supplier string) bool { return supplier != "alder" }
 
 func atCarriersRisk(supplier string) bool { return supplier == "alder" || supplier == "cedar" }
 
@@ -79,7 +80,7 @@ func (l *life) agree() error {
 // sellerTrouble is what becomes of a call about a label: what goes wrong in a step mostly meets another partner
 // before. The poll, which gives labels back, may not stand still, so none of these calls does.
 func (l *life) sellerTrouble(r *http.Request) netFault {
-	if l.quiet || l.closing || l.netPlan != netWell || !l.chance(15) {
+	if l.quiet || l.closing || l.netPlan != netWell || !l.chance(20) {
 		return netWell
 	}
 	faults := []netFault{netUnsent, netLost, netLost, netUnavailable, netBusy, netBrokenPage, netGarbled, netDies, netDiesAfter, netDiesAfter}

@@ -80,6 +80,7 @@ type life struct {
 	hauls      bool    // suppliers ship under our account, and labels are bought
 	sold       []*haul // parcels that labels were asked for, as the carrier has them
 	haulClaims map[string]*haulClaim
+	damage     map[string]*damage   // by purchase order, once all is over
 	polls      int                  // times in a row that it was asked to take labels back
 	judged     uint64               // how many round trips there had been when it was last looked whether the order is over
 	backs      map[string]*comeback // by RMA

@@ -18,6 +18,9 @@ import (
 func (l *life) longs() bool {
 	if l.regrets < 0 { // drawn last, so that how an order went does not depend on it
 		l.regrets = oneOf(l, []int{0, 1, 1, 2})
+		if l.hauls {
+			l.regrets = max(l.regrets, 1)
+		}
 	}
 	if l.regrets == 0 || len(l.holds()) == 0 {
 		return false
@@ -193,7 +196,11 @@ func (l *life) asksReturn() {
 func (l *life) wishes() []map[string]any {
 	var lines []map[string]any
 	add := func(line int, quantity int64) {
-		lines = append(lines, map[string]any{"line": line, "quantity": quantity, "reason": string(oneOf(l, returns.Reasons))})
+		reason := oneOf(l, returns.Reasons)
+		if l.hauls && l.chance(30) {
+			reason = returns.Damaged
+		}
+		lines = append(lines, map[string]any{"line": line, "quantity": quantity, "reason": string(reason)})
 	}
 	held := l.holds()
 	for i := range l.basket.lines {

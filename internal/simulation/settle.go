@@ -41,6 +41,15 @@ func (l *life) settleDown() time.Duration {
 	return time.Millisecond
 }
 
+// lastScans are those with which a parcel's way ends.
+func (l *life) lastScans() []string {
+	ends := []string{"delivered", "delivered", "delivered", "in_transit/lost", "return_to_sender"}
+	if l.hauls {
+		ends = append(ends, "in_transit/lost", "delivered")
+	}
+	return ends
+}
+
 func (l *life) performDue() bool {
 	due := l.dueCalls()
 	if len(due) == 0 {
@@ -67,7 +76,7 @@ func (l *life) partnersFinish() bool {
 				return true
 			default:
 				x.done = true
-				l.scan(x, oneOf(l, []string{"delivered", "delivered", "delivered", "in_transit/lost", "return_to_sender"}))
+				l.scan(x, oneOf(l, l.lastScans()))
 				return true
 			}
 		}

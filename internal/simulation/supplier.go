@@ -56,7 +56,7 @@ type box struct {
 	done     bool
 	scans    []scan
 	sought   bool // the carrier has looked for it after it had lost it
-	told     int // of its scans, those that Dropline has been told of
+	told     int  // of its scans, those that Dropline has been told of
 }
 
 func (l *life) newParty(s catalog.Supplier) *party {
