@@ -65,28 +65,37 @@ func boxesWith(boxes []*damagedBox, line int, unknown *damagedBox) (found []*dam
 // takeOut takes units out of the boxes that may have held them, from the one for which most can still be owed on. More
 // than they are known to have held is out of any of them.
 func takeOut(boxes []*damagedBox, d Damage) (minor int64) {
-	for left := d.Units; left > 0 && d.UnitCost > 0; {
-		var best *damagedBox
-		for _, b := range boxes {
-			if b.holds(d.Line) > 0 && (best == nil || b.left > best.left) {
-				best = b
-			}
-		}
-		n := left
-		if best != nil {
-			n = min(left, best.holds(d.Line), max(best.left/d.UnitCost, 1))
+	if d.UnitCost <= 0 {
+		return 0
+	}
+	for left := d.Units; left > 0; {
+		best, holds := mostOwed(boxes, d.Line), left
+		if best == nil {
+			best = slices.MaxFunc(boxes, byLeft)
 		} else {
-			best = slices.MaxFunc(boxes, func(a, b *damagedBox) int { return cmp.Compare(a.left, b.left) })
-			n = min(left, max(best.left/d.UnitCost, 1))
-			if best.left == 0 {
-				return minor
-			}
+			holds = best.holds(d.Line)
 		}
+		if best.left == 0 {
+			return minor
+		}
+		// As many as it pays whole, or one in part.
+		n := min(left, holds, max(best.left/d.UnitCost, 1))
 		pays := min(n*d.UnitCost, best.left)
 		best.left -= pays
 		best.units[d.Line] += n
-		minor += pays
-		left -= n
+		minor, left = minor+pays, left-n
 	}
 	return minor
+}
+
+func byLeft(a, b *damagedBox) int { return cmp.Compare(a.left, b.left) }
+
+// mostOwed is the box for which most can still be owed, of those that still hold units of a line; nil: none does.
+func mostOwed(boxes []*damagedBox, line int) (best *damagedBox) {
+	for _, b := range boxes {
+		if b.holds(line) > 0 && (best == nil || b.left > best.left) {
+			best = b
+		}
+	}
+	return best
 }

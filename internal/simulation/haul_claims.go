@@ -103,11 +103,9 @@ func (l *life) finds(percent int) bool {
 		return true
 	}
 	for _, b := range l.sortedBooks() {
-		for _, x := range b.boxes {
-			if found(x) {
-				l.happened("lost parcel found")
-				return true
-			}
+		if slices.ContainsFunc(b.boxes, found) {
+			l.happened("lost parcel found")
+			return true
 		}
 	}
 	for _, c := range l.sortedBacks() {

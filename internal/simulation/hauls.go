@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -134,8 +135,8 @@ func (l *life) serveSeller(w http.ResponseWriter, r *http.Request, body []byte) 
 
 // haulBy finds what was opened last under an id or a reference.
 func (l *life) haulBy(name string) *haul {
-	for i := len(l.sold) - 1; i >= 0; i-- {
-		if h := l.sold[i]; h.id == name || h.reference == name {
+	for _, h := range slices.Backward(l.sold) {
+		if h.id == name || h.reference == name {
 			return h
 		}
 	}
