@@ -248,7 +248,7 @@ func (l *life) comebacksFinish() bool {
 		switch {
 		case l.answersReturn(c):
 		case x == nil && !c.keep && !c.never:
-			if c.never = l.chance(30); c.never {
+			if c.never = l.chance(l.forgetful()); c.never {
 				l.happened("return never sent")
 				continue
 			}
@@ -270,6 +270,14 @@ func (l *life) comebacksFinish() bool {
 		return true
 	}
 	return false
+}
+
+// forgetful is how many percent of what may be sent back never is.
+func (l *life) forgetful() int {
+	if l.hauls {
+		return 50
+	}
+	return 30
 }
 
 // underway: a document about a box waits for the gateway.

@@ -141,7 +141,7 @@ func (l *life) transfers(c *haulClaim, outcome string, amount int64) {
 
 // haulsFinish lets the carrier, or a person who has to do with it, do the next thing that they owe.
 func (l *life) haulsFinish() bool {
-	if l.finds(30) {
+	if len(l.haulClaims) > 0 && l.chance(15) && l.finds(60) { // later than it was claimed
 		return true
 	}
 	for _, reference := range slices.Sorted(maps.Keys(l.haulClaims)) {
