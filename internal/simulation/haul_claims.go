@@ -226,6 +226,16 @@ func (l *life) notesTransfer(reference string) bool {
 	return false
 }
 
+// toNote: money of the carrier is not noted yet.
+func (l *life) toNote() bool {
+	for _, c := range l.haulClaims {
+		if slices.ContainsFunc(c.transfers, func(t *haulTransfer) bool { return !t.noted }) {
+			return true
+		}
+	}
+	return false
+}
+
 // noted takes the answer to a note; without a clear one it is made again.
 func (l *life) noted(c *haulClaim, t *haulTransfer, status int) {
 	if t.noted || status != http.StatusOK && status != http.StatusConflict {

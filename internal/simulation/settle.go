@@ -117,7 +117,7 @@ func (l *life) staffFinish() bool {
 // finished: nothing waits for anything any more.
 func (l *life) finished() bool {
 	a := l.look()
-	return a.closed && a.documents == nil && a.messages == nil && a.mine == nil && !l.untold()
+	return a.closed && a.documents == nil && a.messages == nil && a.mine == nil && !l.untold() && !l.toNote()
 }
 
 // untold: a carrier's last word about a box was lost on its way.
