@@ -90,12 +90,15 @@ var sometimes = map[string]int{
 	"letter: claim_asked": 300, "letter: claim_chased": 500, "told supplier_mail claim_asked": 300, "told supplier_mail claim_chased": 500,
 	"store credit": 40, "told customer_mail store_credited": 40,
 	"told customer_mail return_expired": 60, "told customer_mail return_not_paid": 60, "told supplier_mail credit_reminder": 60,
-	// labels that are bought, and claims on the carrier, which two ninths of the lives have; counted in lives that all do
-	"label bought": 100, "bought label used": 60, "label ended: a cost": 20, "label ended: given back": 8, "trouble at the seller of labels": 40,
-	"carrier pays a claim": 60, "carrier pays no more": 30, "carrier's claim settled: paid": 60, "carrier's claim settled: conceded": 15,
-	"carrier's claim settled: written_off": 20, "carrier's claim ended: lost": 80, "carrier's claim ended: found": 8,
-	"carrier's claim ended: damage": 15, "damage claimed to the cent": 15, "lost parcel found": 25,
-	"told carrier_mail claim_asked": 100, "told carrier_mail claim_chased": 100, "told carrier_mail claim_withdrawn": 8,
+	// labels that are bought, and claims on the carrier, which two ninths of the lives have; counted in a run of 1,200
+	"label bought": 120, "bought label used": 60, "no label sold": 10, "return opened at the carrier again": 11, "trouble at the seller of labels": 100,
+	"label given back: submitted": 13, "label given back: refunded": 15, "label given back: rejected": 18,
+	"label's give-back decided: refunded": 6, "label's give-back decided: rejected": 6, "label ended: a cost": 35, "label ended: given back": 20,
+	"carrier pays a claim": 85, "carrier pays no more": 55, "carrier's payment sent back": 15, "carrier's claim settled: paid": 68,
+	"carrier's claim settled: conceded": 38, "carrier's claim settled: written_off": 26, "carrier's claim settled: repaid": 16,
+	"carrier's claim settled: kept": 3, "carrier's claim ended: lost": 65, "carrier's claim ended: found": 55, "carrier's claim ended: damage": 8,
+	"damage claimed to the cent": 6, "lost parcel found": 50, "lost return found": 10,
+	"told carrier_mail claim_asked": 130, "told carrier_mail claim_chased": 165, "told carrier_mail claim_withdrawn": 21,
 }
 
 // wanted is how often something must have happened in so many lives. What may well not happen in a run is not
