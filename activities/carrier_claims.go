@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,33 +14,45 @@ import (
 	"github.com/dropline/dropline/internal/returns"
 )
 
-// boxes are the parcels in which goods of a return reached the customer damaged: a carrier is liable for each of
-// them. What was damaged in them may stand in other returns as well.
+// boxes are the parcels in which goods of a purchase order reached the customer, and what a carrier damaged in them as
+// other returns have it.
 type boxes struct {
-	parcels int64
+	parcels []returns.Brought
+	damage  []returns.Damage
 	shared  []string // those returns
 }
-
-// sharedBoxesSQL counts the parcels of a purchase order that brought one of some lines, and names the other returns
-// with damaged goods out of them: of any parcel, where none is known to have brought the lines.
-const sharedBoxesSQL = `
-	WITH boxes AS (
-		SELECT p.lines FROM parcels p WHERE p.po_number = $1 AND p.milestone = 'delivered'
-			AND EXISTS (SELECT FROM jsonb_array_elements(p.lines) u WHERE (u ->> 'line')::int = ANY ($2)))
-	SELECT (SELECT count(*) FROM boxes), (
-		SELECT coalesce(array_agg(DISTINCT r.rma), '{}') FROM returns r JOIN return_lines l ON l.rma = r.rma
-		WHERE r.order_key = $3 AND r.po_number = $1 AND r.rma <> $4
-			AND jsonb_path_exists(r.state, '$.lines[*] ? (@.line == $line && @.found.damaged > 0)', jsonb_build_object('line', l.line))
-			AND (NOT EXISTS (SELECT FROM boxes)
-				OR EXISTS (SELECT FROM boxes b, jsonb_array_elements(b.lines) u WHERE (u ->> 'line')::int = l.line)))`
 
 // queueBoxes reads them. A return of which no carrier damaged anything asks nothing.
 func queueBoxes(q ledgerbook.Queue, s *returns.State) *boxes {
 	var found boxes
-	if _, minor, lines := s.DamagedOnTheWay(); minor > 0 {
-		q.Queue(sharedBoxesSQL, s.PO, lines, s.Key.String(), s.RMA).
-			QueryRow(func(row pgx.Row) error { return row.Scan(&found.parcels, &found.shared) })
+	if _, damage := s.DamagedOnTheWay(); len(damage) == 0 {
+		return &found
 	}
+	q.Queue(`SELECT lines FROM parcels WHERE po_number = $1 AND milestone = 'delivered'`, s.PO).Query(func(rows pgx.Rows) error {
+		var lines []order.ShippedLine
+		_, err := pgx.ForEachRow(rows, []any{&lines}, func() error {
+			brought := returns.Brought{}
+			for _, l := range lines {
+				brought[l.Line] += l.Quantity
+			}
+			found.parcels, lines = append(found.parcels, brought), nil
+			return nil
+		})
+		return err
+	})
+	q.Queue(`SELECT rma, state FROM returns WHERE order_key = $1 AND po_number = $2 AND rma <> $3
+			AND jsonb_path_exists(state, '$.lines[*] ? (@.found.damaged > 0)') ORDER BY rma`,
+		s.Key.String(), s.PO, s.RMA).Query(func(rows pgx.Rows) error {
+		var rma string
+		var other returns.State
+		_, err := pgx.ForEachRow(rows, []any{&rma, &other}, func() error {
+			_, damage := other.DamagedOnTheWay()
+			found.shared, found.damage = append(found.shared, rma), append(found.damage, damage...)
+			other = returns.State{}
+			return nil
+		})
+		return err
+	})
 	return &found
 }
 
@@ -55,17 +68,21 @@ func claimOfCarriers(b *ledgerbook.Book, s *returns.State, boxes *boxes, now tim
 		})
 	}
 	damage := ledgerbook.DamageMatter(s.PO, s.RMA)
-	if terms, minor, _ := s.DamagedOnTheWay(); terms != nil {
+	if terms, mine := s.DamagedOnTheWay(); terms != nil {
+		var minor int64
+		for _, d := range mine {
+			minor += d.Minor()
+		}
 		// What other returns claimed for the same parcels counts towards what the carrier pays for them.
-		others := b.DamageClaimed(s.PO, boxes.shared)
-		minor = min(minor, max(terms.Most(minor+others, boxes.parcels)-others, 0))
+		pays := terms.ForDamage(slices.Concat(mine, boxes.damage), boxes.parcels)
+		minor = min(minor, max(pays-b.DamageClaimed(s.PO, boxes.shared), 0))
 		if err := follow(damage, ledger.ClaimDamage, terms, minor); err != nil {
 			return err
 		}
 	}
 	terms, minor := s.LostOnReturn()
 	if terms != nil {
-		minor = terms.Most(minor, 1)
+		minor = terms.Most(minor)
 	}
 	return follow(ledgerbook.LostReturnMatter(s.PO, s.RMA), ledger.ClaimLostParcel, terms, minor)
 }

@@ -26,11 +26,37 @@ func (l *life) damaged(id string, line int, quantity int64) *comeback {
 // and a lamp at 31.00 in another.
 func inTwoParcels(t *testing.T) *life {
 	t.Helper()
-	l := ourAccount(t).kept(sale("1", line(1, "MUG", 3), line(2, "LAMP", 1)))
+	return threeMugsAnd(t, "LAMP", 1)
+}
+
+// threeMugsAnd is the same with other goods in the second parcel.
+func threeMugsAnd(t *testing.T, sku string, quantity int64) *life {
+	t.Helper()
+	l := ourAccount(t).kept(sale("1", line(1, "MUG", 3), line(2, sku, quantity)))
 	l.exec(`UPDATE parcels SET lines = '[{"line":1,"quantity":3}]' WHERE tracking = '1Z1'`)
 	l.exec(`INSERT INTO parcels (po_number, carrier, tracking, order_key, lines, noticed_at, milestone, milestone_at)
-		SELECT po_number, carrier, '1Z2', order_key, '[{"line":2,"quantity":1}]', noticed_at, milestone, milestone_at FROM parcels`)
+		SELECT po_number, carrier, '1Z2', order_key, jsonb_build_array(jsonb_build_object('line', 2, 'quantity', $1::bigint)), noticed_at, milestone, milestone_at
+		FROM parcels`, quantity)
 	return l
+}
+
+// outOfBoth has one return for goods of both parcels: a mug, and some of the second, as they were found.
+func (l *life) outOfBoth(mug returns.Condition, quantity int64) *comeback {
+	l.t.Helper()
+	desk := &returndesk.Desk{Pool: l.pool, Now: func() time.Time { return l.now }}
+	answer, err := desk.Request(l.ctx, l.key, returns.Request{ID: "r-1", By: "support", Resolution: returns.Refund, Lines: []returns.RequestedLine{
+		{Line: 1, Quantity: 1, Reason: returns.Damaged}, {Line: 2, Quantity: quantity, Reason: returns.Damaged},
+	}})
+	require.NoError(l.t, err)
+	both := &comeback{life: l, rma: answer.Returns[0].RMA}
+	both.state, err = l.desk.LoadReturn(l.ctx, both.rma)
+	require.NoError(l.t, err)
+	both.authorise()
+	both.hear(returns.Fact{Inspection: &returns.Inspection{Document: "ins", At: l.now, Final: true, Lines: []returns.InspectedLine{
+		{Line: 1, Quantity: 1, Condition: mug}, {Line: 2, Quantity: quantity, Condition: returns.DamagedGoods},
+	}}})
+	both.pay()
+	return both
 }
 
 func TestWhatCameDamagedInOneParcelTakesNothingFromTheClaimForAnother(t *testing.T) {
@@ -55,24 +81,26 @@ func TestWhatCameDamagedInOneParcelTakesNothingFromTheClaimForAnother(t *testing
 func TestUndamagedGoodsOfAReturnDoNotTieItsDamageToTheirParcel(t *testing.T) {
 	t.Parallel()
 	l := inTwoParcels(t)
-	desk := &returndesk.Desk{Pool: l.pool, Now: func() time.Time { return l.now }}
-	answer, err := desk.Request(l.ctx, l.key, returns.Request{ID: "r-1", By: "support", Resolution: returns.Refund, Lines: []returns.RequestedLine{
-		{Line: 1, Quantity: 1, Reason: returns.Damaged}, {Line: 2, Quantity: 1, Reason: returns.Damaged},
-	}})
-	require.NoError(t, err)
-	both := &comeback{life: l, rma: answer.Returns[0].RMA}
-	both.state, err = l.desk.LoadReturn(l.ctx, both.rma)
-	require.NoError(t, err)
-	both.authorise()
-	both.hear(returns.Fact{Inspection: &returns.Inspection{Document: "ins", At: l.now, Final: true, Lines: []returns.InspectedLine{
-		{Line: 1, Quantity: 1, Condition: returns.AsNew}, {Line: 2, Quantity: 1, Condition: returns.DamagedGoods},
-	}}})
-	both.pay()
+	both := l.outOfBoth(returns.AsNew, 1)
 	both.record(returns.StepRecord)
 	require.EqualValues(t, 1000, l.balance(track), "the lamp")
 	mug := l.damaged("r-2", 1, 1)
 	mug.record(returns.StepClose)
 	require.EqualValues(t, 1420, l.balance(track), "nothing was claimed for the mugs' parcel before")
+}
+
+// One return holds damage out of both parcels: what it claims for one leaves alone what is paid for the other.
+func TestDamageOutOfSeveralParcelsIsClaimedParcelByParcel(t *testing.T) {
+	t.Parallel()
+	l := threeMugsAnd(t, "MUG", 2)
+	l.outOfBoth(returns.DamagedGoods, 2).record(returns.StepClose)
+	require.EqualValues(t, 420+840, l.balance(track))
+	l.damaged("r-2", 1, 2).record(returns.StepClose)
+	require.EqualValues(t, 1000+840, l.balance(track), "all three mugs of the first parcel, up to what it pays for that")
+
+	l = inTwoParcels(t)
+	l.outOfBoth(returns.DamagedGoods, 1).record(returns.StepClose)
+	require.EqualValues(t, 420+1000, l.balance(track), "the lamp takes nothing of what is paid for the mugs' parcel")
 }
 
 // An order that gave the units up keeps the news as evidence: its state still says that the parcel is lost.

@@ -17,27 +17,36 @@ type CarrierTerms struct {
 	AnswerWithin time.Duration `json:"answerWithin"`
 }
 
-// Most is what the carrier pays of minor units for so many parcels.
-func (t *CarrierTerms) Most(minor, parcels int64) int64 {
+// Most is what the carrier pays of minor units for one parcel.
+func (t *CarrierTerms) Most(minor int64) int64 {
 	if t.UpTo == nil {
 		return minor
 	}
-	return min(minor, *t.UpTo*max(parcels, 1))
+	return min(minor, *t.UpTo)
 }
 
 // damagedByCarrier: the customer got it damaged, and the carrier bore the risk of the way.
 func (s *State) damagedByCarrier(l *Line) bool { return l.Reason == Damaged && s.Terms.Transit != nil }
 
-// DamagedOnTheWay is what the goods cost that a carrier damaged at its own risk, in minor units, and on which lines
-// they are. The terms are nil when no carrier bears that risk.
-func (s *State) DamagedOnTheWay() (terms *CarrierTerms, minor int64, lines []int) {
+// Damage is units of a line that a carrier damaged on their way to the customer, and what one of them cost, in minor
+// units.
+type Damage struct {
+	Line            int
+	Units, UnitCost int64
+}
+
+// Minor is what they cost.
+func (d Damage) Minor() int64 { return d.Units * d.UnitCost }
+
+// DamagedOnTheWay is what a carrier damaged of a return at its own risk. The terms are nil when no carrier bears that
+// risk.
+func (s *State) DamagedOnTheWay() (terms *CarrierTerms, damage []Damage) {
 	for i := range s.Lines {
 		if l := &s.Lines[i]; s.damagedByCarrier(l) && l.Found[DamagedGoods] > 0 {
-			minor += l.Found[DamagedGoods] * l.UnitCost
-			lines = append(lines, l.Line)
+			damage = append(damage, Damage{l.Line, l.Found[DamagedGoods], l.UnitCost})
 		}
 	}
-	return s.Terms.Transit, minor, lines
+	return s.Terms.Transit, damage
 }
 
 // LostOnReturn is what the goods cost that a carrier lost under a label that was bought of it, in minor units:

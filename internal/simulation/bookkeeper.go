@@ -81,7 +81,7 @@ func (l *life) keepsBooksNow() {
 	case len(k.open) > 0 && l.chance(60):
 		l.bookPayment(oneOf(l, k.open))
 	case k.taking != nil && l.chance(60):
-		l.takesBack()
+		l.reversesLine()
 	case k.old != nil && l.chance(35):
 		l.bookOld()
 	case len(k.made) > 0 && l.chance(15):
@@ -351,12 +351,12 @@ func (l *life) bookkeeperStatus(method, path string, body map[string]any, said a
 func (l *life) regretsPayment(pay *payment) {
 	if line := oneOf(l, pay.lines); !line.reversed {
 		l.bookkeeper.taking = &takenBack{pay, line}
-		l.takesBack()
+		l.reversesLine()
 	}
 }
 
-// takesBack reverses what was posted for a line. Once all of it is known to be, the money comes back.
-func (l *life) takesBack() {
+// reversesLine reverses what was posted for a line. Once all of it is known to be, the money comes back.
+func (l *life) reversesLine() {
 	t := l.bookkeeper.taking
 	at := slices.Index(t.from.lines, t.line) + 1
 	found := 0
@@ -474,7 +474,7 @@ func (l *life) finishesBooks() bool {
 		l.bookPayment(k.open[0])
 		return true
 	case k.taking != nil:
-		l.takesBack()
+		l.reversesLine()
 		return true
 	}
 	for _, p := range l.creditors() {

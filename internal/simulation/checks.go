@@ -122,6 +122,7 @@ func (l *life) checkPurchase(p *purchase) {
 		}
 	}
 	l.checkMoney(e, l.checkReturns(s))
+	l.checkHauls(s)
 	l.checkLetters(s, e)
 	if p == l.first() {
 		l.checkQuarantine(e)

@@ -107,7 +107,11 @@ func (l *life) announced(c *comeback, said wire.ReturnAuthorization, content str
 		})
 	}
 	l.happened("return announced: " + c.outcome)
-	if l.chance(80) {
+	labels := 80 // percent
+	if l.hauls && buysLabels(c.book.party.id) {
+		labels = 20
+	}
+	if l.chance(labels) {
 		l.boxes++
 		c.label = fmt.Sprintf("R%dX%d", l.number, l.boxes)
 	}
@@ -177,6 +181,9 @@ func (l *life) inspects(c *comeback) {
 			left -= n
 			c.looked[line] += n
 			found := wire.InspectedLine{Line: line, Quantity: n, Condition: string(oneOf(l, conditions))}
+			if l.hauls && c.reasons[line] == string(returns.Damaged) && l.chance(60) {
+				found.Condition = string(returns.DamagedGoods)
+			}
 			if l.chance(50) {
 				found.Disposition = string(oneOf(l, returns.Dispositions))
 			}
@@ -243,7 +250,7 @@ func (l *life) comebacksFinish() bool {
 		switch {
 		case l.answersReturn(c):
 		case x == nil && !c.keep && !c.never:
-			if c.never = l.chance(l.idleness()); c.never {
+			if c.never = l.chance(l.forgetful()); c.never {
 				l.happened("return never sent")
 				continue
 			}
@@ -267,10 +274,13 @@ func (l *life) comebacksFinish() bool {
 	return false
 }
 
-// idleness is how many percent of those who were granted a return never send it. Who wants other goods mostly does.
-func (l *life) idleness() int {
-	if l.exchanges() {
+// forgetful is how many percent of what may be sent back never is. Who wants other goods mostly sends it.
+func (l *life) forgetful() int {
+	switch {
+	case l.exchanges():
 		return 12
+	case l.hauls:
+		return 50
 	}
 	return 30
 }

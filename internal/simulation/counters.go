@@ -102,6 +102,15 @@ var sometimes = map[string]int{
 	"payment to a supplier repeated": 100, "payment to a supplier reversed": 150, "another payment of one reference": 40,
 	"payment by an old list": 200, "payment by the paper": 60, "reversal refused": 25, "credit set off": 500, "supplier paid back": 20,
 	"supplier's account is square": 1200, "supplier is owed something at the end": 300, "supplier owes a credit at the end": 12,
+	// labels that are bought, and claims on the carrier, which two ninths of the lives have; counted in a run of 1,200
+	"label bought": 120, "bought label used": 60, "no label sold": 10, "return opened at the carrier again": 11, "trouble at the seller of labels": 100,
+	"label given back: submitted": 13, "label given back: refunded": 15, "label given back: rejected": 18,
+	"label's give-back decided: refunded": 6, "label's give-back decided: rejected": 6, "label ended: a cost": 35, "label ended: given back": 20,
+	"carrier pays a claim": 85, "carrier pays no more": 55, "carrier's payment sent back": 15, "carrier's claim settled: paid": 68,
+	"carrier's claim settled: conceded": 38, "carrier's claim settled: written_off": 26, "carrier's claim settled: repaid": 16,
+	"carrier's claim settled: kept": 3, "carrier's claim ended: lost": 65, "carrier's claim ended: found": 55, "carrier's claim ended: damage": 8,
+	"damage claimed to the cent": 6, "lost parcel found": 50, "lost return found": 10,
+	"told carrier_mail claim_asked": 130, "told carrier_mail claim_chased": 165, "told carrier_mail claim_withdrawn": 21,
 }
 
 // wanted is how often something must have happened in so many lives. What may well not happen in a run is not

@@ -120,7 +120,7 @@ func (l *life) settlesClaim() bool {
 		}
 		if f.running() {
 			s := f.run.claimState(l)
-			if s == nil || s.Open == 0 || l.quiet && !s.Escalated {
+			if s == nil || s.Carrier || s.Open == 0 || l.quiet && !s.Escalated {
 				continue
 			}
 			amount := s.Open
@@ -130,23 +130,29 @@ func (l *life) settlesClaim() bool {
 			l.settle(s.Reference, amount)
 			return true
 		}
-		if reference := l.openClaim(f.id); reference != "" {
-			l.happened("claim awakened")
+		switch reference, onCarrier := l.openClaim(f.id); {
+		case reference == "":
+			continue
+		case onCarrier:
+			l.decideHaul(reference, "conceded", 0)
+		default:
 			l.settle(reference, 0)
-			return true
 		}
+		l.happened("claim awakened")
+		return true
 	}
 	return false
 }
 
 // openClaim is the reference of a claim of which something is open, by its workflow; empty: nothing is.
-func (l *life) openClaim(workflow string) (reference string) {
-	err := l.world.admin.QueryRow(l.ctx, `SELECT coalesce((SELECT reference FROM pursuits p WHERE 'claim/' || id = $1 AND deliver_at IS NULL
-		AND EXISTS (SELECT FROM claims c WHERE c.pursuit = p.id AND c.closed_at IS NULL)), '')`, workflow).Scan(&reference)
+func (l *life) openClaim(workflow string) (reference string, onCarrier bool) {
+	err := l.world.admin.QueryRow(l.ctx, `SELECT coalesce(min(reference), ''), coalesce(bool_or(carrier IS NOT NULL), false)
+		FROM pursuits p WHERE 'claim/' || id = $1 AND deliver_at IS NULL
+			AND EXISTS (SELECT FROM claims c WHERE c.pursuit = p.id AND c.closed_at IS NULL)`, workflow).Scan(&reference, &onCarrier)
 	if err != nil {
 		l.fail("look for an open claim: %v", err)
 	}
-	return reference
+	return reference, onCarrier
 }
 
 // settle settles a part of a claim; amount 0: all that is open.

@@ -72,16 +72,21 @@ type life struct {
 	bookkeeper bookkeeper
 
 	// what comes back
-	till    *till // nil: the storefront keeps its customers' payments to itself
-	pursued bool  // claims are pursued in this life
-	dues    map[string]*debt
-	judged  uint64               // how many round trips there had been when it was last looked whether the order is over
-	backs   map[string]*comeback // by RMA
-	regrets int                  // times that the customer comes back to an order that is over; less than none: not drawn yet
-	back    bool                 // the customer has
-	born    int                  // purchases that replace others and that nobody has noticed yet
-	swaps   map[string][]swap    // what was wanted instead of goods, by the request
-	extras  map[string]*extra    // what was paid in addition, by reference
+	till       *till // nil: the storefront keeps its customers' payments to itself
+	pursued    bool  // claims are pursued in this life
+	dues       map[string]*debt
+	hauls      bool    // suppliers ship under our account, and labels are bought
+	sold       []*haul // parcels that labels were asked for, as the carrier has them
+	haulClaims map[string]*haulClaim
+	damage     map[string]*damage   // by purchase order, once all is over
+	polls      int                  // times in a row that it was asked to take labels back
+	judged     uint64               // how many round trips there had been when it was last looked whether the order is over
+	backs      map[string]*comeback // by RMA
+	regrets    int                  // times that the customer comes back to an order that is over; less than none: not drawn yet
+	back       bool                 // the customer has
+	born       int                  // purchases that replace others and that nobody has noticed yet
+	swaps      map[string][]swap    // what was wanted instead of goods, by the request
+	extras     map[string]*extra    // what was paid in addition, by reference
 
 	ahead   ahead
 	seen    map[string]int
@@ -124,7 +129,7 @@ func (w *world) newLife(ctx context.Context, c Chooser, number uint64, tracing b
 		ctx: ctx, world: w, chooser: c, number: number, tracing: tracing,
 		parties: map[string]*party{}, books: map[string]*book{}, expected: map[string]bool{}, entries: map[string]*entry{},
 		letters: map[string]*letter{}, seen: map[string]int{}, backs: map[string]*comeback{}, regrets: -1, dues: map[string]*debt{},
-		bookkeeper: newBookkeeper(number), swaps: map[string][]swap{}, extras: map[string]*extra{}, purchase: &purchase{},
+		bookkeeper: newBookkeeper(number), swaps: map[string][]swap{}, extras: map[string]*extra{}, haulClaims: map[string]*haulClaim{}, purchase: &purchase{},
 	}
 	l.purchases = []*purchase{l.purchase}
 	w.life, w.processor = l, w.newProcessor()
@@ -149,6 +154,9 @@ func (l *life) stock() error {
 		o := &l.world.catalog.Offers[i]
 		suppliers, skus = append(suppliers, o.Supplier), append(skus, o.SKU)
 		onHand = append(onHand, oneOf(l, []int64{0, 1, 2, 4, 60, 60}))
+	}
+	if err := l.agree(); err != nil {
+		return err
 	}
 	_, err := l.world.admin.Exec(l.ctx, `UPDATE offers o SET on_hand = n.on_hand
 		FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n (supplier, sku, on_hand) WHERE o.supplier = n.supplier AND o.sku = n.sku`,

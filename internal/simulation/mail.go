@@ -98,9 +98,9 @@ func (l *life) boxOf(tracking string) *box {
 
 type supplierMail struct{ world *world }
 
-// RemindCarrier is outbox.SupplierMailer's: the simulated suppliers ship at their own risk.
-func (supplierMail) RemindCarrier(context.Context, string, outbox.Message) (bool, error) {
-	return false, nil
+// RemindCarrier is outbox.SupplierMailer's.
+func (m supplierMail) RemindCarrier(_ context.Context, id string, about outbox.Message) (bool, error) {
+	return m.world.life.hearsFromUs(id, about), nil
 }
 
 // Remind is outbox.SupplierMailer's.

@@ -135,7 +135,9 @@ func (l *life) serve(w http.ResponseWriter, r *http.Request, body []byte) {
 		l.serveStorefront(w, r, body)
 	case l.till != nil && id == tillHost:
 		l.serveTill(w, r, body)
-	case id == "hare":
+	case l.toSeller(r):
+		l.serveSeller(w, r, body)
+	case id == seller:
 		l.serveTracker(w, r)
 	default:
 		l.fail("somebody was called who is nobody's partner: %s", r.URL.Host)

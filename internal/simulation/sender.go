@@ -18,8 +18,11 @@ import (
 func (l *life) longs() bool {
 	if l.regrets < 0 { // drawn last, so that how an order went does not depend on it
 		l.regrets = oneOf(l, []int{0, 1, 1, 2})
-		if l.exchanges() {
+		switch {
+		case l.exchanges():
 			l.regrets = max(l.regrets, 2)
+		case l.hauls:
+			l.regrets = max(l.regrets, 1)
 		}
 	}
 	if l.regrets == 0 {
@@ -213,7 +216,11 @@ func (l *life) sendsReturn(p *purchase, who, what string, body map[string]any) {
 func (l *life) wishes() []map[string]any {
 	var lines []map[string]any
 	add := func(line int, quantity int64) {
-		lines = append(lines, map[string]any{"line": line, "quantity": quantity, "reason": string(oneOf(l, returns.Reasons))})
+		reason := oneOf(l, returns.Reasons)
+		if l.hauls && l.chance(30) {
+			reason = returns.Damaged
+		}
+		lines = append(lines, map[string]any{"line": line, "quantity": quantity, "reason": string(reason)})
 	}
 	held, soundly, likes := l.holds(l.purchase), 80, 60
 	if l.exchanges() { // mostly for what can be exchanged
@@ -256,6 +263,7 @@ func (l *life) sendsBack(c *comeback) {
 	l.happened("return sent")
 	l.note("the customer sends %s back: %v", c.rma, x.lines)
 	if c.label != "" {
+		l.handsIn(c)
 		l.scan(x, "in_transit")
 	}
 }

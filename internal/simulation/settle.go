@@ -33,11 +33,23 @@ func (l *life) settleDown() time.Duration {
 			l.poll()
 			break
 		}
+		if pause := l.givesBack(); pause > 0 {
+			return pause
+		}
 		l.over = !l.longs() && !l.booksFinish()
 	default:
 		return l.untilNext()
 	}
 	return time.Millisecond
+}
+
+// lastScans are those with which a parcel's way ends.
+func (l *life) lastScans() []string {
+	ends := []string{"delivered", "delivered", "delivered", "in_transit/lost", "return_to_sender"}
+	if l.hauls {
+		ends = append(ends, "in_transit/lost", "delivered")
+	}
+	return ends
 }
 
 func (l *life) performDue() bool {
@@ -66,7 +78,7 @@ func (l *life) partnersFinish() bool {
 				return true
 			default:
 				x.done = true
-				l.scan(x, oneOf(l, []string{"delivered", "delivered", "delivered", "in_transit/lost", "return_to_sender"}))
+				l.scan(x, oneOf(l, l.lastScans()))
 				return true
 			}
 		}
@@ -113,7 +125,7 @@ func (l *life) attends(p *purchase) bool {
 // finished: nothing waits for anything any more.
 func (l *life) finished() bool {
 	a := l.look()
-	return a.closed && a.documents == nil && a.messages == nil && a.mine == nil && !l.untold()
+	return a.closed && a.documents == nil && a.messages == nil && a.mine == nil && !l.untold() && !l.toNote()
 }
 
 // untold: a carrier's last word about a box was lost on its way.

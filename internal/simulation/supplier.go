@@ -58,7 +58,8 @@ type box struct {
 	stopped  bool
 	done     bool
 	scans    []scan
-	told     int // of its scans, those that Dropline has been told of
+	sought   bool // the carrier has looked for it after it had lost it
+	told     int  // of its scans, those that Dropline has been told of
 }
 
 func (l *life) newParty(s catalog.Supplier) *party {

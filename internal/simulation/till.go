@@ -89,7 +89,7 @@ func (l *life) deals() {
 		}
 		return
 	}
-	l.pursued = true
+	l.pursued, l.hauls = true, haulage(l.number) && exchanges[l.number%24] == ""
 	if l.number%12 == 4 {
 		l.key.Storefront = "hazel"
 		return

@@ -16,6 +16,11 @@ func (l *life) moneyActs() bool {
 	if !l.pursued || !l.chance(20) {
 		return false
 	}
+	if l.hauls && l.chance(35) {
+		l.haulsAct()
+		l.background(70, 60, 30)
+		return true
+	}
 	switch n := l.pick(100); {
 	case n < 60 && l.till != nil:
 		l.tillActs()
@@ -239,13 +244,13 @@ func (l *life) moneyFinishes() bool {
 	if !l.pursued {
 		return false
 	}
-	if l.till != nil && l.tillFinishes() || l.revivePayment() {
+	if l.till != nil && l.tillFinishes() || l.revivePayment() || l.hauls && l.haulsFinish() {
 		return true
 	}
 	if l.now.Before(l.askAgain) {
 		return l.billsFinish() || l.debtsFinish()
 	}
-	return l.till != nil && l.decidesPayment() || l.billsFinish() || l.debtsFinish() || l.settlesClaim()
+	return l.till != nil && l.decidesPayment() || l.billsFinish() || l.debtsFinish() || l.hauls && l.settlesHaul() || l.settlesClaim()
 }
 
 func (l *life) tillFinishes() bool {

@@ -71,6 +71,11 @@ func (l *life) toTill(r *http.Request) bool {
 // planned takes the fault that a call meets. What only looks for a refund is mostly spared, so that the
 // refund itself meets it.
 func (l *life) planned(r *http.Request) netFault {
+	if l.toSeller(r) {
+		if plan := l.sellerTrouble(r); plan != netWell {
+			return plan
+		}
+	}
 	plan := l.netPlan
 	if plan != netWell && l.toTill(r) && r.Method == http.MethodGet && r.URL.Path == "/v1/refunds" && l.chance(70) {
 		return netWell

@@ -45,6 +45,7 @@ type world struct {
 	// tables are all but the partners'.
 	tables string
 	life   *life
+	hauls  bool // the contracts are those of a life with hauls
 	free   []*player
 
 	currency   string
