@@ -64,7 +64,7 @@ type life struct {
 	documents  []*document
 	delivered  []*document
 	garbage    int
-	expected   map[string]bool // natural keys that belong in quarantine
+	expected   map[string]string // natural keys that belong in quarantine, and for which reason; empty: for any
 	entries    map[string]*entry
 	paidBack   int64
 	letters    map[string]*letter
@@ -82,6 +82,8 @@ type life struct {
 	regrets    int                  // times that the customer comes back to an order that is over; less than none: not drawn yet
 	back       bool                 // the customer has
 	lastReturn map[string]any
+	papers     []*paper // that were sent, each once
+	page       visits   // to the return page
 
 	ahead   ahead
 	seen    map[string]int
@@ -122,7 +124,7 @@ var shops = []string{"maple", "oak", "pine"}
 func (w *world) newLife(ctx context.Context, c Chooser, number uint64, tracing bool) *life {
 	l := &life{
 		ctx: ctx, world: w, chooser: c, number: number, tracing: tracing,
-		parties: map[string]*party{}, books: map[string]*book{}, expected: map[string]bool{}, entries: map[string]*entry{},
+		parties: map[string]*party{}, books: map[string]*book{}, expected: map[string]string{}, entries: map[string]*entry{},
 		letters: map[string]*letter{}, seen: map[string]int{}, backs: map[string]*comeback{}, regrets: -1, dues: map[string]*debt{},
 	}
 	w.life = l
@@ -281,7 +283,7 @@ func (l *life) act() {
 	if !l.placed {
 		l.place()
 	}
-	if l.moneyActs() {
+	if l.moneyActs() || l.strays() {
 		return
 	}
 	switch n := l.pick(100); {

@@ -60,7 +60,7 @@ func (l *life) holds() map[int]int64 {
 
 // actBack lets one thing happen after the customer has asked to send goods back.
 func (l *life) actBack() {
-	if l.moneyActs() {
+	if l.moneyActs() || l.strays() {
 		return
 	}
 	switch n := l.pick(100); {
@@ -134,6 +134,9 @@ func (l *life) asksReturn() {
 		default:
 			c.never = true
 		}
+	}
+	if l.onPage() {
+		return
 	}
 	l.requests++
 	body := map[string]any{"request_id": fmt.Sprintf("b%d", l.requests), "photos": l.pick(2), "lines": l.wishes()}
@@ -238,6 +241,9 @@ func (l *life) sendsBack(c *comeback) {
 }
 
 func (l *life) cancelsReturn(c *comeback) {
+	if l.cancelsOnPage(c) {
+		return
+	}
 	l.requests++
 	body := map[string]any{"request_id": fmt.Sprintf("k%d", l.requests)}
 	l.request("storefront-"+l.key.Storefront, "returns/"+c.rma+"/cancel", body, func(status int, _ string) {

@@ -44,6 +44,7 @@ type book struct {
 	acks    int
 	papers  int
 	billed  map[*box]bool
+	bills   map[string]int64 // what each invoice asks for, by number
 }
 
 // box is a parcel at a supplier or a carrier.
@@ -69,7 +70,7 @@ func (l *life) book(p *party, number string) *book {
 	if b == nil {
 		b = &book{
 			po: number, party: p, sent: map[int]int64{}, cost: map[int]int64{}, live: map[int]int64{}, rogue: map[int]int64{},
-			answers: map[string]string{}, asked: map[string][]wire.ShippedLine{}, billed: map[*box]bool{},
+			answers: map[string]string{}, asked: map[string][]wire.ShippedLine{}, billed: map[*box]bool{}, bills: map[string]int64{},
 		}
 		l.books[number] = b
 	}

@@ -239,10 +239,11 @@ func (l *life) bills(b *book) {
 		}
 		bill.Total, _ = money.Format(total, l.world.currency)
 		l.happened("invoice")
-		l.postEvent(b, wire.TypeInvoice, bill)
+		b.bills[bill.Number] = total
+		l.sendPaper(b, wire.TypeInvoice, bill)
 		if l.chance(20) {
 			l.happened("invoice told twice")
-			l.postEvent(b, wire.TypeInvoice, bill)
+			l.sendPaper(b, wire.TypeInvoice, bill)
 		}
 		return
 	}
