@@ -36,7 +36,11 @@ func (l *life) deliverDocument() {
 	}
 	i := l.pick(len(l.documents))
 	d := l.documents[i]
-	if !l.quiet && l.chance(3) {
+	forged := 3 // percent
+	if d.from == byMail {
+		forged = 25 // an address is the easiest thing to forge
+	}
+	if !l.quiet && l.chance(forged) {
 		l.hand(d, "forged", unharmed())
 	}
 	status := l.hand(d, secretOf(d.party), l.chooseCut())

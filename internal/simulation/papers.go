@@ -97,7 +97,7 @@ func (l *life) sendPaper(b *book, kind string, data any) {
 	}
 	p := l.paperOf(b, kind, data)
 	l.goes(p, l.wayOf(b.party))
-	if !l.quiet && l.chance(25) {
+	if l.chance(25) {
 		l.happened(p.noun() + " by a second way")
 		l.goes(p, l.wayOf(b.party))
 	}
@@ -115,7 +115,7 @@ func (l *life) wayOf(p *party) string {
 
 func (l *life) goes(p *paper, way string) {
 	l.happened(p.noun() + " by " + way)
-	spoils := !l.quiet && l.chance(15)
+	spoils := l.chance(20)
 	switch way {
 	case byEvent:
 		l.postEvent(p.book, p.kind, p.data)

@@ -74,7 +74,7 @@ func (l *life) onPage() bool {
 			return true
 		}
 	}
-	if l.chance(15) && l.linkError(strings.TrimPrefix(l.page.link, pageHost)) == nil {
+	if l.chance(20) && l.linkError(strings.TrimPrefix(l.page.link, pageHost)) == nil {
 		l.wrongLink()
 		return true
 	}
@@ -89,6 +89,18 @@ func (l *life) onPage() bool {
 	}
 	l.sends(f)
 	return true
+}
+
+// pageCut is a fault for a page, which asks the database more often than others do.
+func (l *life) pageCut() *fault {
+	f := l.chooseCut()
+	if !l.quiet && f.statement < 0 && l.chance(20) {
+		f.name, f.statement, f.after = "cut before a statement", l.pick(16), false
+		if l.chance(50) {
+			f.name, f.after = "cut after a statement", true
+		}
+	}
+	return f
 }
 
 // browse asks for a page, and gives what a browser hears; nothing heard is a 503 that nobody wrote.
@@ -182,7 +194,7 @@ func (l *life) fillsIn(path string) *form {
 
 // sends brings a form to the gateway, mostly once.
 func (l *life) sends(f *form) {
-	first := l.sendForm(f, l.chooseCut())
+	first := l.sendForm(f, l.pageCut())
 	if first == http.StatusSeeOther && (l.twice || l.chance(20)) {
 		if !l.twice {
 			l.happened("form sent twice")

@@ -9,13 +9,23 @@ import (
 	"github.com/dropline/dropline/internal/supplier/restapi/wire"
 )
 
-// strays lets somebody do by file or mail what they may not, or cannot. Nothing of it may have an effect.
+// strays lets things happen that only those lives have in which there are other ways: suppliers bill early, customers go
+// to their page, and somebody does by file or mail what they may not, or cannot. Nothing of that may have an effect.
 func (l *life) strays() bool {
 	books := l.sortedBooks()
-	if !l.otherWays() || len(books) == 0 || !l.chance(5) {
+	if !l.otherWays() || len(books) == 0 || !l.chance(12) {
 		return false
 	}
 	b := oneOf(l, books)
+	if l.chance(60) {
+		if l.back {
+			l.asksReturn()
+		} else {
+			l.bills(b)
+		}
+		l.background(70, 60, 30)
+		return true
+	}
 	bill := l.falseInvoice(b)
 	switch l.pick(9) {
 	case 0:
