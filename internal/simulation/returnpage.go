@@ -195,8 +195,8 @@ func (l *life) fillsIn(path string) *form {
 // sends brings a form to the gateway, mostly once.
 func (l *life) sends(f *form) {
 	first := l.sendForm(f, l.pageCut())
-	if first == http.StatusSeeOther && (l.twice || l.chance(20)) {
-		if !l.twice {
+	if click := l.chance(20); first == http.StatusSeeOther && (l.twice || click) {
+		if click {
 			l.happened("form sent twice")
 		}
 		if again := l.sendForm(f, unharmed()); again != http.StatusSeeOther {
@@ -254,7 +254,9 @@ func (l *life) hears(f *form) {
 	for i := range answer.Returns {
 		text += " " + answer.Returns[i].RMA
 	}
+	looks := unharmed()
 	if f.answer == "" {
+		looks = l.chooseCut()
 		f.answer = text
 		l.happened("return on the page " + outcome)
 		l.note("the form came to: %s", text)
@@ -263,7 +265,7 @@ func (l *life) hears(f *form) {
 	if f.answer != text {
 		l.fail("form %s came to %q, and now to %q", f.mark, f.answer, text)
 	}
-	page := l.browse(http.MethodGet, f.path+"/asked/"+f.mark, nil, l.chooseCut())
+	page := l.browse(http.MethodGet, f.path+"/asked/"+f.mark, nil, looks)
 	if page.Code >= http.StatusInternalServerError {
 		return
 	}
