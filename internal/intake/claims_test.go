@@ -174,7 +174,9 @@ func TestAnInvoiceThatIsCorrectedAgainGivesOnlyTheDifference(t *testing.T) {
 func TestAnInvoiceCountsOnceByWhicheverWayItComes(t *testing.T) {
 	t.Parallel()
 	b := withPO(t)
-	posted := func(rest string) int64 { return b.event(t, "supplier/acme", "invoice.created", b.head("P-1")+`,"currency":"EUR",`+rest+`}`) }
+	posted := func(rest string) int64 {
+		return b.event(t, "supplier/acme", "invoice.created", b.head("P-1")+`,"currency":"EUR",`+rest+`}`)
+	}
 	lines := `"lines":[{"line":1,"quantity":2,"unit_cost":"1.00"},{"line":2,"quantity":1,"unit_cost":"3.00"}],"total":"5.00"`
 	filed := func(number, second string) int64 {
 		text := "po,invoice,date,currency,line,quantity,unit_cost,total\nP-1," + number + ",2026-03-02,EUR,2,1,3.00,5.00\n,@,,,1," + second + ",\n"
