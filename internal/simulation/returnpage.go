@@ -169,6 +169,8 @@ func (l *life) mark() string {
 // fillsIn is what the customer would like to send back, sometimes more than the page offers.
 func (l *life) fillsIn(path string) *form {
 	f := &form{path: path, mark: l.mark(), lines: l.wishes(), resolution: string(returns.Refund), note: oneOf(l, []string{"", "It is broken."})}
+	slices.SortFunc(f.lines, func(x, y map[string]any) int { return x["line"].(int) - y["line"].(int) })    //nolint:forcetypeassert // ours
+	f.lines = slices.CompactFunc(f.lines, func(x, y map[string]any) bool { return x["line"] == y["line"] }) // a page has one field for each
 	for range l.pick(3) {
 		f.pictures = append(f.pictures, picture)
 	}
