@@ -125,8 +125,20 @@ func (l *life) givenUp(c *comeback) bool {
 	return s == nil || s.Cancelled || s.Expired
 }
 
+// countsAsGivenUp: that is what was recorded last of a return, whatever its workflow knows by now.
+func (l *life) countsAsGivenUp(c *comeback) (over bool) {
+	err := l.world.admin.QueryRow(l.ctx, `SELECT coalesce((SELECT stage IN ('cancelled', 'expired') FROM returns WHERE rma = $1), false)`, c.rma).Scan(&over)
+	if err != nil {
+		l.fail("look whether a return was given up: %v", err)
+	}
+	return over
+}
+
 func (l *life) asksReturn() {
 	for _, c := range l.sortedBacks() {
+		if c.box != nil && l.countsAsGivenUp(c) {
+			return // what was opened again for it is not recorded yet, and would be granted anew
+		}
 		switch {
 		case !l.givenUp(c):
 		case c.box != nil:
