@@ -24,7 +24,7 @@ import (
 const (
 	pageHost = "https://returns.example"
 	// pageSecret signs the links of the simulated world. Nobody outside the simulation takes it.
-	pageSecret = "signs the simulated links"
+	pageSecret = "signs the simulated links" //nolint:gosec // a simulated one
 )
 
 // visits are what a customer knows of the return page of their order.
@@ -357,11 +357,10 @@ func (l *life) wrongLink() {
 	if said := l.browse(http.MethodPost, path, f, unharmed()); said.Code != want {
 		l.fail("a form under a wrong link is answered %d", said.Code)
 	}
-	for _, c := range l.sortedBacks() {
-		if said := l.browse(http.MethodPost, path+"/returns/"+c.rma+"/cancel", nil, unharmed()); said.Code != want {
-			l.fail("return %s is cancelled under a wrong link: %d", c.rma, said.Code)
+	if list := l.sortedBacks(); len(list) > 0 {
+		if said := l.browse(http.MethodPost, path+"/returns/"+list[0].rma+"/cancel", nil, unharmed()); said.Code != want {
+			l.fail("return %s is cancelled under a wrong link: %d", list[0].rma, said.Code)
 		}
-		return
 	}
 }
 
