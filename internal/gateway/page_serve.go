@@ -96,7 +96,8 @@ func (g *gateway) askOnPage(w http.ResponseWriter, r *http.Request, who guest) e
 	defer cancel()
 	_, err = g.desk.RequestWith(ctx, who.key, asked.request, form.enclosed)
 	if errors.Is(err, returndesk.ErrOtherRequest) {
-		asked.problems["form"] = "You have sent this form before, with other content; what came of that is below. To ask for something else, send this one."
+		asked.problems["sent"] = "You have sent this form before, with other content; what came of that is below."
+		asked.problems["form"] = asked.problems["sent"] + " To ask for something else, send this one."
 		writePage(w, http.StatusConflict, d.view(who, form, asked.problems))
 		return nil
 	}

@@ -198,6 +198,24 @@ func TestAFormThatIsSentTwiceAsksOnce(t *testing.T) {
 	require.Equal(t, 1, f.count(`SELECT count(*) FROM returns`))
 }
 
+// What a customer sent before, or can no longer send, is told where there is no form to send instead, too.
+func TestAFormThatCountsForNothingSaysSoWhereNothingMoreCanComeBack(t *testing.T) {
+	t.Parallel()
+	f, path := customers(t)
+	form := oneMugBack()
+	form[1].value = "2"
+	require.Equal(t, http.StatusSeeOther, f.sent(path, form...).StatusCode)
+	got := f.sent(path, append(form, field{name: "note", value: "one more"})...)
+	isPage(t, http.StatusConflict, got)
+	require.Contains(t, got.body, "There is nothing of this order that can be sent back right now.")
+	require.Contains(t, got.body, "You have sent this form before, with other content; what came of that is below.")
+	require.NotContains(t, got.body, "send this one")
+	got = f.sent(path, append(form, field{name: "quantity-7", value: "1"})...)
+	isPage(t, http.StatusUnprocessableEntity, got)
+	require.Contains(t, got.body, "What you asked for cannot be sent back right now; see below.")
+	require.Equal(t, 1, f.count(`SELECT count(*) FROM returns`))
+}
+
 func TestNobodyComesInWithoutAGenuineToken(t *testing.T) {
 	t.Parallel()
 	f, path := customers(t)

@@ -167,6 +167,9 @@ func viewPage(who guest, s *returndesk.Sight, sent *pageForm, problems map[strin
 	}
 	if len(form.Lines) == 0 {
 		v.Lead = "There is nothing of this order that can be sent back right now."
+		if len(problems) > 0 {
+			v.Notice = &pageNotice{"Nothing was sent", cmp.Or(problems["sent"], "What you asked for cannot be sent back right now; see below."), true}
+		}
 		return v
 	}
 	form.Fees, form.PhotoHint = labelWords(s), photoHint(s)

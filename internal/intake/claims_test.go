@@ -170,6 +170,36 @@ func TestAnInvoiceThatIsCorrectedAgainGivesOnlyTheDifference(t *testing.T) {
 	require.Zero(t, b.balance(t, "supplier_claims:acme"))
 }
 
+// An event dates an invoice to the second and a file to the day, and each writes the lines as it likes.
+func TestAnInvoiceCountsOnceByWhicheverWayItComes(t *testing.T) {
+	t.Parallel()
+	b := withPO(t)
+	posted := func(rest string) int64 {
+		return b.event(t, "supplier/acme", "invoice.created", b.head("P-1")+`,"currency":"EUR",`+rest+`}`)
+	}
+	lines := `"lines":[{"line":1,"quantity":2,"unit_cost":"1.00"},{"line":2,"quantity":1,"unit_cost":"3.00"}],"total":"5.00"`
+	filed := func(number, second string) int64 {
+		text := "po,invoice,date,currency,line,quantity,unit_cost,total\nP-1," + number + ",2026-03-02,EUR,2,1,3.00,5.00\n,@,,,1," + second + ",\n"
+		return b.store(t, "supplier/acme", intake.KindInvoicesCSV, number+second, strings.ReplaceAll(text, "@", number)).ID
+	}
+	for _, step := range []struct {
+		send func() int64
+		want string
+	}{
+		{func() int64 { return posted(`"number":"I1",` + lines) }, "applied"},
+		{func() int64 { return filed("I1", "2,1.00") }, "ignored known_already"},
+		{func() int64 { return filed("I1", "1,2.00") }, "quarantined conflicting_invoice"},
+		{func() int64 { return filed("I2", "2,1.00") }, "applied"},
+		{func() int64 { return posted(`"number":"I2",` + lines) }, "ignored known_already"},
+		{func() int64 { return posted(`"number":"I2",` + strings.Replace(lines, `"5.00"`, `"5.01"`, 1)) }, "quarantined conflicting_invoice"},
+	} {
+		id := step.send()
+		b.process(t)
+		require.Equal(t, step.want, b.standing(t, id))
+	}
+	require.Equal(t, 2, b.number(t, `SELECT count(*) FROM supplier_invoices WHERE total = 500`))
+}
+
 func TestAFileOfInvoicesIsTakenWholeOrNotAtAll(t *testing.T) {
 	t.Parallel()
 	b := withPO(t)

@@ -1,10 +1,13 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -175,10 +178,15 @@ func repeatedInvoice(ctx context.Context, tx pgx.Tx, po purchaseOrder, i *suppli
 	return v, nil
 }
 
-// sameInvoice compares what is charged; the document that brought it is another one each time.
+// sameInvoice compares what is charged: the document that brought it is another one each time, a file knows only the
+// day of what an event dates to the second, and lines stand in any order.
 func sameInvoice(a, b supplier.Invoice) bool {
-	a.Document, b.Document = "", ""
-	a.At, b.At = a.At.UTC(), b.At.UTC()
+	for _, i := range []*supplier.Invoice{&a, &b} {
+		i.Document, i.At = "", time.Time{}
+		i.Lines = slices.SortedFunc(slices.Values(i.Lines), func(x, y supplier.InvoiceLine) int {
+			return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Quantity, y.Quantity), cmp.Compare(x.UnitCost, y.UnitCost))
+		})
+	}
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
 	return errX == nil && errY == nil && string(x) == string(y)

@@ -76,7 +76,7 @@ func (l *life) payables() map[[2]string]*position {
 			JOIN ledger_entries e ON e.transaction_id = t.id AND e.account = 'bank'
 			WHERE t.order_key = ANY ($1) AND k.key ~ '^supplier_(paid|set_off)[|]'
 		UNION ALL
-		SELECT 2, supplier, 'credit/' || supplier || '/memo/' || number || ':0', applied FROM claim_credits WHERE order_key = ANY ($1)
+		SELECT 2, supplier, 'credit/' || supplier || '/memo/' || number || ':0', applied + beyond FROM claim_credits WHERE order_key = ANY ($1)
 		UNION ALL
 		SELECT 2, split_part(e.account, ':', 2), 'credit/' || split_part(e.account, ':', 2) || '/' || split_part(t.key, '|', 3), e.minor
 			FROM ledger_transactions t JOIN ledger_entries e ON e.transaction_id = t.id AND starts_with(e.account, 'supplier_payable:')

@@ -57,7 +57,7 @@ func (l *life) bill(b *book, w *wrongBill) {
 	l.happened("invoice")
 	if l.chance(20) {
 		l.happened("invoice told twice")
-		l.postEvent(b, wire.TypeInvoice, w.bill)
+		l.sendPaper(b, wire.TypeInvoice, w.bill)
 	}
 	if l.pursued && l.chance(6) {
 		again := &wrongBill{bill: w.bill, total: w.total, excess: w.total}
@@ -69,11 +69,11 @@ func (l *life) bill(b *book, w *wrongBill) {
 
 func (l *life) postBill(b *book, w *wrongBill) {
 	w.bill.Total = l.amount(w.total)
-	b.party.account.billed[w.bill.Number] = w.total
+	b.party.account.billed[w.bill.Number], b.bills[w.bill.Number] = w.total, w.total
 	if w.excess > 0 {
 		b.wrong = append(b.wrong, w)
 	}
-	l.postEvent(b, wire.TypeInvoice, w.bill)
+	l.sendPaper(b, wire.TypeInvoice, w.bill)
 }
 
 // spoils makes an invoice ask for units that were not shipped, for freight that was not agreed, or for more than

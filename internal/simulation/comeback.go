@@ -224,10 +224,10 @@ func (l *life) postMemo(c *comeback, number string, amount int64) {
 	}
 	memo := wire.CreditMemo{RMA: c.rma, Number: number, At: l.now, Currency: l.world.currency, Amount: text}
 	l.happened("credit memo")
-	l.postEvent(c.book, wire.TypeCreditMemo, memo)
+	l.sendPaper(c.book, wire.TypeCreditMemo, memo)
 	if !l.quiet && l.chance(15) {
 		l.happened("credit memo told twice")
-		l.postEvent(c.book, wire.TypeCreditMemo, memo)
+		l.sendPaper(c.book, wire.TypeCreditMemo, memo)
 	}
 }
 

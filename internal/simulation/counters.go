@@ -111,6 +111,16 @@ var sometimes = map[string]int{
 	"carrier's claim settled: kept": 3, "carrier's claim ended: lost": 65, "carrier's claim ended: found": 55, "carrier's claim ended: damage": 8,
 	"damage claimed to the cent": 6, "lost parcel found": 50, "lost return found": 10,
 	"told carrier_mail claim_asked": 130, "told carrier_mail claim_chased": 165, "told carrier_mail claim_withdrawn": 21,
+	// papers by other ways, strangers and the return page, in two of seven lives; counted in 169 of those
+	"invoice by mail": 320, "return page seen": 290, "invoice by file": 270, "invoice by a second way": 220, "invoice by clerk": 180,
+	"form not understood": 110, "return on the page refused": 90, "file for a return that was never granted": 80, "mail without a document": 80,
+	"file for a purchase order that was never made": 80, "form turned away": 80, "return on the page granted": 70,
+	"stranger's mail: unknown_sender": 70, "stranger's mail: not_authentic": 60, "another supplier's invoice": 60, "acknowledged by mail": 50,
+	"picture of a paper set aside": 50, "form sent again": 50, "credit memo by clerk": 40, "papers sent anew with another": 40, "file cut in a row": 40,
+	"form left open": 40, "mail of something else": 40, "file refused to a clerk": 40, "credit memo by a second way": 30,
+	"mail without a signature": 30, "file without a header": 30, "file in another alphabet": 30, "form sent twice": 30, "credit memo by mail": 30,
+	"old form sent": 20, "credit memo by file": 20, "expired link refused": 20, "form changed and sent again, refused": 20, "mail cut off": 20,
+	"mail forged": 16, "cancel on the page refused": 13, "another order's link refused": 13, "form that nobody sent not found": 13,
 }
 
 // wanted is how often something must have happened in so many lives. What may well not happen in a run is not

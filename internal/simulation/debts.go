@@ -80,10 +80,10 @@ func (l *life) creditsClaim(d *debt, percent int64) {
 	d.credits[number], d.book.party.account.credited[number] = amount, amount
 	memo := wire.CreditMemo{Claim: d.reference, Number: number, At: l.now, Currency: l.world.currency, Amount: l.amount(amount)}
 	l.happened("claim credited")
-	l.postEvent(d.book, wire.TypeCreditMemo, memo)
+	l.sendPaper(d.book, wire.TypeCreditMemo, memo)
 	if !l.quiet && l.chance(15) {
 		l.happened("claim's credit told twice")
-		l.postEvent(d.book, wire.TypeCreditMemo, memo)
+		l.sendPaper(d.book, wire.TypeCreditMemo, memo)
 	}
 }
 

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -16,7 +17,10 @@ import (
 // document is a partner's message on its way to the gateway.
 type document struct {
 	from, party, id, what string
+	media                 string // empty: JSON
 	body                  []byte
+	aside                 bool   // a mail that is nobody's
+	handed                int    // times, of what comes neither over the network nor signed
 	taken                 func() // called when the gateway has it
 }
 
@@ -32,7 +36,11 @@ func (l *life) deliverDocument() {
 	}
 	i := l.pick(len(l.documents))
 	d := l.documents[i]
-	if !l.quiet && l.chance(3) {
+	forged := 3 // percent
+	if d.from == byMail {
+		forged = 25 // an address is the easiest thing to forge
+	}
+	if !l.quiet && l.chance(forged) {
 		l.hand(d, "forged", unharmed())
 	}
 	status := l.hand(d, secretOf(d.party), l.chooseCut())
@@ -78,11 +86,14 @@ func (l *life) sendGarbage() {
 	})
 	l.happened("garbage")
 	l.post(&document{from: "supplier", party: "alder", id: id, what: "garbage", body: []byte(body)})
-	l.expected[id] = true
+	l.expected[id] = ""
 }
 
 // hand gives a document to the gateway and returns its answer's status.
 func (l *life) hand(d *document, secret string, f *fault) int {
+	if d.from == byMail || d.from == byClerk {
+		return l.handIn(d, secret != secretOf(d.party), f)
+	}
 	path, header, signature := "/v1/suppliers/"+d.party+"/events", webhook.Header, webhook.Sign(secret, d.body, l.now)
 	if d.from == "carrier" {
 		mac := hmac.New(sha256.New, []byte(secret))
@@ -93,7 +104,7 @@ func (l *life) hand(d *document, secret string, f *fault) int {
 		path, header = "/v1/webhooks/payments/"+d.party, stripe.SignatureHeader
 	}
 	request := httptest.NewRequestWithContext(l.ctx, http.MethodPost, path, bytes.NewReader(d.body))
-	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Content-Type", cmp.Or(d.media, "application/json"))
 	request.Header.Set(header, signature)
 	if secret != secretOf(d.party) {
 		status, _ := l.ask(request, f)

@@ -62,7 +62,7 @@ type life struct {
 	documents []*document
 	delivered []*document
 	garbage   int
-	expected  map[string]bool // natural keys that belong in quarantine
+	expected  map[string]string // natural keys that belong in quarantine, and for which reason; empty: for any
 	entries   map[string]*entry
 	paidBack  int64
 	letters   map[string]*letter
@@ -87,6 +87,8 @@ type life struct {
 	born       int                  // purchases that replace others and that nobody has noticed yet
 	swaps      map[string][]swap    // what was wanted instead of goods, by the request
 	extras     map[string]*extra    // what was paid in addition, by reference
+	papers     []*paper             // that were sent, each once
+	page       visits               // to the return page
 
 	ahead   ahead
 	seen    map[string]int
@@ -127,7 +129,7 @@ var shops = []string{"maple", "oak", "pine"}
 func (w *world) newLife(ctx context.Context, c Chooser, number uint64, tracing bool) *life {
 	l := &life{
 		ctx: ctx, world: w, chooser: c, number: number, tracing: tracing,
-		parties: map[string]*party{}, books: map[string]*book{}, expected: map[string]bool{}, entries: map[string]*entry{},
+		parties: map[string]*party{}, books: map[string]*book{}, expected: map[string]string{}, entries: map[string]*entry{},
 		letters: map[string]*letter{}, seen: map[string]int{}, backs: map[string]*comeback{}, regrets: -1, dues: map[string]*debt{},
 		bookkeeper: newBookkeeper(number), swaps: map[string][]swap{}, extras: map[string]*extra{}, haulClaims: map[string]*haulClaim{}, purchase: &purchase{},
 	}
@@ -293,7 +295,7 @@ func (l *life) act() {
 	if !l.placed {
 		l.place()
 	}
-	if l.moneyActs() {
+	if l.moneyActs() || l.strays() {
 		return
 	}
 	switch n := l.pick(100); {

@@ -50,6 +50,7 @@ func (m mailbox) Send(_ context.Context, n notify.Notification) error {
 		l.checkLetter(known)
 	}
 	known.times++
+	l.page.link = n.ReturnPage
 	l.note("the customer is told: %s %s %s", n.Milestone, n.Tracking, n.Amount)
 	if plan == netDiesAfter {
 		l.die()

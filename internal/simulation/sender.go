@@ -70,7 +70,7 @@ func (l *life) holds(p *purchase) map[int]int64 {
 
 // actBack lets one thing happen after the customer has asked to send goods back.
 func (l *life) actBack() {
-	if l.moneyActs() || l.asksAnew() {
+	if l.moneyActs() || l.asksAnew() || l.strays() {
 		return
 	}
 	switch n := l.pick(100); {
@@ -135,9 +135,21 @@ func (l *life) givenUp(c *comeback) bool {
 	return s == nil || s.Cancelled || s.Expired
 }
 
+// countsAsGivenUp: that is what was recorded last of a return, whatever its workflow knows by now.
+func (l *life) countsAsGivenUp(c *comeback) (over bool) {
+	err := l.world.admin.QueryRow(l.ctx, `SELECT coalesce((SELECT stage IN ('cancelled', 'expired') FROM returns WHERE rma = $1), false)`, c.rma).Scan(&over)
+	if err != nil {
+		l.fail("look whether a return was given up: %v", err)
+	}
+	return over
+}
+
 func (l *life) asksReturn(p *purchase) {
 	defer l.about(p)()
 	for _, c := range l.sortedBacks() {
+		if c.box != nil && l.countsAsGivenUp(c) {
+			return // what was opened again for it is not recorded yet, and would be granted anew
+		}
 		switch {
 		case c.book.of != p || !l.givenUp(c):
 		case c.box != nil:
@@ -145,6 +157,9 @@ func (l *life) asksReturn(p *purchase) {
 		default:
 			c.never = true
 		}
+	}
+	if l.onPage() {
+		return
 	}
 	l.requests++
 	body := map[string]any{"request_id": fmt.Sprintf("b%d", l.requests), "photos": l.pick(2), "lines": l.wishes()}
@@ -269,6 +284,9 @@ func (l *life) sendsBack(c *comeback) {
 }
 
 func (l *life) cancelsReturn(c *comeback) {
+	if l.cancelsOnPage(c) {
+		return
+	}
 	l.requests++
 	body := map[string]any{"request_id": fmt.Sprintf("k%d", l.requests)}
 	defer l.about(c.book.of)()

@@ -47,6 +47,7 @@ type book struct {
 	papers  int
 	billed  map[*box]bool
 	wrong   []*wrongBill
+	bills   map[string]int64 // what each invoice asks for, by number
 }
 
 // box is a parcel at a supplier or a carrier.
@@ -74,7 +75,7 @@ func (l *life) book(p *party, number string) *book {
 	if b == nil {
 		b = &book{
 			po: number, of: l.of(number), party: p, sent: map[int]int64{}, cost: map[int]int64{}, live: map[int]int64{}, rogue: map[int]int64{},
-			answers: map[string]string{}, asked: map[string][]wire.ShippedLine{}, billed: map[*box]bool{},
+			answers: map[string]string{}, asked: map[string][]wire.ShippedLine{}, billed: map[*box]bool{}, bills: map[string]int64{},
 		}
 		l.books[number] = b
 	}

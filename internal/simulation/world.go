@@ -26,6 +26,7 @@ import (
 	"github.com/dropline/dropline/internal/outbox"
 	"github.com/dropline/dropline/internal/partners"
 	"github.com/dropline/dropline/internal/postgres"
+	"github.com/dropline/dropline/internal/returnlink"
 )
 
 //go:embed catalog.yaml
@@ -59,6 +60,9 @@ type world struct {
 	newProcessor func() *intake.Processor
 	deliverer    *intake.Deliverer
 	courier      *outbox.Courier
+	mailroom     *intake.Mailroom
+	archive      *intake.Archive
+	links        *returnlink.Links
 }
 
 // nowSQL puts the world's clock in the place of Postgres's own: search_path names the schema before
@@ -176,22 +180,29 @@ func (w *world) assemble() error {
 	now := func() time.Time { return w.life.now }
 	w.directory = partners.NewVia(w.pool, true, func(http.RoundTripper) http.RoundTripper { return &network{w} })
 	temporal := &temporalClient{world: w}
+	if w.links, err = returnlink.New(pageHost, []string{pageSecret}); err != nil {
+		return err
+	}
+	w.archive, w.mailroom = &intake.Archive{Pool: w.pool}, &intake.Mailroom{Pool: w.pool, Server: mailServer}
 	w.gateway = gateway.New(gateway.Config{
 		Database: w.pool, Keys: anybody{}, Secrets: secrets{}, Log: zerolog.Nop(), Now: now,
-		Intake: gateway.CommitTo(w.pool, &intake.Archive{Pool: w.pool}, orders),
+		Intake: gateway.CommitTo(w.pool, w.archive, orders), Links: w.links,
 		Orders: gateway.AskTemporal(temporal),
 		// The limits have tests of their own, and time stands still here while a burst is sent.
 		AnswerWait: time.Hour, // by the machine's clock; the life's own decides
 		KeyRate:    gateway.Rate{PerSecond: 1e6, Burst: 1e6}, PartnerRate: gateway.Rate{PerSecond: 1e6, Burst: 1e6},
+		PageRate: gateway.Rate{PerSecond: 1e6, Burst: 1e6},
 	})
 	w.newProcessor = func() *intake.Processor {
 		return &intake.Processor{
 			Pool: w.pool, Orders: orders, Readers: map[string]intake.OrderReader{"api": gateway.ReadOrder}, Log: quiet, Batch: 1,
+			MailServer: mailServer,
 		}
 	}
 	w.deliverer = &intake.Deliverer{Pool: w.pool, Temporal: temporal, Log: quiet}
 	w.courier = &outbox.Courier{
 		Pool: w.pool, Mail: mailbox{w}, Supplier: supplierMail{w}, Storefront: w.directory.StorefrontByID, Log: quiet, Batch: 1,
+		Pages: w.links,
 	}
 	found := registry{}
 	(&activities.Orders{Pool: w.pool, Partners: w.directory, Now: now}).Register(found)

@@ -103,6 +103,7 @@ func TestAMessageThatCanBeReadInTwoWaysIsRefused(t *testing.T) {
 		"no header":              {"no header\n\n", mailed.ErrMalformed},
 		"nothing":                {"", mailed.ErrMalformed},
 		"ends in a part":         {strings.TrimSuffix(mixed(attached("Content-Type: text/csv", csv)), "\n--b--\n"), mailed.ErrMalformed},
+		"ends in a header":       {strings.TrimSuffix(mixed(attached("Content-Type: text/csv", csv)), "--\n") + "\nContent-Ty", mailed.ErrMalformed},
 		"ends between parts":     {strings.TrimSuffix(mixed(attached("Content-Type: text/csv", csv)), "--\n"), mailed.ErrMalformed},
 		"no boundary":            {top + "Content-Type: multipart/mixed\n\n" + csv, mailed.ErrMalformed},
 		"base64 that is none":    {mixed(attached("Content-Type: text/csv\nContent-Transfer-Encoding: base64", "a*b=")), mailed.ErrMalformed},

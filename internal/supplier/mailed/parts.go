@@ -1,6 +1,7 @@
 package mailed
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -42,10 +43,14 @@ func (w *walk) entity(h header, body io.Reader, depth int) error {
 	if parameters["boundary"] == "" {
 		return fmt.Errorf("%w: its parts have no boundary", ErrMalformed)
 	}
-	reader := multipart.NewReader(body, parameters["boundary"])
+	var came bytes.Buffer
+	reader := multipart.NewReader(io.TeeReader(body, &came), parameters["boundary"])
 	for {
 		part, err := reader.NextRawPart()
 		if err == io.EOF { // wrapped, it tells of a message that ends before its last boundary
+			if !bytes.Contains(came.Bytes(), []byte("--"+parameters["boundary"]+"--")) { // it ends in a part's header
+				return fmt.Errorf("%w: it ends early", ErrMalformed)
+			}
 			return nil
 		}
 		if err != nil {
