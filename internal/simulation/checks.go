@@ -105,6 +105,10 @@ func (l *life) checkEnd() {
 	}
 	l.checkMoney(e, l.checkReturns(s))
 	l.checkDebts()
+	if l.world.market.wide {
+		l.checkAbroad()
+		l.checkDiscounts()
+	}
 	l.checkLetters(s, e)
 	l.checkQuarantine(e)
 	if e.reserved != 0 {

@@ -93,6 +93,9 @@ func (l *life) checkReturn(e *endedReturn) {
 		l.fail("return %s: nobody has seen the goods, and %d were paid for them", s.RMA, s.PaidMinor+s.CreditedMinor)
 	}
 	l.checkShare(s, e.Unpaid)
+	if l.world.market.wide {
+		l.checkCategories(s, c)
+	}
 }
 
 // given is what the supplier says that it has credited.

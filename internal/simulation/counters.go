@@ -92,15 +92,27 @@ var sometimes = map[string]int{
 	"told customer_mail return_expired": 60, "told customer_mail return_not_paid": 60, "told supplier_mail credit_reminder": 60,
 }
 
-// wanted is how often something must have happened in so many lives. What may well not happen in a run is not
-// asked of it: of 2,000 lives, what comes fewer than five times in them.
-func wanted(what string, lives int) int { return sometimes[what] * lives / 10_000 }
+// widely is the same for what only markets show in which more is agreed, in ten thousand lives of such.
+var widely = map[string]int{}
+
+// wanted is how often something must have happened in so many lives, of which so many in wide markets. What may well
+// not happen in a run is not asked of it: of 2,000 lives, what comes fewer than five times in them.
+func wanted(what string, lives, wide int) int {
+	return sometimes[what]*lives/10_000 + widely[what]*wide/10_000
+}
+
+// declared are all that a run of some size must show.
+func declared() map[string]int {
+	all := maps.Clone(sometimes)
+	maps.Copy(all, widely)
+	return all
+}
 
 // Missing lists what did not happen as often as it must in a run of that size.
 func (r *Report) Missing() []string {
 	var list []string
-	for _, what := range slices.Sorted(maps.Keys(sometimes)) {
-		if r.Seen[what] < wanted(what, r.Lives) {
+	for _, what := range slices.Sorted(maps.Keys(declared())) {
+		if r.Seen[what] < wanted(what, r.Lives, r.Wide) {
 			list = append(list, what)
 		}
 	}
@@ -110,7 +122,7 @@ func (r *Report) Missing() []string {
 // WriteCounters writes how often everything happened, and how often it must have.
 func (r *Report) WriteCounters(out io.Writer) {
 	all := maps.Clone(r.Seen)
-	for what := range sometimes {
+	for what := range declared() {
 		if _, seen := all[what]; !seen {
 			all[what] = 0
 		}
@@ -118,9 +130,9 @@ func (r *Report) WriteCounters(out io.Writer) {
 	_, _ = fmt.Fprintf(out, "%-44s %9s %9s\n", "happened", "times", "at least")
 	for _, what := range slices.Sorted(maps.Keys(all)) {
 		mark := ""
-		if all[what] < wanted(what, r.Lives) {
+		if all[what] < wanted(what, r.Lives, r.Wide) {
 			mark = "  missing"
 		}
-		_, _ = fmt.Fprintf(out, "%-44s %9d %9d%s\n", what, all[what], wanted(what, r.Lives), mark)
+		_, _ = fmt.Fprintf(out, "%-44s %9d %9d%s\n", what, all[what], wanted(what, r.Lives, r.Wide), mark)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/payments"
+	"github.com/dropline/dropline/internal/volume"
 	"github.com/dropline/dropline/workflows"
 )
 
@@ -33,6 +34,8 @@ func (l *life) newFlow(id string) *flow {
 		return &flow{id: id, kind: workflows.ReturnWorkflow, rma: rma}
 	}
 	switch {
+	case l.joint && strings.HasPrefix(id, claims.WorkflowID(volume.Matter)):
+		return &flow{id: id, kind: workflows.ClaimWorkflow}
 	case id == payments.WorkflowID(l.key):
 		return &flow{id: id, kind: workflows.PaymentWorkflow}
 	case strings.HasPrefix(id, claims.WorkflowID(l.key.String()+"/")):

@@ -77,8 +77,10 @@ type life struct {
 	till       *till // nil: the storefront keeps its customers' payments to itself
 	pursued    bool  // claims are pursued in this life
 	dues       map[string]*debt
+	joint      bool                 // the life is nobody's order's, but what the orders before it have come to together
 	judged     uint64               // how many round trips there had been when it was last looked whether the order is over
 	backs      map[string]*comeback // by RMA
+	overrides  bool                 // an operator has asked for a return that the policy does not grant
 	regrets    int                  // times that the customer comes back to an order that is over; less than none: not drawn yet
 	back       bool                 // the customer has
 	lastReturn map[string]any
@@ -167,7 +169,9 @@ func (l *life) live() (err error) {
 		}
 		err = fmt.Errorf("%s\n%s", l.broken, strings.Join(l.trace[max(0, len(l.trace)-150):], "\n"))
 	}()
-	if err := l.stock(); err != nil {
+	if l.joint {
+		l.discounts()
+	} else if err := l.stock(); err != nil {
 		return fmt.Errorf("stock the shelves: %w", err)
 	}
 	for !l.over {
@@ -175,7 +179,11 @@ func (l *life) live() (err error) {
 		l.expire()
 		l.setNow(l.now.Add(l.round()))
 	}
-	l.checkEnd()
+	if l.joint {
+		l.checkReckoned()
+	} else {
+		l.checkEnd()
+	}
 	return nil
 }
 
@@ -263,9 +271,12 @@ func (l *life) restless() time.Duration {
 		l.waiting -= pause
 		return pause
 	}
-	if l.back {
+	switch {
+	case l.joint:
+		l.actJointly()
+	case l.back:
 		l.actBack()
-	} else {
+	default:
 		l.act()
 	}
 	pause := l.pause1()

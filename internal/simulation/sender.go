@@ -128,6 +128,8 @@ func (l *life) givenUp(c *comeback) bool {
 func (l *life) asksReturn() {
 	for _, c := range l.sortedBacks() {
 		switch {
+		case c.withdrawn && c.box != nil:
+			return // somebody may yet say what was in it, and count its units again
 		case !l.givenUp(c):
 		case c.box != nil:
 			return // what is on its way under a number that is over is what would be asked for anew
@@ -151,7 +153,7 @@ func (l *life) asksReturn() {
 	}
 	who := oneOf(l, []string{"support-", "storefront-" + l.key.Storefront, "operator-"})
 	if who == "operator-" && l.chance(50) && what == "return asked" {
-		body["override"] = true
+		body["override"], l.overrides = true, true
 	}
 	l.request(who, "returns", body, func(status int, text string) {
 		var said struct {
@@ -169,6 +171,7 @@ func (l *life) asksReturn() {
 		}
 		if said.Refusal != nil {
 			l.happened("return refused: " + said.Refusal.Code)
+			l.refusedFor(said.Refusal.Code, text)
 		}
 		switch status {
 		case http.StatusConflict:
@@ -244,9 +247,11 @@ func (l *life) cancelsReturn(c *comeback) {
 		switch status {
 		case http.StatusOK:
 			l.happened("return cancelled")
+			c.withdrawn = true
 			c.never = c.never || l.chance(70) // or it is sent all the same
 		case http.StatusAccepted:
 			l.happened("cancel of a return stored")
+			c.withdrawn = true
 		case http.StatusConflict:
 			l.happened("cancel of a return refused")
 		}
@@ -344,6 +349,7 @@ func (l *life) oddReturn() {
 		switch l.pick(3) {
 		case 0:
 			l.happened("return's workflow cancelled by hand")
+			l.comeback(r.flow.rma).withdrawn = true
 			r.env.CancelWorkflow()
 		case 1:
 			l.happened("unreadable signal to a return")

@@ -36,7 +36,7 @@ func database(t *testing.T) string {
 
 func world1(t *testing.T) *world {
 	t.Helper()
-	w, err := newWorld(t.Context(), database(t), schemaName(0), "USD")
+	w, err := newWorld(t.Context(), database(t), schemaName(0), in("USD"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.close(context.Background())) })
 	return w
@@ -88,18 +88,20 @@ func TestOrdersSurviveWhatTheWorldDoesToThem(t *testing.T) {
 	}
 }
 
-func TestOrdersSurviveInEveryCurrency(t *testing.T) {
+func TestOrdersSurviveInEveryMarket(t *testing.T) {
 	t.Parallel()
-	for i, currency := range currencies {
-		if i > 0 && currency == currencies[i-1] {
+	lived := map[string]bool{}
+	for i := range markets {
+		first := uint64(i * block)
+		m := marketOf(first)
+		if lived[m.name()] {
 			continue
 		}
-		first := uint64(i * block)
-		require.Equal(t, currency, currencyOf(first))
+		lived[m.name()] = true
 		report, err := Run(t.Context(), Options{URL: database(t), First: first, Lives: 12, Workers: 1, Out: io.Discard})
 		require.NoError(t, err)
 		for _, f := range report.Failures {
-			t.Errorf("seed %d, paid in %s: %s", f.Seed, currency, f.Story)
+			t.Errorf("seed %d, lived in %s: %s", f.Seed, m.name(), f.Story)
 		}
 	}
 }
@@ -170,11 +172,11 @@ func TestAllButTheRarestIsAskedOfTwoThousandLives(t *testing.T) {
 		"thought better of a refusal",
 	}
 	var unasked []string
-	for what := range sometimes {
-		if wanted(what, 2000) == 0 {
+	for what := range declared() {
+		if wanted(what, 2000, 400) == 0 {
 			unasked = append(unasked, what)
 		}
-		require.Positive(t, wanted(what, 10_000), what)
+		require.Positive(t, wanted(what, 10_000, 2000), what)
 	}
 	require.ElementsMatch(t, rare, unasked)
 }
@@ -182,10 +184,10 @@ func TestAllButTheRarestIsAskedOfTwoThousandLives(t *testing.T) {
 func TestMissingCountersAreFound(t *testing.T) {
 	t.Parallel()
 	seen := map[string]int{}
-	for what := range sometimes {
-		seen[what] = wanted(what, 2000)
+	for what := range declared() {
+		seen[what] = wanted(what, 2000, 400)
 	}
-	report := &Report{Lives: 2000, Seen: seen}
+	report := &Report{Lives: 2000, Wide: 400, Seen: seen}
 	require.Empty(t, report.Missing())
 	seen["refund"]--
 	require.Equal(t, []string{"refund"}, report.Missing())

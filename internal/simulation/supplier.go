@@ -17,12 +17,15 @@ import (
 
 // party is a supplier with its manners in this life.
 type party struct {
-	id      string
-	rejects int  // percent of purchase orders it will not take
-	liar    int  // percent of cancellations it confirms and ships all the same
-	slow    int  // percent of cancellations it answers later
-	mute    bool // it forgets what it promised to answer
-	prompt  int  // percent of purchase orders it acknowledges in the same breath
+	id       string
+	currency string // of its contract
+	volume   catalog.Volume
+	zone     string
+	rejects  int  // percent of purchase orders it will not take
+	liar     int  // percent of cancellations it confirms and ships all the same
+	slow     int  // percent of cancellations it answers later
+	mute     bool // it forgets what it promised to answer
+	prompt   int  // percent of purchase orders it acknowledges in the same breath
 }
 
 // book is what a supplier itself has written down about one purchase order.
@@ -44,6 +47,7 @@ type book struct {
 	acks    int
 	papers  int
 	billed  map[*box]bool
+	bills   []*bill
 }
 
 // box is a parcel at a supplier or a carrier.
@@ -60,7 +64,8 @@ type box struct {
 
 func (l *life) newParty(s catalog.Supplier) *party {
 	return &party{
-		id: s.ID, rejects: 12 * l.pick(2), liar: 25 * l.pick(2), slow: 40 * l.pick(2), mute: l.chance(20), prompt: 40 * l.pick(2),
+		id: s.ID, currency: s.Contract.Currency, volume: s.Contract.Volume, zone: s.Contract.Calendar.Zone,
+		rejects: 12 * l.pick(2), liar: 25 * l.pick(2), slow: 40 * l.pick(2), mute: l.chance(20), prompt: 40 * l.pick(2),
 	}
 }
 
@@ -204,6 +209,9 @@ func (l *life) takeOrder(p *party, w http.ResponseWriter, body []byte) {
 
 func (b *book) receive(l *life, po wire.PurchaseOrder, content string) {
 	b.arrived, b.content = true, content
+	if po.Currency != b.party.currency {
+		l.fail("%s is in %s, and %s deals in %s", po.Number, po.Currency, b.party.id, b.party.currency)
+	}
 	for _, line := range po.Lines {
 		cost, err := money.Parse(line.UnitCost, po.Currency)
 		if err != nil || line.Quantity < 1 {
@@ -237,7 +245,7 @@ func (l *life) showOrder(w http.ResponseWriter, number string) {
 // it says.
 func (l *life) acknowledgment(b *book) *wire.Acknowledgment {
 	b.acks++
-	ack := &wire.Acknowledgment{PO: b.po, At: l.now.Add(time.Duration(b.acks) * time.Millisecond), Currency: l.world.currency}
+	ack := &wire.Acknowledgment{PO: b.po, At: l.now.Add(time.Duration(b.acks) * time.Millisecond), Currency: b.party.currency}
 	var whole int64
 	for _, line := range b.lineNumbers() {
 		whole += b.live[line] - b.sent[line]
@@ -274,7 +282,7 @@ func (l *life) acknowledgeUnits(b *book, ack *wire.Acknowledgment, line int) {
 		case order.AckSubstitutionOffered:
 			said.SupplierSKU = "OTHER-1"
 		case order.AckPriceChanged:
-			said.UnitCost, _ = money.Format(b.cost[line]*int64(98+l.pick(10))/100, l.world.currency)
+			said.UnitCost = b.party.spells(b.cost[line] * int64(98+l.pick(10)) / 100)
 		case order.AckBackordered:
 			if l.chance(70) {
 				said.ExpectedOn = l.now.AddDate(0, 0, 1+l.pick(12)).Format(time.DateOnly)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/supplier/restapi/wire"
 )
@@ -212,6 +211,17 @@ func (l *life) reclaims(b *book) {
 	}
 }
 
+// bill is an invoice in a supplier's books; minor units of its currency.
+type bill struct {
+	number  string
+	at      time.Time
+	lines   int
+	goods   int64 // at the agreed cost
+	given   int64 // the volume discount that it was given with
+	unitary bool  // in the prices of the units
+	total   int64
+}
+
 // bills charges for a box that has left, at the agreed cost or, sometimes, more.
 func (l *life) bills(b *book) {
 	for _, x := range b.boxes {
@@ -219,8 +229,8 @@ func (l *life) bills(b *book) {
 			continue
 		}
 		b.billed[x] = true
-		bill := wire.Invoice{PO: b.po, Number: "INV-" + x.tracking, At: l.now, Currency: l.world.currency}
-		var total int64
+		said := wire.Invoice{PO: b.po, Number: "INV-" + x.tracking, At: l.now, Currency: b.party.currency}
+		billed := &bill{number: said.Number, at: l.now}
 		for _, line := range slices.Sorted(maps.Keys(x.lines)) {
 			if _, known := b.cost[line]; !known || x.lines[line] == 0 {
 				continue
@@ -230,19 +240,20 @@ func (l *life) bills(b *book) {
 				cost += l.world.scale
 				l.happened("billed too much")
 			}
-			text, _ := money.Format(cost, l.world.currency)
-			bill.Lines = append(bill.Lines, wire.InvoiceLine{Line: line, Quantity: x.lines[line], UnitCost: text})
-			total += cost * x.lines[line]
+			said.Lines = append(said.Lines, wire.InvoiceLine{Line: line, Quantity: x.lines[line], UnitCost: b.party.spells(cost)})
+			billed.goods, billed.total = billed.goods+b.cost[line]*x.lines[line], billed.total+cost*x.lines[line]
 		}
-		if len(bill.Lines) == 0 {
+		if billed.lines = len(said.Lines); billed.lines == 0 {
 			return
 		}
-		bill.Total, _ = money.Format(total, l.world.currency)
+		l.discount(b, &said, billed)
+		said.Total = b.party.spells(billed.total)
+		b.bills = append(b.bills, billed)
 		l.happened("invoice")
-		l.postEvent(b, wire.TypeInvoice, bill)
+		l.postEvent(b, wire.TypeInvoice, said)
 		if l.chance(20) {
 			l.happened("invoice told twice")
-			l.postEvent(b, wire.TypeInvoice, bill)
+			l.postEvent(b, wire.TypeInvoice, said)
 		}
 		return
 	}
