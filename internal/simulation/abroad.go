@@ -169,7 +169,7 @@ func (l *life) rateOf(supplier string) (rate int64, ordered bool) {
 	return rate, true
 }
 
-// checkBilled: what an invoice asks for is owed, as it was billed.
+// checkBilled: what an invoice asks for became due, as it was billed.
 func (l *life) checkBilled(p *party) {
 	var theirs, ours int64
 	for _, b := range l.sortedBooks() {
@@ -180,11 +180,11 @@ func (l *life) checkBilled(p *party) {
 		}
 	}
 	err := l.world.admin.QueryRow(l.ctx, `SELECT coalesce(-sum(minor), 0)::bigint FROM claims WHERE order_key = $1 AND kind = 'invoice_due'
-		AND account = 'supplier_payable:' || $2 AND currency = $3 AND closed_at IS NULL`, l.key.String(), p.id, p.currency).Scan(&ours)
+		AND account = 'supplier_payable:' || $2 AND currency = $3 AND starts_with(key, 'due/')`, l.key.String(), p.id, p.currency).Scan(&ours)
 	if err != nil {
 		l.fail("read what is due to %s: %v", p.id, err)
 	}
 	if theirs != ours {
-		l.fail("%s has billed %d %s, of which %d are due", p.id, theirs, p.currency, ours)
+		l.fail("%s has billed %d %s, of which %d became due", p.id, theirs, p.currency, ours)
 	}
 }

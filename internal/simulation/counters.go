@@ -93,7 +93,15 @@ var sometimes = map[string]int{
 }
 
 // widely is the same for what only markets show in which more is agreed, in ten thousand lives of such.
-var widely = map[string]int{}
+var widely = map[string]int{
+	"bought abroad": 2000, "rate kept over a new one": 40, "order names a category": 900,
+	"return of a category with terms of its own": 400, "return paid by the policy alone": 30,
+	"return refused for its category: final_sale": 100, "return refused for its category: window_closed": 20,
+	"billed before a tier": 800, "volume discount given: as an allowance": 180, "volume discount given: by half": 180,
+	"volume discount given: in the prices": 200, "volume discount given: in the total": 200, "volume discount given: not at all": 180,
+	"volume discount disputed": 300, "volume discount claimed": 200, "volume discount claimed for several orders": 180,
+	"higher tier reached": 60, "what rounding left over was claimed": 25,
+}
 
 // wanted is how often something must have happened in so many lives, of which so many in wide markets. What may well
 // not happen in a run is not asked of it: of 2,000 lives, what comes fewer than five times in them.
