@@ -99,8 +99,8 @@ var widely = map[string]int{
 	"return refused for its category: final_sale": 100, "return refused for its category: window_closed": 20,
 	"billed before a tier": 800, "volume discount given: as an allowance": 180, "volume discount given: by half": 180,
 	"volume discount given: in the prices": 200, "volume discount given: in the total": 200, "volume discount given: not at all": 180,
-	"volume discount disputed": 300, "volume discount claimed": 200, "volume discount claimed for several orders": 180,
-	"higher tier reached": 60, "what rounding left over was claimed": 25,
+	"volume discount disputed": 300, "volume discount claimed": 80, "volume discount claimed for several orders": 80,
+	"higher tier reached": 60, "what rounding left over was claimed": 20,
 }
 
 // wanted is how often something must have happened in so many lives, of which so many in wide markets. What may well

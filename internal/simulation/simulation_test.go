@@ -211,7 +211,7 @@ func TestAllButTheRarestIsAskedOfTwoThousandLives(t *testing.T) {
 	t.Parallel()
 	rare := []string{
 		"authorisation expired", "payment revived", "provider failed, and did it", "provider failed, and did not", "refund's way: forgiven",
-		"thought better of a refusal",
+		"thought better of a refusal", "what rounding left over was claimed", "return refused for its category: window_closed",
 	}
 	var unasked []string
 	for what := range declared() {
