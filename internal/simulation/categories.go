@@ -17,11 +17,11 @@ var article = regexp.MustCompile(`\{sku: (\w+)`)
 
 // categorised names an article's category.
 func categorised(offer []byte) []byte {
-	sku := string(article.FindSubmatch(offer)[1])
-	if categories[sku] == "" {
+	category := categories[string(article.FindSubmatch(offer)[1])]
+	if category == "" {
 		return offer
 	}
-	return fmt.Appendf(nil, "%s, category: %s", offer, categories[sku])
+	return fmt.Appendf(nil, "%s, category: %s", offer, category)
 }
 
 // categorise has some orders say for themselves of which category an article is.
