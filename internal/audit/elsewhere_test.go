@@ -61,6 +61,31 @@ func TestAnOrderWhoseRefundWasPaidElsewhereClosesSoundly(t *testing.T) {
 	require.EqualValues(t, 1, outcome(t, report, elsewhereCheck).Checked)
 }
 
+// What a customer paid too much goes back by a refund of the payment's own, which its order knows nothing of.
+func TestAMessageAboutWhatWasPaidTooMuchIsNotASecondOne(t *testing.T) {
+	t.Parallel()
+	const told = "nobody was told the same twice"
+	for name, c := range map[string]struct {
+		key     string
+		soundly bool
+	}{
+		"of the payment's own": {"overpaid/demo/reduced/1", true},
+		"of the order":         {"refund/demo/reduced/1", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := paidElsewhere(t)
+			l.broken(`INSERT INTO payments (order_key, storefront, reference, standing, stage, state)
+					SELECT key, storefront, 'pi_1', 'captured', 'payment_books', '{"refunds": [{"key": "` + c.key + `"}]}' FROM orders WHERE key = 'demo/reduced';
+				DELETE FROM outbox WHERE kind = 'refunded';
+				INSERT INTO outbox (key, order_key, channel, kind, payload, state)
+					SELECT 'refunded/' || n, order_key, channel, 'refunded', payload, state FROM outbox, generate_series(1, 2) n
+					WHERE order_key = 'demo/reduced' AND channel = 'customer_mail' AND kind = 'placed'`)
+			require.Equal(t, c.soundly, len(outcome(t, l.audit(), told).Violations) == 0)
+		})
+	}
+}
+
 func TestARefundPaidElsewhereThatIsBookedWrongIsFound(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{

@@ -97,10 +97,12 @@ var messages = []statement{
 		find: `SELECT order_key, format('%s messages to the %s say %s with the same content', count(*), replace(channel, '_', ' '), replace(kind, '_', ' '))
 			FROM outbox WHERE kind IN ('placed', 'shipped', 'out_for_delivery', 'delivered', 'fulfilled') GROUP BY order_key, channel, kind, payload HAVING count(*) > 1
 			UNION ALL
-			SELECT m.order_key, format('%s messages about refunds, %s refunds were made', m.n, coalesce(r.n, 0))
+			SELECT m.order_key, format('%s messages about refunds, %s refunds were made', m.n, coalesce(r.n, 0) + over.n)
 			FROM (SELECT order_key, count(*) AS n FROM outbox WHERE kind = 'refunded' GROUP BY 1) m
 			LEFT JOIN (SELECT order_key, count(*) AS n FROM refunds WHERE state = 'done' GROUP BY 1) r ON r.order_key = m.order_key
-			WHERE m.n > coalesce(r.n, 0)`,
+			CROSS JOIN LATERAL (SELECT count(*) AS n FROM payments p, jsonb_array_elements(p.state -> 'refunds') back
+				WHERE p.order_key = m.order_key AND starts_with(back ->> 'key', 'overpaid/')) over -- of what was paid too much
+			WHERE m.n > coalesce(r.n, 0) + over.n`,
 		do: "Report it as a defect: a message's key names what it says.",
 	},
 	{

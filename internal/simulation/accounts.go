@@ -113,7 +113,7 @@ func (l *life) payables() map[[2]string]*position {
 // checkPayables: what we say that we have paid is what suppliers say that they have got; what we owe them is what they
 // have billed and not got; and what they owe us is what we took of their credits and no payment has taken into account.
 func (l *life) checkPayables() {
-	if !l.billed() {
+	if l.world.market.wide || !l.billed() {
 		return
 	}
 	ours := l.payables()

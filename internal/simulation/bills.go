@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/dropline/dropline/internal/supplier/restapi/wire"
 )
@@ -19,6 +20,17 @@ type wrongBill struct {
 	decided bool
 }
 
+// bill is an invoice in a supplier's books; minor units of its currency.
+type bill struct {
+	number  string
+	at      time.Time
+	lines   int
+	goods   int64 // at the agreed cost
+	given   int64 // the volume discount that it was given with
+	unitary bool  // in the prices of the units
+	total   int64
+}
+
 // bills charges for a box that has left, at the agreed cost or, sometimes, more.
 func (l *life) bills(b *book) {
 	for _, x := range b.boxes {
@@ -26,7 +38,8 @@ func (l *life) bills(b *book) {
 			continue
 		}
 		b.billed[x] = true
-		w := &wrongBill{bill: wire.Invoice{PO: b.po, Number: "INV-" + x.tracking, At: l.now, Currency: l.world.currency}}
+		w := &wrongBill{bill: wire.Invoice{PO: b.po, Number: "INV-" + x.tracking, At: l.now, Currency: b.party.currency}}
+		billed := &bill{number: w.bill.Number, at: l.now}
 		for _, line := range slices.Sorted(maps.Keys(x.lines)) {
 			if _, known := b.cost[line]; !known || x.lines[line] == 0 {
 				continue
@@ -37,12 +50,14 @@ func (l *life) bills(b *book) {
 				w.excess += l.world.scale * x.lines[line]
 				l.happened("billed too much")
 			}
-			w.bill.Lines = append(w.bill.Lines, wire.InvoiceLine{Line: line, Quantity: x.lines[line], UnitCost: l.amount(cost)})
-			w.total += cost * x.lines[line]
+			w.bill.Lines = append(w.bill.Lines, wire.InvoiceLine{Line: line, Quantity: x.lines[line], UnitCost: b.party.spells(cost)})
+			billed.goods, billed.total = billed.goods+b.cost[line]*x.lines[line], billed.total+cost*x.lines[line]
 		}
-		if len(w.bill.Lines) == 0 {
+		if billed.lines = len(w.bill.Lines); billed.lines == 0 {
 			return
 		}
+		l.discount(b, &w.bill, billed)
+		w.total, b.bills = billed.total, append(b.bills, billed)
 		l.bill(b, w)
 		return
 	}
@@ -50,7 +65,8 @@ func (l *life) bills(b *book) {
 
 // bill sends an invoice, as it is or, where claims are pursued, with something more that is wrong with it.
 func (l *life) bill(b *book, w *wrongBill) {
-	if l.pursued && l.chance(15) {
+	extra := l.pursued && !l.world.market.wide
+	if extra && l.chance(15) {
 		l.spoils(b, w)
 	}
 	l.postBill(b, w)
@@ -59,7 +75,7 @@ func (l *life) bill(b *book, w *wrongBill) {
 		l.happened("invoice told twice")
 		l.sendPaper(b, wire.TypeInvoice, w.bill)
 	}
-	if l.pursued && l.chance(6) {
+	if extra && l.chance(6) {
 		again := &wrongBill{bill: w.bill, total: w.total, excess: w.total}
 		again.bill.Number += "-B"
 		l.happened("billed twice")
@@ -68,8 +84,8 @@ func (l *life) bill(b *book, w *wrongBill) {
 }
 
 func (l *life) postBill(b *book, w *wrongBill) {
-	w.bill.Total = l.amount(w.total)
-	b.party.account.billed[w.bill.Number], b.bills[w.bill.Number] = w.total, w.total
+	w.bill.Total = b.party.spells(w.total)
+	b.party.account.billed[w.bill.Number], b.charged[w.bill.Number] = w.total, w.total
 	if w.excess > 0 {
 		b.wrong = append(b.wrong, w)
 	}
@@ -141,13 +157,13 @@ func (l *life) amends(w *wrongBill) bool {
 	if w.right || l.chance(50) {
 		l.happened("invoice credited")
 		l.postEvent(b, wire.TypeCreditMemo, wire.CreditMemo{
-			Invoice: w.bill.Number, Number: number, At: l.now, Currency: l.world.currency, Amount: l.amount(amount),
+			Invoice: w.bill.Number, Number: number, At: l.now, Currency: b.party.currency, Amount: b.party.spells(amount),
 		})
 		return true
 	}
 	w.right = true
 	right := w.bill
-	right.Number, right.Corrects, right.At, right.Total = number, w.bill.Number, l.now, l.amount(w.total-amount)
+	right.Number, right.Corrects, right.At, right.Total = number, w.bill.Number, l.now, b.party.spells(w.total-amount)
 	l.happened("invoice corrected")
 	l.postEvent(b, wire.TypeInvoice, right)
 	return true

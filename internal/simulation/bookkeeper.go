@@ -64,7 +64,7 @@ func (l *life) asBookkeeper(do func()) {
 // keepsBooks lets the bookkeeper do one thing, every few hours or days. Before an order is over nothing is due, and
 // hardly anybody looks.
 func (l *life) keepsBooks() {
-	if k := &l.bookkeeper; k.ending || l.now.Before(k.next) || !l.billed() {
+	if k := &l.bookkeeper; l.world.market.wide || k.ending || l.now.Before(k.next) || !l.billed() {
 		return
 	}
 	l.asBookkeeper(func() {
@@ -448,7 +448,7 @@ func (l *life) reverses(key string) (err error, answered bool) { //nolint:revive
 // booksFinish lets the bookkeeper do the next thing at the end of a life: what is not answered is asked again, and,
 // mostly, what is due is paid, and what suppliers owe taken off or paid back. It says whether there was anything to do.
 func (l *life) booksFinish() (did bool) {
-	if !l.billed() {
+	if l.world.market.wide || !l.billed() {
 		return false
 	}
 	l.asBookkeeper(func() { did = l.finishesBooks() })

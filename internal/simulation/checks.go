@@ -127,6 +127,10 @@ func (l *life) checkPurchase(p *purchase) {
 	l.checkHauls(s)
 	l.checkBills(p, e.bills)
 	l.checkForms()
+	if l.world.market.wide {
+		l.checkAbroad()
+		l.checkDiscounts()
+	}
 	l.checkLetters(s, e)
 	if p == l.first() {
 		l.checkQuarantine(e)

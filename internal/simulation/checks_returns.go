@@ -94,6 +94,9 @@ func (l *life) checkReturn(e *endedReturn) {
 	}
 	l.checkShare(s, c, e.Unpaid)
 	l.checkExchange(s, c)
+	if l.world.market.wide {
+		l.checkCategories(s, c)
+	}
 }
 
 // given is what the supplier says that it has credited.

@@ -54,7 +54,7 @@ func (l *life) invoices(p *purchase) []string {
 		if b.of != p {
 			continue
 		}
-		for number, total := range b.bills {
+		for number, total := range b.charged {
 			list = append(list, fmt.Sprintf("%s %s %s %d", b.party.id, b.po, number, total))
 		}
 	}

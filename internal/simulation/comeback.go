@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/returns"
 	"github.com/dropline/dropline/internal/supplier/restapi/wire"
@@ -27,14 +26,16 @@ type comeback struct {
 	label   string         // the number on it; empty: the customer sends the parcel on their own account
 	box     *box           // what the customer has sent; nil: nothing
 	never   bool           // and never will
-	looked  map[int]int64  // units that the supplier has reported
-	seen    bool           // somebody said what was found
-	final   bool           // the supplier has said all
-	memos   map[string]int64
-	decided bool      // the supplier has decided whether it gives the rest of its credit
-	excused bool      // a person has decided that it is paid for without the goods
-	dear    bool      // the customer paid in addition for what is to replace them
-	by      *purchase // what replaces the goods; nil: nothing does
+	// withdrawn: the return was cancelled; what is found in its box all the same takes that back.
+	withdrawn bool
+	looked    map[int]int64 // units that the supplier has reported
+	seen      bool          // somebody said what was found
+	final     bool          // the supplier has said all
+	memos     map[string]int64
+	decided   bool      // the supplier has decided whether it gives the rest of its credit
+	excused   bool      // a person has decided that it is paid for without the goods
+	dear      bool      // the customer paid in addition for what is to replace them
+	by        *purchase // what replaces the goods; nil: nothing does
 }
 
 // comeback finds what is known of an RMA, which everybody hears of for the first time some day.
@@ -217,12 +218,9 @@ func (l *life) credits(c *comeback, percent int64) {
 }
 
 func (l *life) postMemo(c *comeback, number string, amount int64) {
-	c.memos[number], c.book.party.account.credited[number] = amount, amount
-	text, err := money.Format(amount, l.world.currency)
-	if err != nil {
-		panic(err)
-	}
-	memo := wire.CreditMemo{RMA: c.rma, Number: number, At: l.now, Currency: l.world.currency, Amount: text}
+	p := c.book.party
+	c.memos[number], p.account.credited[number] = amount, amount
+	memo := wire.CreditMemo{RMA: c.rma, Number: number, At: l.now, Currency: p.currency, Amount: p.spells(amount)}
 	l.happened("credit memo")
 	l.sendPaper(c.book, wire.TypeCreditMemo, memo)
 	if !l.quiet && l.chance(15) {

@@ -24,8 +24,11 @@ type debt struct {
 // hearsOfClaim is a letter about a claim. Birch and delta have nobody to write to.
 func (l *life) hearsOfClaim(supplier, kind string, said *outbox.Payload) (heard bool) {
 	b := l.books[said.PO]
-	if b == nil || b.party.id != supplier {
-		l.fail("%s is written to about a claim of %q", supplier, said.PO)
+	if l.joint && said.PO == "" {
+		b = l.book(l.parties[supplier], said.Claim) // for what several orders have bought
+	}
+	if b == nil || b.party.id != supplier || b.party.currency != said.Currency {
+		l.fail("%s is written to about a claim of %q in %s", supplier, said.PO, said.Currency)
 	}
 	if supplier != "alder" && supplier != "cedar" {
 		return false
@@ -37,7 +40,7 @@ func (l *life) hearsOfClaim(supplier, kind string, said *outbox.Payload) (heard 
 	}
 	d.letters++
 	l.happened("letter: " + kind)
-	l.note("%s is asked for %s by claim %s", supplier, money.Money{Minor: said.Amount, Currency: l.world.currency}, d.reference)
+	l.note("%s is asked for %s by claim %s", supplier, money.Money{Minor: said.Amount, Currency: said.Currency}, d.reference)
 	return true
 }
 
@@ -77,8 +80,9 @@ func (l *life) creditsClaim(d *debt, percent int64) {
 		return
 	}
 	number := fmt.Sprintf("CC-%s-%d", d.reference, len(d.credits)+1)
-	d.credits[number], d.book.party.account.credited[number] = amount, amount
-	memo := wire.CreditMemo{Claim: d.reference, Number: number, At: l.now, Currency: l.world.currency, Amount: l.amount(amount)}
+	p := d.book.party
+	d.credits[number], p.account.credited[number] = amount, amount
+	memo := wire.CreditMemo{Claim: d.reference, Number: number, At: l.now, Currency: p.currency, Amount: p.spells(amount)}
 	l.happened("claim credited")
 	l.sendPaper(d.book, wire.TypeCreditMemo, memo)
 	if !l.quiet && l.chance(15) {
@@ -127,7 +131,7 @@ func (l *life) settlesClaim() bool {
 			if !l.quiet {
 				amount = 1 + int64(l.pick(int(amount)))
 			}
-			l.settle(s.Reference, amount)
+			l.settle(s.Reference, money.Money{Minor: amount, Currency: s.Currency})
 			return true
 		}
 		switch reference, onCarrier := l.openClaim(f.id); {
@@ -136,7 +140,7 @@ func (l *life) settlesClaim() bool {
 		case onCarrier:
 			l.decideHaul(reference, "conceded", 0)
 		default:
-			l.settle(reference, 0)
+			l.settle(reference, money.Money{})
 		}
 		l.happened("claim awakened")
 		return true
@@ -155,13 +159,17 @@ func (l *life) openClaim(workflow string) (reference string, onCarrier bool) {
 	return reference, onCarrier
 }
 
-// settle settles a part of a claim; amount 0: all that is open.
-func (l *life) settle(reference string, amount int64) {
+// settle settles a part of a claim; no amount: all that is open.
+func (l *life) settle(reference string, part money.Money) {
 	l.requests++
 	outcome := oneOf(l, []string{"credited", "paid", "conceded", "written_off"})
 	body := map[string]any{"request_id": fmt.Sprintf("c%d", l.requests), "outcome": outcome, "reason": "agreed"}
-	if amount > 0 {
-		body["amount"] = l.amount(amount)
+	if part.Minor > 0 {
+		text, err := money.Format(part.Minor, part.Currency)
+		if err != nil {
+			panic(err)
+		}
+		body["amount"] = text
 	}
 	l.requestAt("/v1/claims/"+reference+"/settle", "operator-", "settle", body, func(status int, _ string) {
 		if status == 200 {

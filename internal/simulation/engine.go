@@ -159,6 +159,10 @@ func (l *life) flow(id string) *flow {
 			return f
 		}
 	}
+	if f := l.jointFlow(id); f != nil {
+		l.flows = append(l.flows, f)
+		return f
+	}
 	f := l.replacement(id).order
 	l.flows = append(l.flows, f)
 	return f

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"reflect"
+	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -11,6 +12,7 @@ import (
 	"github.com/dropline/dropline/internal/claims"
 	"github.com/dropline/dropline/internal/order"
 	"github.com/dropline/dropline/internal/payments"
+	"github.com/dropline/dropline/internal/volume"
 	"github.com/dropline/dropline/workflows"
 )
 
@@ -25,6 +27,14 @@ var (
 		workflows.PaymentWorkflow: "payment opened again", workflows.ClaimWorkflow: "claim opened again",
 	}
 )
+
+// jointFlow is the workflow of a claim that is nobody's order's, if the id is one's.
+func (l *life) jointFlow(id string) *flow {
+	if l.joint && strings.HasPrefix(id, claims.WorkflowID(volume.Matter)) {
+		return &flow{id: id, kind: workflows.ClaimWorkflow}
+	}
+	return nil
+}
 
 // nextInput reads what a run goes on with.
 func (l *life) nextInput(f *flow, again *workflow.ContinueAsNewError) any {

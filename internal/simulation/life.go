@@ -80,8 +80,10 @@ type life struct {
 	haulClaims map[string]*haulClaim
 	damage     map[string]*damage   // by purchase order, once all is over
 	polls      int                  // times in a row that it was asked to take labels back
+	joint      bool                 // the life is nobody's order's, but what the orders before it have come to together
 	judged     uint64               // how many round trips there had been when it was last looked whether the order is over
 	backs      map[string]*comeback // by RMA
+	overrides  bool                 // an operator has asked for a return that the policy does not grant
 	regrets    int                  // times that the customer comes back to an order that is over; less than none: not drawn yet
 	back       bool                 // the customer has
 	born       int                  // purchases that replace others and that nobody has noticed yet
@@ -179,7 +181,9 @@ func (l *life) live() (err error) {
 		}
 		err = fmt.Errorf("%s\n%s", l.broken, strings.Join(l.trace[max(0, len(l.trace)-150):], "\n"))
 	}()
-	if err := l.stock(); err != nil {
+	if l.joint {
+		l.discounts()
+	} else if err := l.stock(); err != nil {
 		return fmt.Errorf("stock the shelves: %w", err)
 	}
 	for !l.over {
@@ -187,7 +191,11 @@ func (l *life) live() (err error) {
 		l.expire()
 		l.setNow(l.now.Add(l.round()))
 	}
-	l.checkEnd()
+	if l.joint {
+		l.checkReckoned()
+	} else {
+		l.checkEnd()
+	}
 	return nil
 }
 
@@ -277,9 +285,12 @@ func (l *life) restless() time.Duration {
 		l.waiting -= pause
 		return pause
 	}
-	if l.back && !l.atReplacement() {
+	switch {
+	case l.joint:
+		l.actJointly()
+	case l.back && !l.atReplacement():
 		l.actBack()
-	} else {
+	default:
 		l.act()
 	}
 	pause := l.pause1()

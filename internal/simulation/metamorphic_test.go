@@ -51,7 +51,7 @@ func asJSON(t *testing.T, e ending) string {
 
 func worldIn(t *testing.T, currency string) *world {
 	t.Helper()
-	w, err := newWorld(t.Context(), database(t), schemaName(0)+"_"+strings.ToLower(currency), currency)
+	w, err := newWorld(t.Context(), database(t), schemaName(0)+"_"+strings.ToLower(currency), in(currency))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.close(context.Background())) })
 	return w
@@ -60,7 +60,7 @@ func worldIn(t *testing.T, currency string) *world {
 // worldAt is a world in which everything costs so many times as much.
 func worldAt(t *testing.T, scale int64) *world {
 	t.Helper()
-	w, err := newWorldAt(t.Context(), database(t), fmt.Sprintf("%s_%d", schemaName(0), scale), "USD", scale)
+	w, err := newWorldAt(t.Context(), database(t), fmt.Sprintf("%s_%d", schemaName(0), scale), in("USD"), scale)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.close(context.Background())) })
 	return w

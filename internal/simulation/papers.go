@@ -18,7 +18,9 @@ import (
 
 // otherWays: in these lives suppliers send invoices and credit memos by file and mail, and customers ask on their
 // return page, by what is left of a seed. No choice is spent on it: the lives of all other seeds stay what they were.
-func (l *life) otherWays() bool { return (l.number%7 == 3 || l.number%7 == 6) && !l.exchanges() }
+func (l *life) otherWays() bool {
+	return (l.number%7 == 3 || l.number%7 == 6) && !l.exchanges() && !l.world.market.wide
+}
 
 // The ways of a paper. Of those that are no event, a file is posted by the supplier's program, or taken in by
 // somebody of ours, and mail is handed over by the mail server.

@@ -94,8 +94,11 @@ func (p *purchase) newFlow(id string) *flow {
 	return nil
 }
 
-// of finds the purchase that a purchase order is for.
+// of finds the purchase that a purchase order is for. What several orders have come to together is none's.
 func (l *life) of(number string) *purchase {
+	if l.joint {
+		return l.first()
+	}
 	for _, p := range l.purchases {
 		if one := p.key.PurchaseOrderNumber(1); strings.HasPrefix(number, one[:len(one)-1]) {
 			return p

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -36,6 +37,7 @@ type Failure struct {
 // Report is what came of a run.
 type Report struct {
 	Lives    int
+	Wide     int // of these, in markets in which more is agreed
 	Took     time.Duration
 	Seen     map[string]int
 	Failures []Failure
@@ -50,6 +52,7 @@ const enough = 10
 type runner struct {
 	Options
 	lived   atomic.Int64
+	wide    atomic.Int64
 	failing atomic.Int64
 	mu      sync.Mutex
 	next    uint64 // seed
@@ -84,7 +87,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 				float64(lived)/time.Since(began).Seconds())
 		}
 	}
-	r.report.Lives, r.report.Took = int(r.lived.Load()), time.Since(began)
+	r.report.Lives, r.report.Wide, r.report.Took = int(r.lived.Load()), int(r.wide.Load()), time.Since(began)
 	slices.SortFunc(r.report.Failures, func(a, b Failure) int { return int(a.Seed) - int(b.Seed) })
 	return &r.report, err
 }
@@ -95,7 +98,7 @@ func schemaName(i int) string {
 }
 
 func (r *runner) work(ctx context.Context, i int) (err error) {
-	worlds := map[string]*world{} // by currency
+	worlds := map[string]*world{} // by market
 	defer func() {
 		for _, w := range worlds {
 			err = errors.Join(err, w.close(context.WithoutCancel(ctx)))
@@ -106,15 +109,15 @@ func (r *runner) work(ctx context.Context, i int) (err error) {
 		if n == 0 {
 			return nil
 		}
-		currency := currencyOf(first)
-		if worlds[currency] == nil {
-			w, err := newWorld(ctx, r.URL, schemaName(i)+"_"+strings.ToLower(currency), currency)
+		m := marketOf(first)
+		if worlds[m.name()] == nil {
+			w, err := newWorld(ctx, r.URL, schemaName(i)+"_"+m.name(), m)
 			if err != nil {
 				return err
 			}
-			worlds[currency] = w
+			worlds[m.name()] = w
 		}
-		if err := r.liveBatch(ctx, worlds[currency], first, n); err != nil {
+		if err := r.liveBatch(ctx, worlds[m.name()], first, n); err != nil {
 			return err
 		}
 	}
@@ -146,7 +149,11 @@ func (r *runner) liveBatch(ctx context.Context, w *world, first, n uint64) error
 	for seed := first; seed < first+n; seed++ {
 		l := w.newLife(ctx, Seeded(seed), seed, false)
 		found := l.live()
-		r.count(l)
+		r.lived.Add(1)
+		if w.market.wide {
+			r.wide.Add(1)
+		}
+		r.count(l.seen)
 		if found != nil {
 			failed = true
 			if err := r.tell(ctx, w, seed, found.Error()); err != nil {
@@ -156,6 +163,14 @@ func (r *runner) liveBatch(ctx context.Context, w *world, first, n uint64) error
 	}
 	if failed {
 		return w.empty(ctx)
+	}
+	if w.market.wide {
+		l, found := w.reckon(ctx, first)
+		r.count(l.seen)
+		if found != nil {
+			r.add(Failure{Seed: first, Story: fmt.Sprintf("lives %d to %d together: %v", first, first+n-1, found)})
+			return w.empty(ctx)
+		}
 	}
 	suspects, err := w.audited(ctx)
 	if err != nil {
@@ -176,11 +191,10 @@ func (r *runner) liveBatch(ctx context.Context, w *world, first, n uint64) error
 	return nil
 }
 
-func (r *runner) count(l *life) {
-	r.lived.Add(1)
+func (r *runner) count(seen map[string]int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for what, times := range l.seen {
+	for what, times := range seen {
 		r.report.Seen[what] += times
 	}
 }
@@ -222,6 +236,12 @@ func (w *world) replay(ctx context.Context, c Chooser, number uint64) (*Story, e
 	l := w.newLife(ctx, c, number, true)
 	err := l.live()
 	story := &Story{Lines: l.trace, Seen: l.seen}
+	if err == nil && w.market.wide {
+		var last *life
+		last, err = w.reckon(ctx, number)
+		story.Lines = append(story.Lines, last.trace...)
+		maps.Copy(story.Seen, last.seen)
+	}
 	if err == nil {
 		var found []string
 		if found, err = w.violations(ctx); err != nil {
@@ -242,7 +262,7 @@ func Replay(ctx context.Context, url string, seed uint64) (*Story, error) {
 	if err := SetSecrets(); err != nil {
 		return nil, err
 	}
-	w, err := newWorld(ctx, url, schemaName(0), currencyOf(seed))
+	w, err := newWorld(ctx, url, schemaName(0), marketOf(seed))
 	if err != nil {
 		return nil, err
 	}

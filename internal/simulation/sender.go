@@ -151,6 +151,8 @@ func (l *life) asksReturn(p *purchase) {
 			return // what was opened again for it is not recorded yet, and would be granted anew
 		}
 		switch {
+		case c.withdrawn && c.box != nil:
+			return // somebody may yet say what was in it, and count its units again
 		case c.book.of != p || !l.givenUp(c):
 		case c.box != nil:
 			return // what is on its way under a number that is over is what would be asked for anew
@@ -178,7 +180,7 @@ func (l *life) asksReturn(p *purchase) {
 	}
 	who := oneOf(l, []string{"support-", "storefront-" + l.key.Storefront, "operator-"})
 	if who == "operator-" && l.chance(50) && what == "return asked" {
-		body["override"] = true
+		body["override"], l.overrides = true, true
 	}
 	l.sendsReturn(p, who, what, body)
 }
@@ -205,6 +207,7 @@ func (l *life) sendsReturn(p *purchase, who, what string, body map[string]any) {
 		if said.Refusal != nil {
 			l.happened("return refused: " + said.Refusal.Code)
 			l.isDearer(p, body, said.Refusal.Missing)
+			l.refusedFor(said.Refusal.Code, text)
 		}
 		l.hearsOfPayment(body, status)
 		switch status {
@@ -294,9 +297,11 @@ func (l *life) cancelsReturn(c *comeback) {
 		switch status {
 		case http.StatusOK:
 			l.happened("return cancelled")
+			c.withdrawn = true
 			c.never = c.never || l.chance(70) // or it is sent all the same
 		case http.StatusAccepted:
 			l.happened("cancel of a return stored")
+			c.withdrawn = true
 		case http.StatusConflict:
 			l.happened("cancel of a return refused")
 		}
@@ -395,6 +400,7 @@ func (l *life) oddReturn() {
 		switch l.pick(3) {
 		case 0:
 			l.happened("return's workflow cancelled by hand")
+			l.comeback(r.flow.rma).withdrawn = true
 			r.env.CancelWorkflow()
 		case 1:
 			l.happened("unreadable signal to a return")

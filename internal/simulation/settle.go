@@ -125,6 +125,9 @@ func (l *life) attends(p *purchase) bool {
 // finished: nothing waits for anything any more.
 func (l *life) finished() bool {
 	a := l.look()
+	if l.joint {
+		return a.documents == nil && a.messages == nil && a.news == nil && !l.jointlyOwed()
+	}
 	return a.closed && a.documents == nil && a.messages == nil && a.mine == nil && !l.untold() && !l.toNote()
 }
 

@@ -130,7 +130,7 @@ func Shrink(ctx context.Context, url string, seed uint64, within time.Duration) 
 	if err := SetSecrets(); err != nil {
 		return nil, err
 	}
-	w, err := newWorld(ctx, url, schemaName(0), currencyOf(seed))
+	w, err := newWorld(ctx, url, schemaName(0), marketOf(seed))
 	if err != nil {
 		return nil, err
 	}

@@ -21,7 +21,7 @@ type basket struct {
 }
 
 type basketLine struct {
-	sku                       string
+	sku, category             string // the category by which it comes back; empty: by none
 	quantity                  int64
 	price, discount, tax, sum int64
 }
@@ -48,6 +48,7 @@ func (l *life) newBasket() {
 			"sku": line.sku, "title": "A " + strings.ToLower(line.sku), "quantity": line.quantity,
 			"unit_price": l.amount(line.price), "discount": l.amount(line.discount), "tax": l.amount(line.tax),
 		})
+		l.categorise(&b.lines[len(b.lines)-1], lines[len(lines)-1])
 	}
 	b.captured = b.total
 	status := "paid"

@@ -17,13 +17,16 @@ import (
 
 // party is a supplier with its manners in this life.
 type party struct {
-	id      string
-	rejects int  // percent of purchase orders it will not take
-	liar    int  // percent of cancellations it confirms and ships all the same
-	slow    int  // percent of cancellations it answers later
-	mute    bool // it forgets what it promised to answer
-	prompt  int  // percent of purchase orders it acknowledges in the same breath
-	account account
+	id       string
+	currency string // of its contract
+	volume   catalog.Volume
+	zone     string
+	rejects  int  // percent of purchase orders it will not take
+	liar     int  // percent of cancellations it confirms and ships all the same
+	slow     int  // percent of cancellations it answers later
+	mute     bool // it forgets what it promised to answer
+	prompt   int  // percent of purchase orders it acknowledges in the same breath
+	account  account
 }
 
 // book is what a supplier itself has written down about one purchase order.
@@ -47,7 +50,8 @@ type book struct {
 	papers  int
 	billed  map[*box]bool
 	wrong   []*wrongBill
-	bills   map[string]int64 // what each invoice asks for, by number
+	charged map[string]int64 // what each invoice asks for, by number
+	bills   []*bill
 }
 
 // box is a parcel at a supplier or a carrier.
@@ -65,7 +69,8 @@ type box struct {
 
 func (l *life) newParty(s catalog.Supplier) *party {
 	return &party{
-		id: s.ID, rejects: 12 * l.pick(2), liar: 25 * l.pick(2), slow: 40 * l.pick(2), mute: l.chance(20), prompt: 40 * l.pick(2),
+		id: s.ID, currency: s.Contract.Currency, volume: s.Contract.Volume, zone: s.Contract.Calendar.Zone,
+		rejects: 12 * l.pick(2), liar: 25 * l.pick(2), slow: 40 * l.pick(2), mute: l.chance(20), prompt: 40 * l.pick(2),
 		account: newAccount(),
 	}
 }
@@ -75,7 +80,7 @@ func (l *life) book(p *party, number string) *book {
 	if b == nil {
 		b = &book{
 			po: number, of: l.of(number), party: p, sent: map[int]int64{}, cost: map[int]int64{}, live: map[int]int64{}, rogue: map[int]int64{},
-			answers: map[string]string{}, asked: map[string][]wire.ShippedLine{}, billed: map[*box]bool{}, bills: map[string]int64{},
+			answers: map[string]string{}, asked: map[string][]wire.ShippedLine{}, billed: map[*box]bool{}, charged: map[string]int64{},
 		}
 		l.books[number] = b
 	}
@@ -210,6 +215,9 @@ func (l *life) takeOrder(p *party, w http.ResponseWriter, body []byte) {
 
 func (b *book) receive(l *life, po wire.PurchaseOrder, content string) {
 	b.arrived, b.content = true, content
+	if po.Currency != b.party.currency {
+		l.fail("%s is in %s, and %s deals in %s", po.Number, po.Currency, b.party.id, b.party.currency)
+	}
 	for _, line := range po.Lines {
 		cost, err := money.Parse(line.UnitCost, po.Currency)
 		if err != nil || line.Quantity < 1 {
@@ -243,7 +251,7 @@ func (l *life) showOrder(w http.ResponseWriter, number string) {
 // it says.
 func (l *life) acknowledgment(b *book) *wire.Acknowledgment {
 	b.acks++
-	ack := &wire.Acknowledgment{PO: b.po, At: l.now.Add(time.Duration(b.acks) * time.Millisecond), Currency: l.world.currency}
+	ack := &wire.Acknowledgment{PO: b.po, At: l.now.Add(time.Duration(b.acks) * time.Millisecond), Currency: b.party.currency}
 	var whole int64
 	for _, line := range b.lineNumbers() {
 		whole += b.live[line] - b.sent[line]
@@ -280,7 +288,7 @@ func (l *life) acknowledgeUnits(b *book, ack *wire.Acknowledgment, line int) {
 		case order.AckSubstitutionOffered:
 			said.SupplierSKU = "OTHER-1"
 		case order.AckPriceChanged:
-			said.UnitCost, _ = money.Format(b.cost[line]*int64(98+l.pick(10))/100, l.world.currency)
+			said.UnitCost = b.party.spells(b.cost[line] * int64(98+l.pick(10)) / 100)
 		case order.AckBackordered:
 			if l.chance(70) {
 				said.ExpectedOn = l.now.AddDate(0, 0, 1+l.pick(12)).Format(time.DateOnly)

@@ -84,12 +84,12 @@ func (l *life) exchanges() bool {
 // have a provider, and hazel gives store credit. A quarter of the others deal with one that exchanges goods.
 func (l *life) deals() {
 	if l.number%3 != 1 {
-		if shop := exchanges[l.number%24]; shop != "" {
+		if shop := exchanges[l.number%24]; shop != "" && !l.world.market.wide {
 			l.key.Storefront = shop
 		}
 		return
 	}
-	l.pursued, l.hauls = true, haulage(l.number) && exchanges[l.number%24] == ""
+	l.pursued, l.hauls = true, haulage(l.number) && exchanges[l.number%24] == "" && !l.world.market.wide
 	if l.number%12 == 4 {
 		l.key.Storefront = "hazel"
 		return
@@ -98,7 +98,7 @@ func (l *life) deals() {
 	if shop == "" || l.world.currency == "KWD" { // the provider takes no thousandths
 		return
 	}
-	if exchanges[l.number%24] != "" {
+	if exchanges[l.number%24] != "" && !l.world.market.wide {
 		shop = exchanges[l.number%24]
 	}
 	l.key.Storefront = shop

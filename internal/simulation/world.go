@@ -49,8 +49,10 @@ type world struct {
 	hauls  bool // the contracts are those of a life with hauls
 	free   []*player
 
-	currency   string
-	scale      int64 // what every amount is multiplied by
+	market     *market
+	currency   string // of the storefronts
+	scale      int64  // what every amount is multiplied by
+	before     string // SQL for what had been bought before any life began
 	catalog    catalog.File
 	directory  *partners.Directory
 	activities map[string]reflect.Value
@@ -85,14 +87,14 @@ const unloggedSQL = `DO $$
 		END LOOP;
 	END $$`
 
-// newWorld makes a schema of that name and all that stands on it, with partners who deal in a currency.
-func newWorld(ctx context.Context, url, schema, currency string) (*world, error) {
-	return newWorldAt(ctx, url, schema, currency, 1)
+// newWorld makes a schema of that name and all that stands on it, with the partners of a market.
+func newWorld(ctx context.Context, url, schema string, m *market) (*world, error) {
+	return newWorldAt(ctx, url, schema, m, 1)
 }
 
 // newWorldAt is a world in which everything costs scale times as much.
-func newWorldAt(ctx context.Context, url, schema, currency string, scale int64) (*world, error) {
-	text, err := inCurrency(catalogText, currency, scale)
+func newWorldAt(ctx context.Context, url, schema string, m *market, scale int64) (*world, error) {
+	text, err := m.catalogue(scale)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +102,7 @@ func newWorldAt(ctx context.Context, url, schema, currency string, scale int64) 
 	if err != nil {
 		return nil, fmt.Errorf("read the simulation's catalogue: %w", err)
 	}
-	w := &world{schema: schema, currency: currency, scale: scale, cable: &cable{left: -1}, catalog: file}
+	w := &world{schema: schema, market: m, currency: m.currency, scale: scale, cable: &cable{left: -1}, catalog: file, before: boughtBefore(file.Suppliers)}
 	config, err := pgx.ParseConfig(inSchema(url, schema))
 	if err != nil {
 		return nil, errNoURL
@@ -126,8 +128,11 @@ func newWorldAt(ctx context.Context, url, schema, currency string, scale int64) 
 	if err := postgres.SaveCatalog(ctx, w.pool, file); err != nil {
 		return nil, fmt.Errorf("save the simulation's catalogue: %w", err)
 	}
+	if _, err := w.admin.Exec(ctx, w.before); err != nil {
+		return nil, fmt.Errorf("record what was bought before: %w", err)
+	}
 	err = w.admin.QueryRow(ctx, `SELECT string_agg(quote_ident(tablename), ', ' ORDER BY tablename) FROM pg_tables
-		WHERE schemaname = $1 AND tablename NOT IN ('storefronts', 'suppliers', 'carriers', 'offers') AND tablename NOT LIKE 'goose%'`,
+		WHERE schemaname = $1 AND tablename NOT IN ('storefronts', 'suppliers', 'carriers', 'offers', 'exchange_rates') AND tablename NOT LIKE 'goose%'`,
 		schema).Scan(&w.tables)
 	if err != nil {
 		return nil, fmt.Errorf("list the tables of schema %s: %w", schema, err)
@@ -261,7 +266,7 @@ func (w *world) empty(ctx context.Context) error {
 		}
 		return list.String()
 	}
-	_, err := w.admin.Exec(ctx, "BEGIN;\n"+guards("DISABLE")+"TRUNCATE "+w.tables+";\nUPDATE offers SET reserved = 0;\n"+guards("ENABLE")+"COMMIT")
+	_, err := w.admin.Exec(ctx, "BEGIN;\n"+guards("DISABLE")+"TRUNCATE "+w.tables+";\nUPDATE offers SET reserved = 0;\n"+w.before+guards("ENABLE")+"COMMIT")
 	if err != nil {
 		_, rollback := w.admin.Exec(ctx, "ROLLBACK")
 		return fmt.Errorf("empty schema %s: %w", w.schema, errors.Join(err, rollback))
