@@ -18,7 +18,8 @@ import (
 func (p *Processor) takeShopifyPayment(ctx context.Context, tx pgx.Tx, d received, document shopify.Document) (verdict, error) {
 	said, key := &document.Order.Payment, document.Order.Key
 	news := d.kind == shopify.TopicOrderPaid || d.kind == shopify.TopicOrderUpdated || d.kind == shopify.TopicOrderCancelled
-	if !news || said.Status != storefront.PaymentPaid && said.Status != storefront.PaymentPartiallyPaid || key.Validate() != nil {
+	paid := said.Status == storefront.PaymentPaid || said.Status == storefront.PaymentPartiallyPaid
+	if valid := key.Validate() == nil; !news || !paid || !valid {
 		return verdict{}, nil
 	}
 	o, err := lockPayable(ctx, tx, key)
@@ -27,8 +28,7 @@ func (p *Processor) takeShopifyPayment(ctx context.Context, tx pgx.Tx, d receive
 		return verdict{}, &later{order: key.String(), because: "the order has not come yet", giveUp: quarantine(CodeUnknownOrder,
 			"It says that order %s is paid, which never came. Fetch the order from the storefront, then retry; dismiss it if the order is not wanted.", key)}
 	case errors.Is(err, facts.ErrNoOrder):
-		//nolint:nilerr // whoever knows the order says it again
-		return verdict{}, nil
+		return verdict{}, nil // whoever knows the order says it again
 	case err != nil:
 		return verdict{}, fmt.Errorf("find order %s: %w", key, err)
 	case said.Captured <= o.captured || o.followed || o.exchange:
