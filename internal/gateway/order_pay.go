@@ -31,7 +31,7 @@ type payInput struct {
 		RequestID string `json:"request_id,omitempty" doc:"An id of your own; needed unless the header Idempotency-Key has it." maxLength:"64" example:"pay-1"`
 		Amount    string `json:"amount" doc:"What this payment brought." minLength:"1" maxLength:"24" example:"29.90"`
 		Currency  string `json:"currency" doc:"ISO 4217: the order's." minLength:"3" maxLength:"3" example:"USD"`
-		Reference string `json:"reference" doc:"The payment's id where it was made; no names. It pays for one order, once." minLength:"1" maxLength:"64" pattern:"^[A-Za-z0-9._:/#-]+$" example:"ch_124"`
+		Reference string `json:"reference" doc:"Its id where it was made; no names. It pays once." minLength:"1" maxLength:"64" pattern:"^[A-Za-z0-9._:/#-]+$" example:"ch_124"`
 	}
 }
 
