@@ -107,11 +107,16 @@ func (c *comeback) given() (sum int64) {
 	return sum
 }
 
-// paidUnder is what the storefront has paid under keys that begin so.
+// paidUnder is what the storefront, or somebody in its place, has paid under keys that begin so.
 func (l *life) paidUnder(prefix string) (sum int64) {
 	for key, e := range l.entries {
 		if strings.HasPrefix(key, prefix) {
 			sum += e.amount
+		}
+	}
+	for refund, t := range l.wired {
+		if strings.HasPrefix(refund, prefix) && t.noted {
+			sum += t.amount
 		}
 	}
 	return sum

@@ -102,6 +102,8 @@ var sometimes = map[string]int{
 	"payment to a supplier repeated": 100, "payment to a supplier reversed": 150, "another payment of one reference": 40,
 	"payment by an old list": 200, "payment by the paper": 60, "reversal refused": 25, "credit set off": 500, "supplier paid back": 20,
 	"supplier's account is square": 1200, "supplier is owed something at the end": 300, "supplier owes a credit at the end": 12,
+	// refunds that a shop does not make
+	"refund refused for good by the shop": 60, "refund paid elsewhere": 60, "fact refund_paid": 40,
 	// labels that are bought, and claims on the carrier, which two ninths of the lives have; counted in a run of 1,200
 	"label bought": 120, "bought label used": 60, "no label sold": 10, "return opened at the carrier again": 11, "trouble at the seller of labels": 100,
 	"label given back: submitted": 13, "label given back: refunded": 15, "label given back: rejected": 18,

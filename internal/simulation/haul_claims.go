@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/dropline/dropline/internal/claims"
+	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/outbox"
 	"github.com/dropline/dropline/workflows"
 )
@@ -49,7 +50,7 @@ func (l *life) hearsFromUs(id string, about outbox.Message) bool {
 	c.letters++
 	c.withdrawn = c.withdrawn || about.Kind == outbox.KindClaimWithdrawn
 	l.happened("carrier's letter: " + about.Kind)
-	l.note("the carrier is told %s of claim %s: %d", about.Kind, said.Claim, said.Amount)
+	l.note("the carrier is told %s of claim %s: %s", about.Kind, said.Claim, money.Money{Minor: said.Amount, Currency: l.world.currency})
 	return true
 }
 
@@ -131,7 +132,7 @@ func (l *life) carrierPays(c *haulClaim, percent int64) {
 	c.paid += amount
 	l.transfers(c, "paid", amount)
 	l.happened("carrier pays a claim")
-	l.note("the carrier pays %d for claim %s", amount, c.reference)
+	l.note("the carrier pays %s for claim %s", money.Money{Minor: amount, Currency: l.world.currency}, c.reference)
 }
 
 func (l *life) transfers(c *haulClaim, outcome string, amount int64) {

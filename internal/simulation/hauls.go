@@ -10,6 +10,7 @@ import (
 
 	"github.com/dropline/dropline/internal/carrier"
 	"github.com/dropline/dropline/internal/catalog"
+	"github.com/dropline/dropline/internal/money"
 )
 
 // seller is the carrier that sells labels, and under our account with which some suppliers ship.
@@ -230,7 +231,7 @@ func (l *life) sells(h *haul, body []byte) bool {
 	h.tracking = fmt.Sprintf("L%dX%d", l.number, l.boxes)
 	c.label = h.tracking
 	l.happened("label bought")
-	l.note("the carrier sells label %s for %s at %d", h.tracking, h.reference, h.price)
+	l.note("the carrier sells label %s for %s at %s", h.tracking, h.reference, money.Money{Minor: h.price, Currency: l.world.currency})
 	return true
 }
 

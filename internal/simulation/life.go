@@ -88,6 +88,7 @@ type life struct {
 	back       bool                 // the customer has
 	born       int                  // purchases that replace others and that nobody has noticed yet
 	swaps      map[string][]swap    // what was wanted instead of goods, by the request
+	wired      map[string]*transfer // refunds that the shop does not make
 	extras     map[string]*extra    // what was paid in addition, by reference
 	papers     []*paper             // that were sent, each once
 	page       visits               // to the return page
@@ -133,7 +134,7 @@ func (w *world) newLife(ctx context.Context, c Chooser, number uint64, tracing b
 		ctx: ctx, world: w, chooser: c, number: number, tracing: tracing,
 		parties: map[string]*party{}, books: map[string]*book{}, expected: map[string]string{}, entries: map[string]*entry{},
 		letters: map[string]*letter{}, seen: map[string]int{}, backs: map[string]*comeback{}, regrets: -1, dues: map[string]*debt{},
-		bookkeeper: newBookkeeper(number), swaps: map[string][]swap{}, extras: map[string]*extra{}, haulClaims: map[string]*haulClaim{}, purchase: &purchase{},
+		bookkeeper: newBookkeeper(number), swaps: map[string][]swap{}, extras: map[string]*extra{}, wired: map[string]*transfer{}, haulClaims: map[string]*haulClaim{}, purchase: &purchase{},
 	}
 	l.purchases = []*purchase{l.purchase}
 	w.life, w.processor = l, w.newProcessor()

@@ -102,7 +102,7 @@ func (l *life) staffFinish() bool {
 	if l.now.Before(l.askAgain) {
 		return false
 	}
-	if l.decides() {
+	if l.decides() || l.paysElsewhere() {
 		return true
 	}
 	return slices.ContainsFunc(l.purchases, l.attends)

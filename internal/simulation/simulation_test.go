@@ -186,7 +186,7 @@ func TestEveryKindOfFactIsPlayedAndCounted(t *testing.T) {
 	t.Parallel()
 	kinds := map[string]string{
 		"Acknowledge": "fact acknowledgment", "Ship": "fact ship_notice", "Milestone": "fact parcel_delivered",
-		"CancelReply": "fact cancel_answer", "Cancel": "fact cancel_request", "Payment": "fact customer_payment",
+		"CancelReply": "fact cancel_answer", "Cancel": "fact cancel_request", "RefundPaid": "fact refund_paid", "Payment": "fact customer_payment",
 	}
 	fact := reflect.TypeFor[order.Fact]()
 	for field := range fact.Fields() {
@@ -208,7 +208,7 @@ func TestAllButTheRarestIsAskedOfTwoThousandLives(t *testing.T) {
 	t.Parallel()
 	rare := []string{
 		"authorisation expired", "payment revived", "provider failed, and did it", "provider failed, and did not", "refund's way: forgiven",
-		"thought better of a refusal", "what rounding left over was claimed", "return refused for its category: window_closed",
+		"thought better of a refusal", "carrier's claim settled: kept", "what rounding left over was claimed", "return refused for its category: window_closed",
 	}
 	var unasked []string
 	for what := range declared() {

@@ -160,7 +160,9 @@ func (l *life) serveStorefront(w http.ResponseWriter, r *http.Request, body []by
 		if err != nil {
 			l.fail("a refund of %q: %v", said.Amount, err)
 		}
-		e.amount = amount.Minor
+		if e.amount = amount.Minor; l.refusesRefund(w, key, e.amount) {
+			return
+		}
 		l.paidBack += e.amount
 		if l.paidBack > l.captured() {
 			l.fail("%d is paid back, %d was captured", l.paidBack, l.captured())

@@ -70,7 +70,9 @@ type world struct {
 // nowSQL puts the world's clock in the place of Postgres's own: search_path names the schema before
 // pg_catalog. It is inlined, so that indexes are used as with the original.
 const nowSQL = `CREATE FUNCTION now() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS
-	$$ SELECT coalesce(to_timestamp(nullif(current_setting('sim.now', true), '')::float8), pg_catalog.now()) $$`
+	$$ SELECT coalesce(to_timestamp(nullif(current_setting('sim.now', true), '')::float8), pg_catalog.now()) $$;
+	CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS
+	$$ SELECT coalesce(to_timestamp(nullif(current_setting('sim.now', true), '')::float8), pg_catalog.clock_timestamp()) $$`
 
 // unloggedSQL takes the tables of the schema out of the write-ahead log: nobody waits for them after a crash
 // of the server. A table that is logged may not refer to one that is not, so those go first that others
