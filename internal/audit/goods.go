@@ -36,7 +36,7 @@ var goods = []statement{
 		invariant: 2, name: "units were asked back before they were bought elsewhere",
 		of: "purchase_order_lines WHERE (units ->> 'rerouted')::bigint > 0",
 		// Whose units went where can be told where one supplier had the whole line and rejected none of
-		// it. Elsewhere the others' units may have been bought before the question.
+		// it, not even before it shipped it all the same. Elsewhere the others' units may have been bought before the question.
 		find: `SELECT was.order_key, format('line %s left %s for another supplier, and %s was never asked to give it back before',
 				was.line, was.number, a.supplier)
 			FROM purchase_order_lines was JOIN purchase_orders a USING (number)
@@ -49,7 +49,10 @@ var goods = []statement{
 			WHERE (was.units ->> 'rerouted')::bigint > 0 AND bought.at IS NOT NULL
 				AND (asked.at IS NULL OR asked.at > bought.at AND was.quantity = l.quantity
 					AND coalesce((was.units ->> 'rejected')::bigint, 0) = 0)
-				AND NOT EXISTS (SELECT 1 FROM effects e WHERE e.key = 'submit/' || a.number AND e.result ->> 'outcome' = 'refused')`,
+				AND NOT EXISTS (SELECT 1 FROM effects e WHERE e.key = 'submit/' || a.number AND (e.result ->> 'outcome' = 'refused'
+					OR jsonb_path_exists(e.result, '$.ack ? (@.whole == "rejected" || exists(@.lines[*] ? (@.status == "rejected")))')))
+				AND NOT EXISTS (SELECT 1 FROM facts f WHERE f.order_key = was.order_key AND f.kind = 'acknowledgment'
+					AND f.body #>> '{ack,po}' = a.number AND jsonb_path_exists(f.body, '$.ack ? (@.whole == "rejected" || exists(@.lines[*] ? (@.status == "rejected")))'))`,
 		do: "The first supplier may ship too: cancel its purchase order by hand, and report it as a defect.",
 	},
 	{

@@ -83,6 +83,7 @@ func (l *life) isDearer(p *purchase, body map[string]any, missing string) {
 	}
 	_, paid := l.paymentOf(body)
 	p.dearer = maps.Clone(body)
+	delete(p.dearer, "override") // the shop asks, and may not
 	p.dearer["payment"] = map[string]any{
 		"reference": fmt.Sprintf("pay-%d-%d", l.number, len(l.extras)+1), "captured": l.amount(paid + l.minor(missing)),
 	}
@@ -134,8 +135,11 @@ func (l *life) asksAnew() bool {
 	case 1:
 		payment["captured"] = l.amount(minor / 2)
 	case 2:
-		if known := slices.Sorted(maps.Keys(l.extras)); len(known) > 0 {
-			payment["reference"] = known[0]
+		for _, reference := range slices.Sorted(maps.Keys(l.extras)) {
+			if l.extras[reference].taken {
+				payment["reference"] = reference
+				break
+			}
 		}
 	}
 	p.lastReturn = body

@@ -127,13 +127,14 @@ func (r *run) busy(l *life) bool {
 	return false
 }
 
-// whileAsked is how long those who wait for an answer see nothing happen: a claim's settlement is posted
-// before it is answered, and that may have to be tried again.
+// whileAsked is how long those who wait for an answer see nothing happen: a claim's settlement is posted, and an
+// address taken, before it is answered, and that may have to be tried again.
 func (l *life) whileAsked() time.Duration {
 	wait := time.Millisecond
 	for _, r := range l.runs() {
 		for _, c := range r.calls {
-			if r.flow.kind == workflows.ClaimWorkflow && !c.done && c.due.After(l.now) {
+			answers := r.flow.kind == workflows.ClaimWorkflow || c.name == workflows.ActivityAddress
+			if answers && !c.done && c.due.After(l.now) {
 				wait = max(wait, min(c.due.Sub(l.now), noticeDeath))
 			}
 		}
