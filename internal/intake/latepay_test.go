@@ -156,11 +156,13 @@ func TestAPaymentAfterTheAuthorisationEndedIsLeftToAPerson(t *testing.T) {
 	require.Equal(t, "applied", b.shopify(t, "orders/create", authorised))
 	for standing, want := range map[string]string{
 		"authorised": "ignored changes_no_decision", "capturing": "ignored changes_no_decision", "captured": "ignored changes_no_decision",
-		"voided": "quarantined payment_ended", "elsewhere": "quarantined payment_ended", "written_off": "quarantined payment_ended",
+		"voided": "quarantined invalid", "elsewhere": "quarantined invalid", "written_off": "quarantined invalid",
 	} {
 		b.exec(t, `UPDATE payments SET standing = $1`, standing)
 		require.Equal(t, want, b.shopify(t, "orders/paid", shopifyPayment("paid", fmt.Sprintf(`,"note":%q`, standing))), standing)
 	}
-	require.Equal(t, 3, b.number(t, `SELECT count(*) FROM documents WHERE reason LIKE '%give it back%' AND order_key = 'shop/1'`))
+	b.exec(t, `UPDATE payments SET standing = 'authorised', state = jsonb_set(state, '{capture}', '{"gone": true}')`)
+	require.Equal(t, "quarantined invalid", b.shopify(t, "orders/updated", shopifyPayment("paid", ``)), "it expired, and its money is due")
+	require.Equal(t, 4, b.number(t, `SELECT count(*) FROM documents WHERE reason LIKE '%give it back%' AND order_key = 'shop/1'`))
 	require.Empty(t, b.facts(t))
 }
