@@ -45,7 +45,7 @@ func (p *Processor) takeShopifyPayment(ctx context.Context, tx pgx.Tx, d receive
 	name := fmt.Sprintf("shopify/%s/%d", key.Order, said.Captured)
 	_, err = TakePayment(ctx, tx, LaterPayment{
 		Order: key, Request: name, Reference: name, Amount: said.Captured - o.captured, Currency: document.Order.Currency,
-		By: "shopify", Provider: said.Reference,
+		By: byShopify, Provider: said.Reference,
 	}, d.id)
 	if refusal := (*order.Refusal)(nil); errors.As(err, &refusal) {
 		v := quarantine(CodeInvalid, "It says that order %s is paid: %s. Look the payment up in the storefront, and give it back there or here.", key, refusal.Reason)

@@ -32,7 +32,9 @@ type credit struct {
 func (c *credit) left() int64 { return c.minor - c.applied - c.beyond }
 
 // part names the next part that is taken of a credit: by what was taken before, for each part is posted once.
-func (c *credit) part() string { return fmt.Sprintf("%s:%d", invoiceToken(c.number), c.applied+c.beyond) }
+func (c *credit) part() string {
+	return fmt.Sprintf("%s:%d", invoiceToken(c.number), c.applied+c.beyond)
+}
 
 func (b *Book) queueCredits(q Queue) {
 	q.Queue(`SELECT supplier, number, substr(pursuit, length(order_key) + 2), minor, applied, beyond, corrects <> '' FROM claim_credits
