@@ -142,8 +142,8 @@ func TestWhatAMemoGaveForADisputeACorrectionDoesNotGiveAgainInWhicheverOrderThey
 					d.gives(t, pool)
 				}
 				balances, open := square(t, pool, "shop/1")
-				require.EqualValues(t, c.cost, balances.Of(ledger.CostOfGoods, "EUR"))
-				require.EqualValues(t, -c.cost, balances.Of(ledger.SupplierPayable("acme"), "EUR"))
+				require.Equal(t, c.cost, balances.Of(ledger.CostOfGoods, "EUR"))
+				require.Equal(t, -c.cost, balances.Of(ledger.SupplierPayable("acme"), "EUR"))
 				require.Zero(t, balances.Of(ledger.SupplierClaims("acme"), "EUR"))
 				due := int64(0)
 				for _, claim := range open {
