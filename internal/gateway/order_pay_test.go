@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -63,4 +64,33 @@ func TestWhatIsNoPaymentOfTheOrderIsRefused(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, f.post(payPath, f.support, good).StatusCode)
 	require.Equal(t, http.StatusNotFound, f.post(payPath, f.other, good).StatusCode, "another storefront's order is not there")
 	require.Equal(t, http.StatusNotFound, f.post("/v1/orders/shop/none/payment", f.shop, good).StatusCode)
+}
+
+func TestAShopifyStorefrontSaysNothingOfPaymentsByItself(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.unpaid()
+	f.exec(`UPDATE storefronts SET document = '{"platform": "shopify"}' WHERE id = 'shop'`)
+	for _, key := range []string{f.shop, f.operator} {
+		got := f.post(payPath, key, `{"request_id": "p-1", "amount": "48.49", "currency": "USD", "reference": "ch_2"}`)
+		require.Equal(t, http.StatusConflict, got.StatusCode, got.body)
+		require.Equal(t, "refused", got.problem(t).Code)
+		require.Contains(t, got.problem(t).Detail, "Shopify tells of payments itself")
+	}
+}
+
+func TestAnOrderIsNotPlacedWithAPaymentThatPaidForAnother(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.unpaid()
+	require.Equal(t, http.StatusOK, f.post(payPath, f.shop, `{"request_id": "p-1", "amount": "48.49", "currency": "USD", "reference": "ch_2"}`).StatusCode)
+	second := strings.NewReplacer(`"1001"`, `"1002"`, `"ch_1"`, `"ch_2"`).Replace(orderBody)
+	for range 2 {
+		got := f.post("/v1/orders", f.shop, second)
+		require.Equal(t, http.StatusConflict, got.StatusCode, got.body)
+		require.Equal(t, "refused", got.problem(t).Code)
+		require.Contains(t, got.problem(t).Detail, "that payment has paid for something else already")
+	}
+	require.Equal(t, http.StatusNotFound, f.get("/v1/orders/shop/1002", f.shop).StatusCode)
+	require.Equal(t, http.StatusCreated, f.post("/v1/orders", f.shop, strings.Replace(second, `"ch_2"`, `"ch_3"`, 1)).StatusCode, "with its own")
 }

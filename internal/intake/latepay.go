@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/dropline/dropline/internal/catalog"
 	"github.com/dropline/dropline/internal/facts"
 	"github.com/dropline/dropline/internal/ledger"
 	"github.com/dropline/dropline/internal/ledgerbook"
@@ -46,7 +48,11 @@ type payable struct {
 	currency, reference string
 	total, captured     int64
 	exchange, followed  bool // it replaces returned goods; its payment at the provider is ours to capture
+	platform            catalog.Platform
 }
+
+// byShopify says a payment that a document of Shopify told of.
+const byShopify = "shopify"
 
 // TakePayment records a later payment once: in the ledger, as a fact for the order's workflow, and at a provider as the
 // payment by which refunds go back. Fails with *order.Refusal when it is not to be taken, facts.ErrNoOrder and
@@ -69,9 +75,9 @@ func lockPayable(ctx context.Context, tx pgx.Tx, key order.Key) (*payable, error
 	b := &pgx.Batch{}
 	b.Queue(`SELECT FROM orders WHERE key = $1 FOR NO KEY UPDATE`, key.String())
 	b.Queue(`SELECT o.currency, o.total_minor, o.captured_minor, coalesce(o.document #>> '{payment,reference}', ''), o.exchange_of IS NOT NULL,
-			coalesce(p.authorised_minor > 0, false)
-		FROM orders o LEFT JOIN payments p ON p.order_key = o.key WHERE o.key = $1`, key.String()).QueryRow(func(row pgx.Row) error {
-		return row.Scan(&o.currency, &o.total, &o.captured, &o.reference, &o.exchange, &o.followed)
+			coalesce(p.authorised_minor > 0, false), coalesce(s.document ->> 'platform', '')
+		FROM orders o JOIN storefronts s ON s.id = o.storefront LEFT JOIN payments p ON p.order_key = o.key WHERE o.key = $1`, key.String()).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&o.currency, &o.total, &o.captured, &o.reference, &o.exchange, &o.followed, &o.platform)
 	})
 	err := tx.SendBatch(ctx, b).Close()
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -138,6 +144,8 @@ func (o *payable) judge(p LaterPayment) error {
 		return refuse("nothing was paid")
 	case overflow != nil:
 		return refuse("the amount is out of range")
+	case o.platform == catalog.PlatformShopify && p.By != byShopify:
+		return refuse("Shopify tells of payments itself") // its documents state sums: the same money would count twice
 	case o.exchange:
 		return refuse("the order replaces goods that came back, and is paid with them")
 	case o.followed:
@@ -149,18 +157,28 @@ func (o *payable) judge(p LaterPayment) error {
 }
 
 func insertPayment(ctx context.Context, tx pgx.Tx, p LaterPayment, document int64) (n int, err error) {
+	spent := false
+	b := &pgx.Batch{}
+	paymentdesk.QueueSpent(b, paymentdesk.Use{Storefront: p.Order.Storefront, Reference: cmp.Or(p.Provider, p.Reference), Order: p.Order.String()}, &spent)
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return 0, err
+	}
+	if spent {
+		return 0, errSpent
+	}
 	err = tx.QueryRow(ctx, `
 		INSERT INTO order_payments (order_key, n, storefront, reference, request, amount_minor, by, document_id)
 		SELECT $1, 1 + (SELECT count(*) FROM order_payments WHERE order_key = $1), $2, $3, $4, $5, $6, nullif($7::bigint, 0)
-		WHERE NOT EXISTS (SELECT FROM exchange_payments WHERE storefront = $2 AND reference = $3)
-			AND NOT EXISTS (SELECT FROM payments WHERE storefront = $2 AND reference = $8 AND order_key <> $1)
 		ON CONFLICT DO NOTHING RETURNING n`,
-		p.Order.String(), p.Order.Storefront, p.Reference, p.Request, p.Amount, p.By, document, p.Provider).Scan(&n)
+		p.Order.String(), p.Order.Storefront, p.Reference, p.Request, p.Amount, p.By, document).Scan(&n)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, &order.Refusal{Reason: "that payment has paid for something else already"}
+		return 0, errSpent
 	}
 	return n, err
 }
+
+// errSpent: one payment never pays twice.
+var errSpent = &order.Refusal{Reason: "that payment has paid for something else already"}
 
 // book enters the money as captured, and where the storefront's provider has it opens the order's payment there.
 func (o *payable) book(ctx context.Context, tx pgx.Tx, p LaterPayment, n int) error {

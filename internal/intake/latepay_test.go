@@ -123,3 +123,46 @@ func TestThePaymentThatIsCapturedHereIsNoLaterPayment(t *testing.T) {
 	require.Equal(t, "ignored changes_no_decision", b.shopify(t, "orders/paid", shopifyPayment("paid", ``)), "it is the echo of our own capture")
 	require.Empty(t, b.facts(t))
 }
+
+// A line of 2.00 was removed at Shopify: what it calls paid is what is left.
+func TestAShopifyPaymentOfAnOrderThatWasChangedThereIsLeftToAPerson(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	require.Equal(t, "applied", b.shopify(t, "orders/create", shopifyPayment("pending", `,"current_total_price":"10.00"`)))
+	const fewer = `,"current_total_price":"8.00"`
+	require.Equal(t, "quarantined conflicting_order", b.shopify(t, "orders/paid", shopifyPayment("paid", fewer)))
+	require.Equal(t, "quarantined conflicting_order", b.shopify(t, "orders/updated", shopifyPayment("partially_paid", fewer+`,"total_outstanding":"4.00"`)))
+	require.Empty(t, b.facts(t))
+	require.Zero(t, b.number(t, `SELECT captured_minor FROM orders`))
+
+	require.Equal(t, "applied", b.shopify(t, "orders/paid", shopifyPayment("paid", `,"current_total_price":"10.0"`)))
+	require.Equal(t, "ignored changes_no_decision", b.shopify(t, "orders/updated", shopifyPayment("paid", fewer)), "all of it was paid before")
+}
+
+func TestAPartPaymentThatOvertakesItsOrderWaitsForIt(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	require.Equal(t, "received", b.shopify(t, "orders/updated", shopifyPayment("partially_paid", `,"total_outstanding":"6.00"`)))
+	b.exec(t, `UPDATE documents SET next_attempt_at = now() + interval '1 hour' WHERE status = 'received'`)
+	require.Equal(t, "applied", b.shopify(t, "orders/create", shopifyPayment("pending", ``)))
+	require.Equal(t, []string{"400 400 600 0"}, b.paidFacts(t))
+}
+
+func TestAPaymentAfterTheAuthorisationEndedIsLeftToAPerson(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.exec(t, `UPDATE storefronts SET document = '{"payments": {}}' WHERE id = 'shop'`)
+	authorised := shopifyPayment("authorized", `,"transactions":[{"kind":"authorization","status":"success","amount":"10.00","authorization":"pi_1"}]`)
+	require.Equal(t, "applied", b.shopify(t, "orders/create", authorised))
+	for standing, want := range map[string]string{
+		"authorised": "ignored changes_no_decision", "capturing": "ignored changes_no_decision", "captured": "ignored changes_no_decision",
+		"voided": "quarantined invalid", "elsewhere": "quarantined invalid", "written_off": "quarantined invalid",
+	} {
+		b.exec(t, `UPDATE payments SET standing = $1`, standing)
+		require.Equal(t, want, b.shopify(t, "orders/paid", shopifyPayment("paid", fmt.Sprintf(`,"note":%q`, standing))), standing)
+	}
+	b.exec(t, `UPDATE payments SET standing = 'authorised', state = jsonb_set(state, '{capture}', '{"gone": true}')`)
+	require.Equal(t, "quarantined invalid", b.shopify(t, "orders/updated", shopifyPayment("paid", ``)), "it expired, and its money is due")
+	require.Equal(t, 4, b.number(t, `SELECT count(*) FROM documents WHERE reason LIKE '%give it back%' AND order_key = 'shop/1'`))
+	require.Empty(t, b.facts(t))
+}

@@ -51,7 +51,8 @@ func NewOrders(pepper []byte) (*Orders, error) {
 // PlaceOrder records an order that has no storefront.Problems, with its people apart, its payment
 // in the ledger and the customer's confirmation in the outbox, and asks for its workflow to be
 // started. bodyHash tells a repeat from another order of the same id; documentID is the document it
-// came with, 0 for none. It fails with ErrNoStorefront; Conflicting and Repeated change nothing.
+// came with, 0 for none. It fails with ErrNoStorefront, and with *order.Refusal when its payment has paid for something
+// else; Conflicting and Repeated change nothing.
 func (p *Orders) PlaceOrder(ctx context.Context, tx pgx.Tx, o storefront.Order, bodyHash []byte, documentID int64) (Placed, error) {
 	placed, err := p.place(ctx, tx, o, bodyHash, documentID)
 	if err != nil {
@@ -151,7 +152,10 @@ func insertParts(ctx context.Context, tx pgx.Tx, o storefront.Order, documentID 
 		numbers, skus, quantities = append(numbers, int32(l.Line)), append(skus, l.SKU), append(quantities, l.Quantity)
 	}
 	key := o.Key.String()
-	batch := &pgx.Batch{}
+	batch, spent := &pgx.Batch{}, false
+	if o.Payment.Reference != "" && o.Payment.Captured > 0 {
+		paymentdesk.QueueSpent(batch, paymentdesk.Use{Storefront: o.Key.Storefront, Reference: o.Payment.Reference, Order: key, Placing: true}, &spent)
+	}
 	batch.Queue(`INSERT INTO order_contacts (order_key, ship_to, email, locale) VALUES ($1, $2, $3, $4)`, key, shipTo, o.Email, o.Locale)
 	batch.Queue(`
 		INSERT INTO order_lines (order_key, line, sku, quantity)
@@ -161,7 +165,11 @@ func insertParts(ctx context.Context, tx pgx.Tx, o storefront.Order, documentID 
 	if err := paymentdesk.Open(batch, o, func(authorised int64) { held = authorised }); err != nil {
 		return 0, err
 	}
-	return held, tx.SendBatch(ctx, batch).Close()
+	err = tx.SendBatch(ctx, batch).Close()
+	if err == nil && spent {
+		err = errSpent
+	}
+	return held, err
 }
 
 // withoutPeople is the order as it may be read by everyone who works on it.

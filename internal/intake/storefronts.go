@@ -36,9 +36,13 @@ func (p *Processor) placeDocument(ctx context.Context, tx pgx.Tx, d received, o 
 	}
 	placed, err := p.Orders.PlaceOrder(ctx, tx, o, hash, d.id)
 	key := o.Key.String()
+	refusal := (*order.Refusal)(nil)
 	switch {
 	case errors.Is(err, ErrNoStorefront):
 		return quarantine(CodeUnknownStorefront, "Storefront %s is not in the catalogue. Load its catalogue file, then retry.", d.party), nil
+	case errors.As(err, &refusal):
+		return quarantine(CodeConflictingOrder, "Order %s is not placed: %s. Ask the storefront what the payment was for; have the order sent again with "+
+			"its own payment, or dismiss this document.", key, refusal.Reason), nil
 	case err != nil:
 		return verdict{}, err
 	case placed == Repeated:

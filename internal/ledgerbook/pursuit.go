@@ -31,6 +31,11 @@ type credit struct {
 // left is what nothing took yet.
 func (c *credit) left() int64 { return c.minor - c.applied - c.beyond }
 
+// part names the next part that is taken of a credit: by what was taken before, for each part is posted once.
+func (c *credit) part() string {
+	return fmt.Sprintf("%s:%d", invoiceToken(c.number), c.applied+c.beyond)
+}
+
 func (b *Book) queueCredits(q Queue) {
 	q.Queue(`SELECT supplier, number, substr(pursuit, length(order_key) + 2), minor, applied, beyond, corrects <> '' FROM claim_credits
 		WHERE order_key = $1 AND starts_with(pursuit, order_key || '/') ORDER BY given_at, supplier, number`, b.order).Query(func(rows pgx.Rows) (err error) {
@@ -50,9 +55,7 @@ func (b *Book) ApplyCredits() error {
 		if minor == 0 {
 			continue
 		}
-		// What was applied before is part of the key: a credit may be taken in parts.
-		closure := fmt.Sprintf("memo/%s:%d", invoiceToken(c.number), c.applied)
-		if err := b.Settle(c.matter, closure, ledger.ClaimCredited, minor); err != nil {
+		if err := b.Settle(c.matter, "memo/"+c.part(), ledger.ClaimCredited, minor); err != nil {
 			return fmt.Errorf("apply credit %s: %w", c.number, err)
 		}
 		c.applied, c.changed = c.applied+minor, true
@@ -76,19 +79,14 @@ func (b *Book) correct(po *billedPO, invoice *billedInvoice) error {
 	if !invoice.judged || b.openOf(matter) > 0 || b.decidedFor(matter) {
 		return nil
 	}
-	most := invoice.Total
-	for i := range b.credits {
-		if c := &b.credits[i]; c.matter == matter {
-			most -= c.applied + c.beyond
-		}
-	}
+	most := b.correctable(matter, invoice.Total)
 	for i := range b.credits {
 		c := &b.credits[i]
 		minor := min(c.left(), most)
 		if c.matter != matter || !c.corrects || minor <= 0 {
 			continue
 		}
-		by := fmt.Sprintf("%s:%d", invoiceToken(c.number), c.applied)
+		by := c.part()
 		posting, err := ledger.InvoiceCorrected(po.supplier, invoiceToken(invoice.Number), by, money.Money{Minor: minor, Currency: po.currency})
 		if err == nil {
 			err = b.Post(posting)
@@ -104,6 +102,23 @@ func (b *Book) correct(po *billedPO, invoice *billedInvoice) error {
 		}
 	}
 	return nil
+}
+
+// correctable is what corrections of an invoice give that was not taken of it yet, minor units. What credit memos gave for
+// its dispute is a part of it: a corrected invoice asks for what is left of all that the supplier has given.
+func (b *Book) correctable(matter string, total int64) int64 {
+	var given, taken int64
+	for i := range b.credits {
+		c := &b.credits[i]
+		if c.matter != matter {
+			continue
+		}
+		taken += c.applied + c.beyond
+		if c.corrects {
+			given += c.minor
+		}
+	}
+	return min(given, total) - taken
 }
 
 // decidedFor: a person has taken what was disputed of an invoice as given otherwise than by a document of the supplier.

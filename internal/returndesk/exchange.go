@@ -12,6 +12,7 @@ import (
 	"github.com/dropline/dropline/internal/ledgerbook"
 	"github.com/dropline/dropline/internal/money"
 	"github.com/dropline/dropline/internal/order"
+	"github.com/dropline/dropline/internal/paymentdesk"
 	"github.com/dropline/dropline/internal/returns"
 )
 
@@ -67,13 +68,22 @@ func (c *counter) priceExchange(ctx context.Context, tx pgx.Tx, r returns.Reques
 	if refusal != nil || err != nil || payment.Amount == 0 {
 		return refusal, err
 	}
-	tag, err := tx.Exec(ctx, `INSERT INTO exchange_payments (storefront, reference, order_key, request, currency, minor)
-		SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (SELECT FROM order_payments WHERE storefront = $1 AND reference = $2)
-		ON CONFLICT DO NOTHING`,
-		c.key.Storefront, payment.Reference, c.key.String(), r.ID, c.document.Currency, payment.Amount)
-	if err == nil && (tag.RowsAffected() == 0 || payment.Reference == c.document.Payment.Reference) {
+	return c.spend(ctx, tx, r.ID, payment)
+}
+
+// spend notes what a payment of the customer pays in addition: it pays for nothing else.
+func (c *counter) spend(ctx context.Context, tx pgx.Tx, request string, payment returns.Paid) (*returns.Refusal, error) {
+	spent := false
+	b := &pgx.Batch{}
+	paymentdesk.QueueSpent(b, paymentdesk.Use{Storefront: c.key.Storefront, Reference: payment.Reference}, &spent)
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return nil, err
+	}
+	if spent || payment.Reference == c.document.Payment.Reference {
 		return &returns.Refusal{Code: returns.RefusedPaymentUsed, Text: "That payment has paid for something else already."}, nil
 	}
+	_, err := tx.Exec(ctx, `INSERT INTO exchange_payments (storefront, reference, order_key, request, currency, minor) VALUES ($1, $2, $3, $4, $5, $6)`,
+		c.key.Storefront, payment.Reference, c.key.String(), request, c.document.Currency, payment.Amount)
 	return nil, err
 }
 

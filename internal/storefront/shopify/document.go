@@ -31,6 +31,9 @@ type Document struct {
 	// CancelledAt is zero unless the order was cancelled in Shopify.
 	CancelledAt  time.Time
 	CancelReason string // Shopify's word: customer, inventory, fraud, declined, other, staff
+	// Changed: what the order comes to now is not its total, because lines were added or removed at Shopify or goods were
+	// refunded. What was paid then cannot be told from the order's status.
+	Changed bool
 }
 
 // Cancel is the request that a cancelled document makes: everything that still can be cancelled.
@@ -60,6 +63,7 @@ type document struct {
 	TaxesIncluded   bool         `json:"taxes_included"`
 	Test            bool         `json:"test"`
 	TotalPrice      decimal      `json:"total_price"`
+	CurrentTotal    decimal      `json:"current_total_price"`
 	TotalTax        decimal      `json:"total_tax"`
 	TotalDiscounts  decimal      `json:"total_discounts"`
 	TotalTip        decimal      `json:"total_tip_received"`
@@ -156,12 +160,26 @@ func Parse(storefrontName string, body []byte) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
+	changed, err := d.changed(&o)
+	if err != nil {
+		return Document{}, err
+	}
 	return Document{
 		Order:        o,
 		UpdatedAt:    d.UpdatedAt.Time,
 		CancelledAt:  d.CancelledAt.Time,
 		CancelReason: clean(d.CancelReason),
+		Changed:      changed,
 	}, nil
+}
+
+func (d *document) changed(o *storefront.Order) (bool, error) {
+	a := amounts{document: d, currency: o.Currency}
+	current := a.minor(d.CurrentTotal, "current_total_price")
+	if a.err != nil {
+		return false, fmt.Errorf("%w: %w", ErrMalformed, a.err)
+	}
+	return d.CurrentTotal != "" && current != o.Total, nil
 }
 
 func decode(body []byte) (*document, error) {

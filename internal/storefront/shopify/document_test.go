@@ -244,3 +244,17 @@ func TestDeliveryIsKnownByEventAndTopic(t *testing.T) {
 	require.True(t, found)
 	require.Equal(t, time.Date(2026, 3, 1, 23, 20, 11, 5e8, time.UTC), when)
 }
+
+func TestAnOrderIsChangedWhenItComesToAnotherSumNowThanItsTotal(t *testing.T) {
+	t.Parallel()
+	for current, want := range map[string]bool{
+		``: false, `"current_total_price":null,`: false, `"current_total_price":"20.00",`: false, `"current_total_price":20.0,`: false,
+		`"current_total_price":"19.99",`: true, `"current_total_price":"0.00",`: true, `"current_total_price":"21.00",`: true,
+	} {
+		d, err := shopify.Parse("shop", []byte(small(current+`"total_price":"20.00","line_items":[{"id":"7","quantity":2,"price":"10.00"}]`)))
+		require.NoError(t, err, current)
+		require.Equal(t, want, d.Changed, current)
+	}
+	_, err := shopify.Parse("shop", []byte(small(`"current_total_price":"19.999","total_price":"20.00","line_items":[{"quantity":2,"price":"10.00"}]`)))
+	require.ErrorIs(t, err, shopify.ErrMalformed)
+}
