@@ -229,7 +229,7 @@ func TestWhatAnEarlierReleaseLeftOfARefundGoesBackUnderItsNumber(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, both.Overpaid)
 	require.EqualValues(t, 300, both.Amount-old.Amount)
-	require.EqualValues(t, both.Amount, l.backAtShop())
+	require.Equal(t, both.Amount, l.backAtShop())
 }
 
 func TestAPaymentThatCameLaterPaysForNoExchange(t *testing.T) {

@@ -51,7 +51,9 @@ func TestAFactThatAnEarlierReleaseTookForNothingIsNotFetched(t *testing.T) {
 	d.env.OnGetVersion("unknown-facts", workflow.DefaultVersion, workflow.Version(1)).Return(workflow.DefaultVersion)
 	d.stock = nil
 	d.archive = []order.Fact{{Seq: 1, Payment: &order.CustomerPaid{N: 1, Over: 100}}}
-	d.env.RegisterDelayedCallback(func() { d.env.SignalWorkflow(workflows.SignalFacts, workflows.FactsSignal{Facts: []order.Fact{{Seq: 1}}}) }, 0)
+	d.env.RegisterDelayedCallback(func() {
+		d.env.SignalWorkflow(workflows.SignalFacts, workflows.FactsSignal{Facts: []order.Fact{{Seq: 1}}})
+	}, 0)
 	d.run(t)
 	require.EqualValues(t, 1, d.settled[len(d.settled)-1].LastFact)
 	require.False(t, slices.ContainsFunc(d.refunded, func(in workflows.RefundInput) bool { return in.Overpaid }))
