@@ -83,6 +83,7 @@ func (l *life) repays() string {
 	again, err := l.desk.RefundCustomer(l.ctx, in)
 	require.NoError(l.t, err)
 	require.Equal(l.t, back, again)
+	require.Equal(l.t, in.Overpaid, back.Overpaid)
 	l.state.Refunded(step.Lines, back.Amount, back.Text, l.now)
 	return back.Text
 }
@@ -210,6 +211,25 @@ func TestARefundOfTwoPaymentsAtOnceLeavesNothingForTheSecond(t *testing.T) {
 	require.EqualValues(t, 500, l.backAtShop())
 	require.EqualValues(t, l.state.Refunds, b.number(`SELECT count(DISTINCT n) FROM refunds WHERE state = 'done'`), "the order counts what was made")
 	require.EqualValues(t, 1, b.number(`SELECT count(*) FROM outbox WHERE kind = 'refunded'`))
+}
+
+// A worker of an earlier release takes the refund at first; it does not know what was overpaid.
+func TestWhatAnEarlierReleaseLeftOfARefundGoesBackUnderItsNumber(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	l := b.place(sale("1", line(1, "MUG", 3)))
+	l.validate()
+	l.pays("p-1", 300)
+	in := workflows.RefundInput{Key: l.key, N: 1, Lines: []order.ShippedLine{{Line: 1, Quantity: 1}}, Owed: []order.ShippedLine{{Line: 1, Quantity: 1}}, Reason: "cancelled"}
+	old, err := l.desk.RefundCustomer(l.ctx, in)
+	require.NoError(t, err)
+	require.False(t, old.Overpaid, "nobody asked for it")
+	in.Overpaid = true
+	both, err := l.desk.RefundCustomer(l.ctx, in)
+	require.NoError(t, err)
+	require.True(t, both.Overpaid)
+	require.EqualValues(t, 300, both.Amount-old.Amount)
+	require.Equal(t, both.Amount, l.backAtShop())
 }
 
 func TestAPaymentThatCameLaterPaysForNoExchange(t *testing.T) {

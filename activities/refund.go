@@ -249,11 +249,11 @@ func (r *refund) result() workflows.RefundResult {
 	}
 	if all.gone() == 0 {
 		if r.in.Overpaid && len(r.in.Lines) == 0 {
-			return workflows.RefundResult{Text: "Nothing was paid beyond what is due"}
+			return workflows.RefundResult{Text: "Nothing was paid beyond what is due", Overpaid: true}
 		}
-		return workflows.RefundResult{Text: "Nothing was captured for these units: nothing goes back"}
+		return workflows.RefundResult{Text: "Nothing was captured for these units: nothing goes back", Overpaid: r.in.Overpaid}
 	}
-	return workflows.RefundResult{Amount: all.gone(), Text: strings.Join(all.words(r.document.Currency), "; ")}
+	return workflows.RefundResult{Amount: all.gone(), Text: strings.Join(all.words(r.document.Currency), "; "), Overpaid: r.in.Overpaid}
 }
 
 // pay makes one part: whoever holds the money is asked under its key, and the answer is posted.

@@ -28,7 +28,7 @@ func (p *program) returnDecide() *cobra.Command {
   record_findings       somebody told you what was in the parcel: --found LINE=QUANTITY:CONDITION for
                         each; what is not named is missing
   write_off             the supplier's credit will never come: --reason names why (operators only)
-  noted                 you have seen to a --matter: surplus, not-granted, credit-over or granted-anew`,
+  noted                 you have seen to a --matter: surplus, not-granted, credit-over, granted-anew or unknown-fact`,
 		Example: `  starter return decide DLABCDEFGHIJKLM-1-R1 pay_share --line 1 --share 50
   starter return decide DLABCDEFGHIJKLM-1-R1 record_findings --found 1=2:as_new
   starter return decide DLABCDEFGHIJKLM-1-R1 write_off --reason too_small`,
@@ -70,7 +70,7 @@ func (p *program) returnDecide() *cobra.Command {
 	f.StringVar(&share, "share", "", "with pay_share: percent of the price that goes back, at most two decimals")
 	f.StringArrayVar(&found, "found", nil, "with record_findings: LINE=QUANTITY:CONDITION; as_new, opened, damaged, wrong_item, missing or not_ours")
 	f.StringVar(&reason, "reason", "", "with write_off: too_small, supplier_insolvent, supplier_refuses, agreed or other")
-	f.StringVar(&matter, "matter", "", "with noted: surplus, not-granted, credit-over or granted-anew")
+	f.StringVar(&matter, "matter", "", "with noted: surplus, not-granted, credit-over, granted-anew or unknown-fact")
 	r.flags(c)
 	return c
 }

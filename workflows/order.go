@@ -113,14 +113,24 @@ func (r *orderRun) takeNews() {
 	}
 }
 
-// heard settles for good, in this run, whether payments that come after the order was placed count: a worker of a
-// release that does not know them has taken such a fact for nothing, and its history must go on like that.
+// heard settles for good, in this run, whether facts count that earlier releases take for nothing: one of their workers
+// may have taken such a fact, and its history must go on like that.
 func (r *orderRun) heard(facts []order.Fact) {
 	for i := range facts {
-		if facts[i].Payment != nil {
-			r.state.IgnoresPayments = workflow.GetVersion(r.ctx, "later-payments", workflow.DefaultVersion, 1) < 1
+		switch f := &facts[i]; {
+		case f.Payment != nil:
+			r.state.IgnoresPayments = takenForNothing(r.ctx, "later-payments")
+		case f.RefundPaid != nil:
+			r.state.IgnoresWakes = takenForNothing(r.ctx, "woken")
+		case f.Unknown():
+			r.state.IgnoresUnknown = takenForNothing(r.ctx, "unknown-facts")
 		}
 	}
+}
+
+// takenForNothing: the run began under a release without the change, and came to where it counts.
+func takenForNothing(ctx workflow.Context, change string) bool {
+	return workflow.GetVersion(ctx, change, workflow.DefaultVersion, 1) < 1
 }
 
 // eachSignal takes everything that waits in a channel. It is received raw: the SDK drops a signal that it

@@ -35,6 +35,7 @@ type desk struct {
 	archive               []order.Fact // what Postgres holds, by number from 1
 	dispatched, cancelled []string
 	refunded              []workflows.RefundInput
+	refundedByOld         int // refunds that a worker takes which knows nothing of overpaid money
 	settled, recorded     []order.State
 }
 
@@ -76,7 +77,7 @@ func newDesk(t *testing.T) *desk {
 	})
 	register(d, workflows.ActivityRefund, func(_ context.Context, in workflows.RefundInput) (workflows.RefundResult, error) {
 		d.refunded = append(d.refunded, in)
-		return workflows.RefundResult{Text: "Refunded"}, nil
+		return workflows.RefundResult{Text: "Refunded", Overpaid: in.Overpaid && len(d.refunded) > d.refundedByOld}, nil
 	})
 	register(d, workflows.ActivityRecord, func(_ context.Context, s order.State) (string, error) {
 		d.recorded = append(d.recorded, s)

@@ -84,12 +84,22 @@ func (r *paymentRun) load(in PaymentInput) {
 func (r *paymentRun) takeNews() {
 	now := workflow.Now(r.ctx)
 	eachSignal(r.facts, r.state.MissedFacts, func(batch PaymentFactsSignal) {
+		r.heard(batch.Facts)
 		for _, fact := range batch.Facts {
 			r.state.Apply(fact, now)
 		}
 	})
 	for r.changed.ReceiveAsync(nil) {
 		continue
+	}
+}
+
+// heard settles for good, in this run, whether facts of unknown kinds count: earlier releases take them for nothing.
+func (r *paymentRun) heard(facts []payments.Fact) {
+	for i := range facts {
+		if facts[i].Unknown() {
+			r.state.IgnoresUnknown = takenForNothing(r.ctx, "unknown-facts")
+		}
 	}
 }
 
@@ -132,6 +142,7 @@ func (r *paymentRun) perform(ctx workflow.Context, step payments.StepKind) error
 		if err := r.local("Fetch facts that did not arrive", ActivityPaymentFacts, in).Get(ctx, &facts); err != nil {
 			return err
 		}
+		r.heard(facts)
 		s.CaughtUp(facts, workflow.Now(ctx))
 	default:
 		return r.record(ctx, step)

@@ -86,6 +86,7 @@ func (r *returnRun) load(in ReturnInput) {
 func (r *returnRun) takeNews() {
 	now := workflow.Now(r.ctx)
 	eachSignal(r.facts, r.state.MissedFacts, func(batch ReturnFactsSignal) {
+		r.heard(batch.Facts)
 		for _, fact := range batch.Facts {
 			r.state.Apply(fact, now)
 		}
@@ -99,6 +100,18 @@ func (r *returnRun) takeNews() {
 	}
 	for r.changed.ReceiveAsync(nil) {
 		continue
+	}
+}
+
+// heard settles for good, in this run, whether facts count that earlier releases take for nothing.
+func (r *returnRun) heard(facts []returns.Fact) {
+	for i := range facts {
+		switch f := &facts[i]; {
+		case f.Paid != nil:
+			r.state.IgnoresWakes = takenForNothing(r.ctx, "woken")
+		case f.Unknown():
+			r.state.IgnoresUnknown = takenForNothing(r.ctx, "unknown-facts")
+		}
 	}
 }
 
@@ -139,6 +152,7 @@ func (r *returnRun) perform(ctx workflow.Context, step returns.StepKind) error {
 		if err := r.local("Fetch facts that did not arrive", ActivityReturnFacts, in).Get(ctx, &facts); err != nil {
 			return err
 		}
+		r.heard(facts)
 		s.CaughtUp(facts, workflow.Now(ctx))
 	default:
 		panic("workflows: no such step: " + string(step))

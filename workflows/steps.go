@@ -61,6 +61,9 @@ type RefundInput struct {
 type RefundResult struct {
 	Amount int64  `json:"amount"`
 	Text   string `json:"text"`
+	// Overpaid: what was paid beyond what is due was looked at, as was asked for. A worker of a release that does not
+	// know of it does not say so.
+	Overpaid bool `json:"overpaid,omitempty"`
 }
 
 // RouteInput asks for suppliers for units, and records the order as it stands.
@@ -235,6 +238,9 @@ func (r *orderRun) intercept(ctx workflow.Context, step order.Step) error {
 	return nil
 }
 
+// errNotRepaid: the refund is asked for once more under its number, which gives back what is left of it.
+var errNotRepaid = temporal.NewApplicationError("a worker of an earlier release took it, which does not give back what was overpaid", "NotRepaid")
+
 func (r *orderRun) refund(ctx workflow.Context, step order.Step) error {
 	in := RefundInput{
 		Key: r.state.Key, N: r.state.Refunds + 1, Lines: step.Lines, Owed: r.state.Owed(step.Lines),
@@ -244,6 +250,9 @@ func (r *orderRun) refund(ctx workflow.Context, step order.Step) error {
 	var result RefundResult
 	if err := workflow.ExecuteActivity(ctx, ActivityRefund, in).Get(ctx, &result); err != nil {
 		return err
+	}
+	if in.Overpaid && !result.Overpaid {
+		return errNotRepaid
 	}
 	r.state.Refunded(step.Lines, result.Amount, result.Text, workflow.Now(ctx))
 	return nil

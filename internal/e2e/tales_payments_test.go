@@ -167,6 +167,12 @@ func paymentTales() map[string]paymentTale {
 			b.signal("no facts")
 			ships(b)
 		}},
+		"payment-unknown-facts": {ends: payments.StageClosed, tell: func(b *till) {
+			b.until(payments.StageAuthorised)
+			b.hear(payments.Fact{})
+			untilState(b.player, "a person is called", func(s *payments.State) bool { return s.LastFact == 1 && len(s.Attention) == 1 })
+			ships(b)
+		}},
 		"payment-stalled-load": {ends: payments.StageClosed, set: func(b *till) {
 			b.untouched = true
 			b.before[workflows.ActivityLoadPayment] = refuses(1)

@@ -170,6 +170,13 @@ func returnTales() map[string]returnTale {
 			b.signal("no facts")
 			comesBack(b)
 		}},
+		"return-unknown-facts": {ends: returns.StageClosed, tell: func(b *comeback) {
+			b.until(returns.StageAwaiting)
+			b.hear(returns.Fact{})
+			untilState(b.player, "a person is called", func(s *returns.State) bool { return s.LastFact == 1 && len(s.Attention) == 1 })
+			require.NoError(b.t, b.ask(workflows.UpdateDecide, returns.Decision{ID: "n", By: "support", Noted: "unknown-fact"}))
+			comesBack(b)
+		}},
 		"return-woken-pay": {ends: returns.StageClosed, patient: true, set: func(b *comeback) { b.before[workflows.ActivityPayReturn] = refuses(1) }, tell: func(b *comeback) {
 			b.until(returns.StageAwaiting)
 			b.inspected(returns.AsNew)

@@ -68,6 +68,24 @@ func talesOfFailingSteps() map[string]tale {
 			r.untilCalled(workflows.ActivityRefund, 2)
 			require.Less(r.t, time.Since(began), 30*time.Second, "the rest of a minute was waited for")
 		}},
+		// A worker of an earlier release makes the refund, and gives nothing back that was overpaid.
+		"repaid-at-last": stalls(workflows.ActivityRoute, 1, func(r *rehearsal) { r.refundedByOld = 1 }, func(r *rehearsal) {
+			r.untilSent(1)
+			r.tell(order.Fact{Payment: &order.CustomerPaid{N: 1, At: time.Now(), Currency: "EUR", Amount: 100, Paid: 10000, Over: 100}})
+			r.untilCalled(workflows.ActivityRefund, 2)
+			r.delivers(1, 3)
+			require.Equal(r.t, 1, r.state().Refunds)
+		}, order.StageSettled),
+		// A deliverer of an earlier release passes a fact on without what it says; what is of no known kind, nobody waits for.
+		"unknown-facts": {ends: order.StageSettled, tell: func(r *rehearsal) {
+			r.untilSent(1)
+			dropped := r.number(accepted(r.po(1)))
+			r.signal(workflows.SignalFacts, workflows.FactsSignal{Facts: []order.Fact{{Seq: dropped[0].Seq}}})
+			r.until("it was fetched", func(s *order.State) bool { return s.LastFact == 1 && s.Stage() == order.StageAcknowledged })
+			r.tell(order.Fact{})
+			r.until("a person is called", func(s *order.State) bool { return s.LastFact == 2 && len(s.Attention) == 1 })
+			r.tell(labelled(r.po(1), "T1", 3), reached("T1", order.ParcelDelivered))
+		}},
 		"stalled-catch-up": stalls(workflows.ActivityFacts, 1, nil, func(r *rehearsal) {
 			r.untilSent(1)
 			r.number(accepted(r.po(1))) // is never delivered

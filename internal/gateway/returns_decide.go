@@ -166,7 +166,7 @@ type decideBody struct {
 	ShareBP   *int64      `json:"share_bp,omitempty" doc:"With pay_share: how much of the price goes back, in hundredths of a percent." minimum:"0" maximum:"10000" example:"5000"`
 	Findings  []foundBody `json:"findings,omitempty" doc:"With record_findings: all that came back; what is not named is missing." maxItems:"500"`
 	Reason    string      `json:"reason,omitempty" doc:"With write_off: why, as a code." enum:"too_small,supplier_insolvent,supplier_refuses,agreed,other"`
-	Matter    string      `json:"matter,omitempty" doc:"With noted: the matter." enum:"surplus,not-granted,credit-over,granted-anew"`
+	Matter    string      `json:"matter,omitempty" doc:"With noted: the matter." enum:"surplus,not-granted,credit-over,granted-anew,unknown-fact"`
 }
 
 type foundBody struct {

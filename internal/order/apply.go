@@ -12,6 +12,10 @@ func (s *State) Apply(f Fact, now time.Time) {
 		s.Missed = true // facts are numbered without gaps: taking this one would lose those before it
 		return
 	}
+	if f.Unknown() && !s.IgnoresUnknown {
+		s.Missed = true // whoever brought it may have dropped what it says: Postgres has all of it
+		return
+	}
 	s.LastFact = f.Seq
 	s.Settled = false // news after the settlement: settle again, which posts only what is new
 	switch {
@@ -29,7 +33,7 @@ func (s *State) Apply(f Fact, now time.Time) {
 		// The storefront has cancelled on its side already: do what still can be done.
 		s.Cancel(*f.Cancel, now)
 	case f.RefundPaid != nil:
-		s.RefundPaid = s.busy(StepRefund, "")
+		s.RefundPaid = !s.IgnoresWakes && s.busy(StepRefund, "")
 	}
 }
 

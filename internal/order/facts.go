@@ -17,6 +17,9 @@ type Fact struct {
 	Payment     *CustomerPaid   `json:"payment,omitempty"`
 }
 
+// Unknown: it is of a kind that this release does not know, or was passed on by a program that does not.
+func (f Fact) Unknown() bool { return f == Fact{Seq: f.Seq} }
+
 // AckStatus is what a supplier says of some units of a purchase-order line.
 type AckStatus string
 

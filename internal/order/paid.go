@@ -46,7 +46,11 @@ func (s *State) applyPayment(p *CustomerPaid, now time.Time) {
 // paidHold lets a hold for want of payment go when the order is paid. Other reasons still hold it.
 func (s *State) paidHold(now time.Time) {
 	h := s.Hold
-	if h == nil || h.Unpaid == "" {
+	if h == nil {
+		return
+	}
+	if h.Unpaid == "" {
+		s.paidAndHeld()
 		return
 	}
 	at := slices.Index(h.Reasons, h.Unpaid)
@@ -66,6 +70,14 @@ func (s *State) paidHold(now time.Time) {
 	s.lower("review")
 	s.lower("review-escalated")
 	s.tell(now, "All that is due is paid: the order goes on")
+}
+
+// paidAndHeld: what holds the order is not known to end by a payment. One that was held before this release may be held
+// for just that; a person who reads so sees that it is over.
+func (s *State) paidAndHeld() {
+	if s.Paid.covers() {
+		s.reword("review", heldFor(s.Hold.Reasons)+" (all that is due is paid since: approve it if nothing else stands against it)")
+	}
 }
 
 func heldFor(reasons []string) string { return "held for review: " + strings.Join(reasons, "; ") }

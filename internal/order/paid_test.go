@@ -71,6 +71,19 @@ func TestAPaymentForAnOrderThatIsHeldForOtherReasonsLetsItNotGo(t *testing.T) {
 	b.notDue(StepRoute)
 }
 
+// A hold that was recorded before payments came later does not say which of its reasons a payment ends.
+func TestAHoldThatDoesNotSayWhatItWaitsForShowsThatAllIsPaid(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(v *Verdict) { v.Doubts = []string{notPaid} })
+	b.learn(b.paid(1, 1500, 1500, 3500, 0))
+	require.Equal(t, "held for review: payment is pending", b.s.Attention[0].Text)
+	for n, over := range []int64{0, 100} {
+		b.apply(b.paid(n+2, 3500, 5000+over, 0, over))
+		require.Equal(t, "held for review: payment is pending (all that is due is paid since: approve it if nothing else stands against it)", b.s.Attention[0].Text)
+		require.Len(t, b.s.Hold.Reasons, 1)
+	}
+}
+
 func TestAPaymentThatComesBeforeValidationCountsOnce(t *testing.T) {
 	t.Parallel()
 	for name, missing := range map[string]int64{"all": 0, "a part": 1000} {

@@ -399,8 +399,19 @@ func (s *State) CaughtUp(facts []Fact, now time.Time) {
 	s.done(StepCatchUp, "")
 	s.Missed = false
 	for _, f := range facts {
+		if f.Unknown() && f.Seq == s.LastFact+1 && !s.IgnoresUnknown {
+			s.passOver(f.Seq, now)
+			continue
+		}
 		s.Apply(f, now)
 	}
+}
+
+// passOver puts a fact before a person that this release cannot read from Postgres either: waiting for one that can
+// would hold up all that comes after it.
+func (s *State) passOver(seq int64, now time.Time) {
+	s.LastFact, s.Settled, s.Unrecorded = seq, false, true
+	s.raise(now, "unknown-fact", "fact %d of the order is of a kind that this release does not know, and was passed over: see to what it says by hand", seq)
 }
 
 // AddressTaken ends the taking of a new address.

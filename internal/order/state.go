@@ -50,12 +50,16 @@ type State struct {
 	RefundPaid bool `json:"refundPaid,omitempty"`
 
 	// Paid is the newest payment that came after the order was placed. Overpaid: more than is due was paid, which
-	// goes back; Repaying: the refund under way gives it back. IgnoresPayments: the run began under a release that
-	// did not know such payments, and took one for nothing.
-	Paid            CustomerPaid `json:"paid,omitzero"`
-	Overpaid        bool         `json:"overpaid,omitempty"`
-	Repaying        bool         `json:"repaying,omitempty"`
-	IgnoresPayments bool         `json:"ignoresPayments,omitempty"`
+	// goes back; Repaying: the refund under way gives it back.
+	Paid     CustomerPaid `json:"paid,omitzero"`
+	Overpaid bool         `json:"overpaid,omitempty"`
+	Repaying bool         `json:"repaying,omitempty"`
+
+	// A release that did not know later payments, wakes of a resting step (RefundPaid) or that a fact's kind may be
+	// unknown took such a fact for nothing in this run, which goes on like that.
+	IgnoresPayments bool `json:"ignoresPayments,omitempty"`
+	IgnoresWakes    bool `json:"ignoresWakes,omitempty"`
+	IgnoresUnknown  bool `json:"ignoresUnknown,omitempty"`
 
 	// Money is shown to operators; what decides about it is the ledger.
 	Money Money `json:"money"`

@@ -18,6 +18,9 @@ type Fact struct {
 	Changed *Standing     `json:"paymentChange,omitempty"`
 }
 
+// Unknown: it is of a kind that this release does not know, or was passed on by a program that does not.
+func (f Fact) Unknown() bool { return f == Fact{Seq: f.Seq} }
+
 // Moment is when it happened.
 type Moment struct {
 	At time.Time `json:"at"`
@@ -80,7 +83,7 @@ func (s *State) Apply(f Fact, now time.Time) {
 	switch {
 	case f.Seq != 0 && f.Seq <= s.LastFact:
 		return
-	case f.Seq > s.LastFact+1:
+	case f.Seq > s.LastFact+1, f.Unknown() && !s.IgnoresUnknown: // what it says may have been dropped on the way
 		s.Missed = true
 		return
 	}
@@ -113,8 +116,19 @@ func (s *State) CaughtUp(facts []Fact, now time.Time) {
 	s.done(StepCatchUp)
 	s.Missed = false
 	for _, f := range facts {
+		if f.Unknown() && f.Seq == s.LastFact+1 && !s.IgnoresUnknown {
+			s.passOver(f.Seq, now)
+			continue
+		}
 		s.Apply(f, now)
 	}
+}
+
+// passOver puts a fact before a person that this release cannot read from Postgres either: waiting for one that can
+// would hold up all that comes after it.
+func (s *State) passOver(seq int64, now time.Time) {
+	s.LastFact, s.Closed, s.Unrecorded = seq, false, true
+	s.raise(now, "unknown-fact", "fact %d of the payment is of a kind that this release does not know, and was passed over: see to what it says by hand", seq)
 }
 
 func (s *State) takeShipped(now time.Time) {

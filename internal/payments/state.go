@@ -62,12 +62,15 @@ type State struct {
 	Stops   []string `json:"stops,omitempty"`
 	Notices []Notice `json:"notices,omitempty"`
 
-	Closed    bool              `json:"closed,omitempty"`
-	LastFact  int64             `json:"lastFact,omitempty"`
-	Missed    bool              `json:"missed,omitempty"`
-	Requests  []string          `json:"requests,omitempty"`
-	Attention []order.Attention `json:"attention,omitempty"`
-	Journal   []order.Entry     `json:"journal,omitempty"`
+	Closed   bool  `json:"closed,omitempty"`
+	LastFact int64 `json:"lastFact,omitempty"`
+	Missed   bool  `json:"missed,omitempty"`
+	// A release that did not know that a fact's kind may be unknown took such a fact for nothing in this run, which goes
+	// on like that.
+	IgnoresUnknown bool              `json:"ignoresUnknown,omitempty"`
+	Requests       []string          `json:"requests,omitempty"`
+	Attention      []order.Attention `json:"attention,omitempty"`
+	Journal        []order.Entry     `json:"journal,omitempty"`
 
 	Revision   int64    `json:"revision,omitempty"`
 	Unrecorded bool     `json:"unrecorded,omitempty"`

@@ -21,6 +21,9 @@ type Fact struct {
 	Paid       *order.RefundPaid `json:"paid,omitempty"`
 }
 
+// Unknown: it is of a kind that this release does not know, or was passed on by a program that does not.
+func (f Fact) Unknown() bool { return f == Fact{Seq: f.Seq} }
+
 // SupplierAnswerKind is what a supplier says about a return.
 type SupplierAnswerKind string
 
@@ -74,7 +77,7 @@ func (s *State) Apply(f Fact, now time.Time) {
 	switch {
 	case f.Seq != 0 && f.Seq <= s.LastFact:
 		return
-	case f.Seq > s.LastFact+1:
+	case f.Seq > s.LastFact+1, f.Unknown() && !s.IgnoresUnknown: // what it says may have been dropped on the way
 		s.Missed = true
 		return
 	}
@@ -93,7 +96,7 @@ func (s *State) Apply(f Fact, now time.Time) {
 			s.Cancel(*f.Cancel, now)
 		}
 	case f.Paid != nil:
-		s.PaidElsewhere = s.Paying != nil
+		s.PaidElsewhere = !s.IgnoresWakes && s.Paying != nil
 	}
 	s.Unrecorded = true
 }
@@ -106,8 +109,22 @@ func (s *State) CaughtUp(facts []Fact, now time.Time) {
 	s.done(StepCatchUp)
 	s.Missed = false
 	for _, f := range facts {
+		if f.Unknown() && f.Seq == s.LastFact+1 && !s.IgnoresUnknown {
+			s.passOver(f.Seq, now)
+			continue
+		}
 		s.Apply(f, now)
 	}
+}
+
+// unknownFact is the matter of a fact that was passed over.
+const unknownFact = "unknown-fact"
+
+// passOver puts a fact before a person that this release cannot read from Postgres either: waiting for one that can
+// would hold up all that comes after it.
+func (s *State) passOver(seq int64, now time.Time) {
+	s.LastFact, s.Unrecorded = seq, true
+	s.raise(now, unknownFact, "fact %d of the return is of a kind that this release does not know, and was passed over: see to what it says by hand", seq)
 }
 
 func (s *State) takeAnswer(a *SupplierAnswer, now time.Time) {

@@ -174,7 +174,7 @@ type Decision struct {
 }
 
 // noted are the matters that need nothing but having been seen.
-var noted = []string{"surplus", "not-granted", "credit-over", grantedAnew}
+var noted = []string{"surplus", "not-granted", "credit-over", grantedAnew, unknownFact}
 
 // CanDecide says whether a decision fits the return as it stands.
 func (s *State) CanDecide(d Decision) error {

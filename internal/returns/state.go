@@ -127,12 +127,16 @@ type State struct {
 	Expired   bool `json:"expired,omitempty"`
 	Closed    bool `json:"closed,omitempty"`
 
-	LastFact  int64             `json:"lastFact,omitempty"`
-	Missed    bool              `json:"missed,omitempty"`
-	Requests  []string          `json:"requests,omitempty"`
-	Attention []order.Attention `json:"attention,omitempty"`
-	Journal   []order.Entry     `json:"journal,omitempty"`
-	Notices   []Notice          `json:"notices,omitempty"`
+	LastFact int64 `json:"lastFact,omitempty"`
+	Missed   bool  `json:"missed,omitempty"`
+	// A release that did not know wakes of a resting step (PaidElsewhere), or that a fact's kind may be unknown, took
+	// such a fact for nothing in this run, which goes on like that.
+	IgnoresWakes   bool              `json:"ignoresWakes,omitempty"`
+	IgnoresUnknown bool              `json:"ignoresUnknown,omitempty"`
+	Requests       []string          `json:"requests,omitempty"`
+	Attention      []order.Attention `json:"attention,omitempty"`
+	Journal        []order.Entry     `json:"journal,omitempty"`
+	Notices        []Notice          `json:"notices,omitempty"`
 
 	Revision   int64    `json:"revision,omitempty"`
 	Unrecorded bool     `json:"unrecorded,omitempty"`
