@@ -274,9 +274,21 @@ func (s *scene) retryWhatWasGivenUp() {
 	attention, err := s.Attention(s.ctx)
 	require.NoError(s.t, err)
 	require.NotZero(s.t, attention)
+	for s.retryFailures(failures) {
+		s.pause(answersWithin)
+		failures, err = outbox.Failed(s.ctx, s.Pool, 100)
+		require.NoError(s.t, err)
+	}
+}
+
+// retryFailures says whether there may be more: what was under way when the fault ended is given up afterwards.
+func (s *scene) retryFailures(failures []outbox.Failure) bool {
 	for i := range failures {
 		require.NoError(s.t, outbox.Retry(s.ctx, s.Pool, failures[i].ID))
 	}
+	underway := 0
+	require.NoError(s.t, s.Pool.QueryRow(s.ctx, `SELECT count(*) FROM outbox WHERE state = 'pending' AND attempts > 0`).Scan(&underway))
+	return len(failures) > 0 || underway > 0
 }
 
 // repeat places an order once more, which changes nothing.
@@ -287,6 +299,8 @@ func (s *scene) repeat(key order.Key) {
 }
 
 const (
+	// answersWithin is how long a storefront that is well takes to answer, at most.
+	answersWithin = 200 * time.Millisecond
 	// flapping lasts for about ten ups and downs.
 	flapping = 5 * time.Second
 	// stuckFor is how long an order that would be through in two seconds is watched not to get through.
